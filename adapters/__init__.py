@@ -1,0 +1,1 @@
+"""The world: runtimes, monitor, storage, filesystem, network, locks, store; the simulated host."""

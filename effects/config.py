@@ -1,0 +1,43 @@
+"""What a container was asked to be.
+
+Fixed when the container is created and handed to every port beside the effect: an effect says
+what is to be done, the config says to what. Nothing here changes during a run.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+NetworkMode = Literal["none", "host"]
+
+
+class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True):
+    """One container as its creator described it.
+
+    Times are nanoseconds since the Unix epoch, timeouts seconds, sizes bytes. Exactly one of
+    `image` and `rootfs` names where the root filesystem comes from; `image_id` pins what the
+    name meant at creation. Labels and annotations are sorted pairs, so that equal wishes are
+    equal values.
+    """
+
+    id: str
+    name: str = ""
+    image: str = ""
+    image_id: str = ""
+    rootfs: str = ""
+    command: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    workdir: str = "/"
+    user: str = ""
+    hostname: str = ""
+    network: NetworkMode = "none"
+    memory: int = 0  # bytes; 0: no limit
+    terminal: bool = False
+    stdin: bool = False
+    stop_signal: int = 15
+    stop_timeout: int = 10  # seconds between the stop signal and SIGKILL; 0: SIGKILL at once
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    auto_remove: bool = False
+    cgroup_parent: str = "/lockgate"
+    created_at: int = 0

@@ -1,0 +1,180 @@
+"""The closed union of effects: everything that can be asked of the world, as plain data.
+
+Two rules keep it simple. An effect names the container and what this one occasion needs, never
+how it is done; and an effect that brings a resource into being (`Acquire`) or gives one back
+(`Release`) says which, so that the record can note "it may exist" before any hand moves.
+Tags are pinned: renaming a class must not orphan a history.
+"""
+
+from typing import ClassVar, Literal, TypeAlias
+
+from msgspec import Struct
+
+Resource: TypeAlias = Literal["", "layer", "mount", "network", "runtime", "freezer"]
+
+
+class Process(Struct, frozen=True):
+    """A process that cannot be mistaken for a later one with the same pid (P15).
+
+    `start` is field 22 of /proc/PID/stat (clock ticks since boot), `boot` the kernel's boot id.
+    """
+
+    pid: int
+    start: int
+    boot: str
+
+
+class Effect(Struct, frozen=True, tag=True):
+    """Something to be done to the world: described, not done."""
+
+    resource: ClassVar[Resource] = ""  # what it acquires or releases; empty: it holds nothing
+    patient: ClassVar[bool] = False  # may take minutes: performed with the lock released
+
+
+class Acquire(Effect, frozen=True):
+    """Brings a resource into being. Asked twice, it finds what is already there."""
+
+
+class Release(Effect, frozen=True):
+    """Gives a resource back. Releasing what is already gone is a success."""
+
+
+class CreateLayer(Acquire, frozen=True, tag="create-layer"):
+    """Writable layer and bundle directory of the container."""
+
+    container: str
+    resource: ClassVar[Resource] = "layer"
+
+
+class DeleteLayer(Release, frozen=True, tag="delete-layer"):
+    """Everything the container has on disk."""
+
+    container: str
+    resource: ClassVar[Resource] = "layer"
+
+
+class Mount(Acquire, frozen=True, tag="mount"):
+    """The root filesystem, ready to be used; brings back `Mounted`."""
+
+    container: str
+    resource: ClassVar[Resource] = "mount"
+
+
+class Unmount(Release, frozen=True, tag="unmount"):
+    container: str
+    resource: ClassVar[Resource] = "mount"
+
+
+class JoinNetwork(Acquire, frozen=True, tag="join-network"):
+    """A network namespace with its interfaces; brings back `Joined`."""
+
+    container: str
+    epoch: int
+    resource: ClassVar[Resource] = "network"
+
+
+class LeaveNetwork(Release, frozen=True, tag="leave-network"):
+    container: str
+    epoch: int
+    resource: ClassVar[Resource] = "network"
+
+
+class WriteSpec(Effect, frozen=True, tag="write-spec"):
+    """Generate the OCI spec of this run and put config.json into the bundle, atomically."""
+
+    container: str
+    epoch: int
+    mountpoint: str
+    netns: str
+
+
+class CreateRuntime(Acquire, frozen=True, tag="create-runtime"):
+    """OCI `create` under a monitor; brings back `Created`."""
+
+    container: str
+    epoch: int
+    resource: ClassVar[Resource] = "runtime"
+
+
+class DeleteRuntime(Release, frozen=True, tag="delete-runtime"):
+    """OCI `delete` and all that the run left behind: monitor, run directory, cgroup.
+
+    Without `force` the container's process must have ended; with it, it is killed.
+    """
+
+    container: str
+    epoch: int
+    force: bool
+    process: Process | None = None
+    monitor: Process | None = None
+    resource: ClassVar[Resource] = "runtime"
+
+
+class StartRuntime(Effect, frozen=True, tag="start-runtime"):
+    """OCI `start`; brings back `Launched`."""
+
+    container: str
+    epoch: int
+
+
+class Halt(Effect, frozen=True, tag="halt"):
+    """Signal, wait `timeout` seconds, SIGKILL, wait; brings back `Exited`.
+
+    `frozen` says that the processes may be frozen and must be thawed to die.
+    """
+
+    container: str
+    epoch: int
+    process: Process | None
+    monitor: Process | None
+    signal: int
+    timeout: int
+    frozen: bool
+    patient: ClassVar[bool] = True
+
+
+class Signal(Effect, frozen=True, tag="signal"):
+    """One signal to the container's first process."""
+
+    container: str
+    epoch: int
+    process: Process | None
+    signal: int
+
+
+class Freeze(Acquire, frozen=True, tag="freeze"):
+    container: str
+    epoch: int
+    resource: ClassVar[Resource] = "freezer"
+
+
+class Thaw(Release, frozen=True, tag="thaw"):
+    container: str
+    epoch: int
+    resource: ClassVar[Resource] = "freezer"
+
+
+AnyEffect: TypeAlias = (
+    CreateLayer
+    | DeleteLayer
+    | Mount
+    | Unmount
+    | JoinNetwork
+    | LeaveNetwork
+    | WriteSpec
+    | CreateRuntime
+    | DeleteRuntime
+    | StartRuntime
+    | Halt
+    | Signal
+    | Freeze
+    | Thaw
+)
+
+
+class Order(Struct, frozen=True, omit_defaults=True):
+    """An effect under a ticket. `again`: it may have been tried before; look before you act."""
+
+    ticket: int
+    effect: AnyEffect
+    again: bool = False

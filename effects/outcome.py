@@ -1,0 +1,95 @@
+"""What comes back from the world: facts, and faults.
+
+An outcome carries the ticket of its order and nothing else identifies it; late or repeated
+outcomes are therefore harmless.
+"""
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from lockgate.effects.model import Process
+
+UNKNOWN_EXIT = -1
+"""The exit code of a run whose end nobody saw (BEHAVIOUR §3, stop)."""
+
+FaultKind: TypeAlias = Literal[
+    "missing",  # a thing we need is not there: a binary, an image, a file
+    "refused",  # the world understood and said no
+    "timeout",  # no answer in time; the attempt may still take effect
+    "scarce",  # no space, no inodes, no file descriptors, no memory
+    "denied",  # not permitted
+    "damaged",  # something that must be well formed is not
+    "failed",  # anything else
+]
+
+
+class Fault(Struct, frozen=True, omit_defaults=True):
+    """Why something did not happen. `dirty`: the attempt may have left something behind."""
+
+    kind: FaultKind
+    reason: str
+    dirty: bool = True
+
+
+class Mounted(Struct, frozen=True, tag="mounted"):
+    mountpoint: str
+
+
+class Joined(Struct, frozen=True, tag="joined"):
+    netns: str
+
+
+class Saved(Struct, frozen=True, tag="saved"):
+    """Hex digest (SHA-256) of the bytes written to config.json."""
+
+    digest: str
+
+
+class Created(Struct, frozen=True, tag="created"):
+    """The container's first process waits to be started; the monitor watches it."""
+
+    process: Process
+    monitor: Process | None
+
+
+class Launched(Struct, frozen=True, tag="launched"):
+    """`at`: nanoseconds since the Unix epoch."""
+
+    at: int
+
+
+class Exited(Struct, frozen=True, tag="exited", omit_defaults=True):
+    """The end of a run. `code` is -1 when nobody saw it; `reason` then says why."""
+
+    code: int
+    at: int
+    oom: bool = False
+    reason: str = ""
+
+
+Fact: TypeAlias = Mounted | Joined | Saved | Created | Launched | Exited
+
+
+class Done(Struct, frozen=True, tag="done", omit_defaults=True):
+    ticket: int
+    fact: Fact | None = None
+
+
+class Failed(Struct, frozen=True, tag="failed"):
+    ticket: int
+    fault: Fault
+
+
+Outcome: TypeAlias = Done | Failed
+
+
+class PortError(Exception):
+    """What an adapter raises: a fault on its way to becoming a value.
+
+    Adapters raise this or `OSError`; anything else is a bug and is left to fly.
+    """
+
+    def __init__(self, kind: FaultKind, reason: str, *, dirty: bool = True) -> None:
+        super().__init__(reason)
+        self.fault = Fault(kind, reason, dirty)

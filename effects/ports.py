@@ -1,0 +1,261 @@
+"""The ports: what the interpreter needs from the world, as few small Protocols.
+
+Every method keeps one promise, checked by the contract suite (`lockgate.testing.contracts`):
+**twice is once**. Acquiring what is there finds it; releasing what is gone succeeds. A method
+raises `PortError` (or `OSError`) and then says through `dirty` whether it may have left something
+behind. No method takes the container's lock, and none may be called without it, except those
+marked *lock free*.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from msgspec import Struct
+
+from lockgate.effects.config import Config
+from lockgate.effects.model import Process, WriteSpec
+from lockgate.effects.outcome import Created, Exited, Joined, Mounted
+
+
+class Runtime(Protocol):
+    """An OCI runtime command under a monitor (OCI runtime spec, "Operations")."""
+
+    def create(self, config: Config, epoch: int, *, again: bool) -> Created:
+        """Create from the bundle and leave the first process waiting.
+
+        With `again`, an earlier attempt of the same epoch may have succeeded: a container that is
+        created and still watched is adopted; anything else of this name is deleted first.
+        """
+        ...
+
+    def start(self, config: Config, epoch: int, *, again: bool) -> None:
+        """Let the first process run. With `again`, one that runs or has ended counts as started."""
+        ...
+
+    def signal(self, config: Config, epoch: int, process: Process, signal: int) -> None:
+        """Signal the first process by identity. *Lock free.* A process that is gone raises
+        `PortError("missing")`; a pid that now belongs to another is never touched."""
+        ...
+
+    def freeze(self, config: Config, epoch: int) -> None: ...
+
+    def thaw(self, config: Config, epoch: int) -> None:
+        """*Lock free.* Thawing what is not frozen, or not there, succeeds."""
+        ...
+
+    def delete(
+        self,
+        config: Config,
+        epoch: int,
+        *,
+        force: bool,
+        process: Process | None,
+        monitor: Process | None,
+    ) -> None:
+        """Remove the runtime's object, the monitor, and the run directory of this epoch.
+
+        With `force` every process of the container is killed first; without it a live one is a
+        fault, and nothing has changed.
+        """
+        ...
+
+
+class Monitor(Protocol):
+    """Who watches a run, and how its end becomes known."""
+
+    def look(
+        self, config: Config, epoch: int, process: Process | None, monitor: Process | None
+    ) -> Exited | None:
+        """Has the run ended? Never blocks, total over damaged files: `None` while it lives.
+
+        A run whose monitor and first process are both gone without a readable exit file has
+        ended with code -1 and a reason.
+        """
+        ...
+
+    def await_exit(
+        self,
+        config: Config,
+        epoch: int,
+        process: Process | None,
+        monitor: Process | None,
+        timeout: float | None,
+    ) -> Exited | None:
+        """`look`, but wait up to `timeout` seconds (`None`: for ever). *Lock free.*"""
+        ...
+
+
+class Storage(Protocol):
+    """Where root filesystems come from."""
+
+    def create(self, config: Config) -> None:
+        """The container's writable layer and directories. Missing image: `PortError("missing")`."""
+        ...
+
+    def mount(self, config: Config) -> Mounted: ...
+
+    def unmount(self, config: Config) -> None:
+        """Not mounted is success. Busy is retried, then detached lazily."""
+        ...
+
+    def delete(self, config: Config) -> None:
+        """Everything of the container on disk; refuses (clean) while it is mounted."""
+        ...
+
+
+class Network(Protocol):
+    """Namespaces and what is plugged into them. Never asked for modes `none` and `host`."""
+
+    def join(self, config: Config, epoch: int) -> Joined: ...
+
+    def leave(self, config: Config, epoch: int) -> None: ...
+
+
+class Accounts(Struct, frozen=True):
+    """The container's own /etc/passwd and /etc/group, bounded, read without following links."""
+
+    passwd: bytes = b""
+    group: bytes = b""
+
+
+class Filesystem(Protocol):
+    """Files of the bundle, and careful looks into a root filesystem somebody else controls."""
+
+    def accounts(self, rootfs: str) -> Accounts: ...
+
+    def write_spec(self, config: Config, spec: bytes) -> str:
+        """config.json, atomically (temporary file, fsync, rename); returns its SHA-256 in hex."""
+        ...
+
+
+class Clock(Protocol):
+    def now(self) -> int:
+        """Nanoseconds since the Unix epoch. *Lock free.*"""
+        ...
+
+
+Specify = Callable[[Config, WriteSpec, Accounts], bytes]
+"""A pure function lent by the front door: how an OCI spec follows from a config."""
+
+
+class Ports(Struct, frozen=True):
+    """The world, wired: what `perform` needs to carry out any order."""
+
+    runtime: Runtime
+    monitor: Monitor
+    storage: Storage
+    network: Network
+    filesystem: Filesystem
+    clock: Clock
+    specify: Specify
+
+
+# ---- what the interpreter keeps its books with -----------------------------------
+
+
+class Executor(Struct, frozen=True):
+    """Who carries out a patient order while the lock is free."""
+
+    process: Process
+
+
+class Event(Struct, frozen=True, omit_defaults=True):
+    """One line for observers; `number` is its place in the engine-wide order, from 1."""
+
+    container: str
+    name: str
+    event: str
+    at: int
+    exit_code: int | None = None
+    signal: int = 0
+    number: int = 0
+
+
+class Commit(Struct, frozen=True, kw_only=True):
+    """One durable step: the entry, the record it led to, and what follows from it.
+
+    `record` is None when the container is gone: its row and name are then free again, its
+    history and exits stay. `seq` must be the number of entries before it.
+    """
+
+    container: str
+    name: str
+    seq: int
+    status: str
+    entry: bytes
+    record: bytes | None
+    executor: Executor | None = None
+    events: tuple[Event, ...] = ()
+    exits: tuple[tuple[int, Exited], ...] = ()  # (epoch, how it ended)
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """A container as the store knows it; `record` is whatever bytes are there, maybe damaged."""
+
+    container: str
+    name: str
+    seq: int
+    status: str
+    record: bytes
+    executor: Executor | None = None
+
+
+class NameTakenError(Exception):
+    """The name belongs to another container."""
+
+    def __init__(self, name: str, holder: str) -> None:
+        super().__init__(f"the name {name!r} is in use by container {holder[:12]}")
+        self.name, self.holder = name, holder
+
+
+class StaleError(Exception):
+    """Somebody else appended first: the writer did not hold the lock. Always a bug."""
+
+
+class StoreError(Exception):
+    """The store cannot be used: from a newer version, damaged, or out of space."""
+
+
+class Store(Protocol):
+    """State and history, never apart: one transaction each (P24). All methods are thread safe
+    and, but for `append`, *lock free* snapshots that never wait for a writer (P13)."""
+
+    def append(self, commit: Commit) -> None:
+        """Durable when it returns; nothing happened when it raises
+        (`NameTakenError`, `StaleError`, `StoreError`)."""
+        ...
+
+    def row(self, container: str) -> Row | None: ...
+
+    def rows(self) -> Iterator[Row]:
+        """All containers there are, oldest first."""
+        ...
+
+    def find(self, reference: str) -> tuple[str, ...]:
+        """Ids that `reference` may mean: a full id, else an exact name, else an id prefix; at
+        most two are returned, enough to know it is ambiguous."""
+        ...
+
+    def history(self, container: str) -> Iterator[bytes]:
+        """The container's entries in order; also of one that is gone."""
+        ...
+
+    def past(self, name: str) -> str | None:
+        """The id of the newest container that had this name or id prefix, gone or not."""
+        ...
+
+    def exit(self, container: str, epoch: int | None = None) -> Exited | None:
+        """How a run ended (`None`: the newest), also of a container that is gone."""
+        ...
+
+    def events(self, after: int = 0) -> Iterator[Event]:
+        """Events with a number greater than `after`, in order."""
+        ...
+
+
+class Locks(Protocol):
+    def hold(self, scope: str, timeout: float | None = None) -> AbstractContextManager[None]:
+        """Exclusive among threads and processes, not re-entrant; `TimeoutError` after `timeout`
+        seconds. Released by the kernel when the holder dies (P14)."""
+        ...

@@ -1,0 +1,1 @@
+"""lockgate: container lifecycles as a pure state machine."""

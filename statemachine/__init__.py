@@ -1,0 +1,1 @@
+"""Pure: what is true, what is lawful, what to do next."""
