@@ -29,6 +29,7 @@ class Effect(Struct, frozen=True, tag=True):
 
     resource: ClassVar[Resource] = ""  # what it acquires or releases; empty: it holds nothing
     patient: ClassVar[bool] = False  # may take minutes: performed with the lock released
+    vital: ClassVar[bool] = False  # about a living process: its death settles it
 
 
 class Acquire(Effect, frozen=True):
@@ -115,6 +116,7 @@ class StartRuntime(Effect, frozen=True, tag="start-runtime"):
 
     container: str
     epoch: int
+    vital: ClassVar[bool] = True
 
 
 class Halt(Effect, frozen=True, tag="halt"):
@@ -131,6 +133,7 @@ class Halt(Effect, frozen=True, tag="halt"):
     timeout: int
     frozen: bool
     patient: ClassVar[bool] = True
+    vital: ClassVar[bool] = True
 
 
 class Signal(Effect, frozen=True, tag="signal"):
@@ -140,18 +143,21 @@ class Signal(Effect, frozen=True, tag="signal"):
     epoch: int
     process: Process | None
     signal: int
+    vital: ClassVar[bool] = True
 
 
 class Freeze(Acquire, frozen=True, tag="freeze"):
     container: str
     epoch: int
     resource: ClassVar[Resource] = "freezer"
+    vital: ClassVar[bool] = True
 
 
 class Thaw(Release, frozen=True, tag="thaw"):
     container: str
     epoch: int
     resource: ClassVar[Resource] = "freezer"
+    vital: ClassVar[bool] = True
 
 
 AnyEffect: TypeAlias = (

@@ -9,6 +9,7 @@ marked *lock free*.
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
@@ -104,6 +105,48 @@ class Storage(Protocol):
         ...
 
 
+class Image(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What containers are made from, and what they do by default.
+
+    `id` and `layers` are SHA-256 in hex, lowest layer first; `size` in bytes, `created_at` in
+    nanoseconds since the Unix epoch.
+    """
+
+    name: str
+    id: str
+    layers: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    workdir: str = "/"
+    user: str = ""
+    stop_signal: str = ""
+    size: int = 0
+    created_at: int = 0
+
+
+class Images(Protocol):
+    """Images by name. All methods are *lock free*."""
+
+    def import_image(
+        self,
+        name: str,
+        source: Path,
+        *,
+        command: tuple[str, ...] = (),
+        env: tuple[str, ...] = (),
+        workdir: str = "/",
+        user: str = "",
+    ) -> Image:
+        """From a tar archive or a directory; hostile content is refused and leaves nothing."""
+        ...
+
+    def lookup(self, name: str) -> Image:
+        """Raises `PortError("missing")` that names the images there are."""
+        ...
+
+    def list(self) -> tuple[Image, ...]: ...
+
+
 class Network(Protocol):
     """Namespaces and what is plugged into them. Never asked for modes `none` and `host`."""
 
@@ -127,6 +170,27 @@ class Filesystem(Protocol):
     def write_spec(self, config: Config, spec: bytes) -> str:
         """config.json, atomically (temporary file, fsync, rename); returns its SHA-256 in hex."""
         ...
+
+
+class Logs(Protocol):
+    """What containers have written."""
+
+    def read(self, config: Config, after: int = 0) -> tuple[tuple["LogLine", ...], int]:
+        """Whole lines from byte offset `after`, and the offset to go on from. *Lock free.*"""
+        ...
+
+    def wait(self, config: Config, after: int, timeout: float) -> None:
+        """Until there may be more than `after` bytes, at most `timeout` seconds. *Lock free.*"""
+        ...
+
+
+class LogLine(Struct, frozen=True):
+    """One write of the container. `partial`: the line goes on in the next one."""
+
+    at: str  # RFC 3339 with nanoseconds
+    stream: str  # stdout, stderr
+    text: str
+    partial: bool = False
 
 
 class Clock(Protocol):
@@ -251,6 +315,10 @@ class Store(Protocol):
 
     def events(self, after: int = 0) -> Iterator[Event]:
         """Events with a number greater than `after`, in order."""
+        ...
+
+    def wait_events(self, after: int, timeout: float) -> None:
+        """Until there may be an event beyond `after`, at most `timeout` seconds."""
         ...
 
 

@@ -1,0 +1,129 @@
+"""How one order is carried out: one match, and the only door where exceptions become values.
+
+Adapters raise `PortError` or `OSError`; `returns.safe` with that named pair turns either into a
+failure, everything else is a bug and flies on. Nothing here knows what a record is.
+"""
+
+import errno
+from typing import assert_never
+
+from returns.result import Failure, Success, safe
+
+from lockgate.effects import model as e
+from lockgate.effects.config import Config
+from lockgate.effects.outcome import (
+    Done,
+    Exited,
+    Fact,
+    Failed,
+    Fault,
+    FaultKind,
+    Launched,
+    Outcome,
+    PortError,
+    Saved,
+)
+from lockgate.effects.ports import Ports
+
+SIGKILL = 9
+KILL_GRACE = 60.0
+"""Seconds a process may take to go after SIGKILL before we say it will not (BEHAVIOUR §3)."""
+
+
+def perform(order: e.Order, config: Config, ports: Ports) -> Outcome:
+    """Carry out one order; what the world answered, as a value. Never raises for the world."""
+    match _carried_out(order, config, ports):
+        case Success(fact):
+            return Done(order.ticket, fact)
+        case Failure(problem):
+            return Failed(order.ticket, fault_of(problem))
+        case _:
+            raise AssertionError("a Result is a Success or a Failure")
+
+
+@safe(exceptions=(PortError, OSError))
+def _carried_out(order: e.Order, config: Config, ports: Ports) -> Fact | None:
+    effect = order.effect
+    match effect:
+        case e.CreateLayer():
+            ports.storage.create(config)
+        case e.DeleteLayer():
+            ports.storage.delete(config)
+        case e.Mount():
+            return ports.storage.mount(config)
+        case e.Unmount():
+            ports.storage.unmount(config)
+        case e.JoinNetwork(_, epoch):
+            return ports.network.join(config, epoch)
+        case e.LeaveNetwork(_, epoch):
+            ports.network.leave(config, epoch)
+        case e.WriteSpec():
+            accounts = ports.filesystem.accounts(effect.mountpoint)
+            spec = ports.specify(config, effect, accounts)
+            return Saved(ports.filesystem.write_spec(config, spec))
+        case e.CreateRuntime(_, epoch):
+            return ports.runtime.create(config, epoch, again=order.again)
+        case e.StartRuntime(_, epoch):
+            ports.runtime.start(config, epoch, again=order.again)
+            return Launched(ports.clock.now())
+        case e.DeleteRuntime(_, epoch, force, process, monitor):
+            ports.runtime.delete(config, epoch, force=force, process=process, monitor=monitor)
+        case e.Halt():
+            return _halted(effect, config, ports)
+        case e.Signal(_, epoch, process, signal):
+            if process is None:
+                raise PortError("missing", "no process is known for this run", dirty=False)
+            ports.runtime.signal(config, epoch, process, signal)
+        case e.Freeze(_, epoch):
+            ports.runtime.freeze(config, epoch)
+        case e.Thaw(_, epoch):
+            ports.runtime.thaw(config, epoch)
+        case _:
+            assert_never(effect)
+    return None
+
+
+def _halted(halt: e.Halt, config: Config, ports: Ports) -> Exited:
+    """Signal, wait, SIGKILL, wait (BEHAVIOUR §3 "Stop"). A process that went meanwhile is success;
+    a signal that failed on a living one is the fault, not what a later probe says (D-04)."""
+    run = (config, halt.epoch, halt.process, halt.monitor)
+    escalation = ((halt.signal, float(halt.timeout)), (SIGKILL, KILL_GRACE))
+    for signal, patience in escalation if halt.timeout else escalation[1:]:
+        if ended := ports.monitor.look(*run):
+            return ended
+        if halt.process is not None:
+            _sent(halt.process, signal, halt, config, ports)
+        if halt.frozen and signal == SIGKILL:
+            ports.runtime.thaw(config, halt.epoch)  # the frozen cannot die
+        if ended := ports.monitor.await_exit(*run, timeout=patience):
+            return ended
+    raise PortError("timeout", f"it outlived SIGKILL by {KILL_GRACE:.0f} seconds")
+
+
+def _sent(process: e.Process, signal: int, halt: e.Halt, config: Config, ports: Ports) -> None:
+    try:
+        ports.runtime.signal(config, halt.epoch, process, signal)
+    except PortError as problem:
+        if problem.fault.kind != "missing":  # gone is what we wanted; its end is still to come
+            raise
+
+
+SCARCE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+DENIED = {errno.EPERM, errno.EACCES, errno.EROFS}
+
+
+def fault_of(problem: Exception) -> Fault:
+    """The fault behind what an adapter raised."""
+    if isinstance(problem, PortError):
+        return problem.fault
+    number = problem.errno if isinstance(problem, OSError) else None
+    kind: FaultKind = "failed"
+    if number in SCARCE:
+        kind = "scarce"
+    elif number in DENIED:
+        kind = "denied"
+    elif number == errno.ENOENT:
+        kind = "missing"
+    elif isinstance(problem, TimeoutError):
+        kind = "timeout"
+    return Fault(kind, str(problem))

@@ -1,0 +1,461 @@
+"""The engine: everything wired, no daemon, no globals.
+
+An `Engine` is a folder and the ports that act on it. It may be opened by any number of threads and
+processes at once: they meet in the store and under the locks. Each method is one command carried to
+its end; `submit` is the same without exceptions.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from returns.result import Failure, Result, Success
+
+from lockgate import validation
+from lockgate.effects.config import Config, NetworkMode
+from lockgate.effects.interpreter import Interpreter, unprobed
+from lockgate.effects.outcome import Exited, Fault, PortError
+from lockgate.effects.ports import (
+    Event,
+    Executor,
+    Image,
+    Images,
+    Locks,
+    LogLine,
+    Logs,
+    NameTakenError,
+    Ports,
+    Row,
+    Store,
+)
+from lockgate.errors import (
+    AlreadyStopped,
+    AmbiguousName,
+    Busy,
+    IllegalState,
+    InvalidArgument,
+    NameTaken,
+    NoSuchContainer,
+    NoSuchImage,
+    OperationFailed,
+)
+from lockgate.lifecycle import Lifecycle, readable, salvaged
+from lockgate.statemachine import history as histories
+from lockgate.statemachine.history import Divergence, Entry
+from lockgate.statemachine.inputs import (
+    Cleanup,
+    Command,
+    Create,
+    Init,
+    Input,
+    Kill,
+    Pause,
+    Remove,
+    Restart,
+    Start,
+    Stop,
+    Unpause,
+)
+from lockgate.statemachine.record import Record, Refused, newborn
+from lockgate.statemachine.status import Status
+
+GLANCE = 0.02
+"""Seconds a listing waits for a lock before it shows what it sees without it."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A world an engine can act on: the ports, and what it keeps its books with.
+
+    `lives` says whether an executor of a waiting operation still can finish it; `close` gives back
+    what the host itself holds open.
+    """
+
+    ports: Ports
+    store: Store
+    locks: Locks
+    images: Images
+    logs: Logs
+    me: Executor
+    lives: Callable[[Executor], bool]
+    close: Callable[[], None]
+    description: str
+
+
+class Engine:
+    """Containers in one folder. A context manager; safe for several threads and processes.
+
+    References to containers are a name, a full id, or an unambiguous prefix of an id. Methods that
+    change something return the record afterwards and raise `IllegalState` (the law does not allow
+    it now, nothing has changed), `Busy`, `OperationFailed` (the world did not do it; what was begun
+    is undone), or `NoSuchContainer`.
+    """
+
+    def __init__(self, host: Host, probe: Callable[[str], None] = unprobed) -> None:
+        self._host = host
+        self._lifecycle = Lifecycle(host.ports)
+        self._interpreter: Interpreter[Record, Input, Refused] = Interpreter(
+            self._lifecycle, host.store, host.locks, host.me, host.lives, probe
+        )
+
+    @classmethod
+    def open(
+        cls,
+        root: str | Path,
+        *,
+        runtime: str | None = None,
+        conmon: str | None = None,
+        probe: Callable[[str], None] = unprobed,
+    ) -> Self:
+        """The engine of this folder, which is made if need be.
+
+        `runtime` and `conmon` are names or paths; left out, what works on this host is chosen.
+        Raises `LockgateError` that says what is missing and what to do.
+        """
+        from lockgate.wiring import real
+
+        return cls(real(Path(root), runtime, conmon), probe)
+
+    @classmethod
+    def simulated(cls, probe: Callable[[str], None] = unprobed) -> Self:
+        """An engine on a host that exists in memory only: no root, no runtime, no disk."""
+        from lockgate.wiring import simulated
+
+        return cls(simulated(), probe)
+
+    def close(self) -> None:
+        self._interpreter.close()
+        self._host.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ---- images --------------------------------------------------------------------------
+
+    def import_image(
+        self,
+        name: str,
+        source: str | Path,
+        *,
+        command: Sequence[str] = (),
+        env: Mapping[str, str] | Iterable[str] = (),
+        workdir: str = "/",
+        user: str = "",
+    ) -> Image:
+        """An image from a tar archive or a directory; a name that exists is given a new meaning,
+        containers made from the old one keep it."""
+        path = Path(source)
+        if not path.exists():
+            raise InvalidArgument(f"there is no archive or directory {str(path)!r} to import")
+        with _faults_raised("import", name, "image"):
+            return self._host.images.import_image(
+                name,
+                path,
+                command=validation.words(command, "command"),
+                env=validation.environment(env),
+                workdir=validation.workdir(workdir),
+                user=validation.user(user),
+            )
+
+    def images(self) -> tuple[Image, ...]:
+        return self._host.images.list()
+
+    # ---- the life of a container ---------------------------------------------------------
+
+    def create(
+        self,
+        *,
+        image: str = "",
+        rootfs: str | Path = "",
+        name: str = "",
+        command: Sequence[str] = (),
+        env: Mapping[str, str] | Iterable[str] = (),
+        workdir: str = "",
+        user: str = "",
+        hostname: str = "",
+        network: NetworkMode = "none",
+        memory: int = 0,
+        terminal: bool = False,
+        stdin: bool = False,
+        stop_signal: int | str = "",
+        stop_timeout: int = 10,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        auto_remove: bool = False,
+    ) -> Record:
+        """A container, configured: name claimed, writable layer made, nothing running.
+
+        What is left empty is taken from the image. Raises `InvalidArgument`, `NoSuchImage`,
+        `NameTaken`; nothing is left of a container that could not be made.
+        """
+        if bool(image) == bool(rootfs):
+            raise InvalidArgument("give an image or a root filesystem directory, one of them")
+        base = self._image(image) if image else Image(name="", id="")
+        words = validation.words(command, "command") or base.command
+        if not words:
+            raise InvalidArgument("no command is given, and the image names none")
+        if network not in ("none", "host"):
+            raise InvalidArgument(f"{network!r} is no network mode: none, host")
+        given = validation.environment(env)
+        container = secrets.token_hex(32)
+        config = Config(
+            id=container,
+            name=validation.name(name) if name else container[:12],
+            image=base.name,
+            image_id=base.id,
+            rootfs=validation.rootfs(rootfs) if rootfs else "",
+            command=words,
+            env=(*_unset(base.env, given), *given),
+            workdir=validation.workdir(workdir or base.workdir),
+            user=validation.user(user or base.user),
+            hostname=validation.name(hostname) if hostname else "",
+            network=network,
+            memory=validation.memory(memory),
+            terminal=terminal,
+            stdin=stdin,
+            stop_signal=validation.signal_number(stop_signal or base.stop_signal or "TERM"),
+            stop_timeout=validation.seconds(stop_timeout, "stop timeout") or 0,
+            labels=validation.pairs(labels or {}, "label"),
+            annotations=validation.pairs(annotations or {}, "annotation"),
+            auto_remove=auto_remove,
+            created_at=self._host.ports.clock.now(),
+        )
+        return self._done(config.name, Create(config), container)
+
+    def init(self, reference: str) -> Record:
+        """Everything up to a process that waits to be started."""
+        return self._command(reference, Init())
+
+    def start(self, reference: str) -> Record:
+        return self._command(reference, Start())
+
+    def stop(self, reference: str, timeout: int | None = None) -> Record:
+        """Stop signal, `timeout` seconds of patience (`None`: as configured), SIGKILL.
+
+        Others may inspect, kill or stop it meanwhile; the shorter patience wins. Raises
+        `AlreadyStopped` when it does not run, which is on record all the same.
+        """
+        record = self.inspect(reference)
+        was = record.status
+        after = self._command(record.id, Stop(validation.seconds(timeout)))
+        if was in (Status.STOPPED, Status.EXITED) and after.status is was:
+            raise AlreadyStopped(record.config.name, was)
+        return after
+
+    def kill(self, reference: str, signal: int | str = "KILL") -> Record:
+        """Any signal; after SIGKILL the end is on record when this returns."""
+        return self._command(reference, Kill(validation.signal_number(signal)))
+
+    def pause(self, reference: str) -> Record:
+        return self._command(reference, Pause())
+
+    def unpause(self, reference: str) -> Record:
+        return self._command(reference, Unpause())
+
+    def restart(self, reference: str, timeout: int | None = None) -> Record:
+        return self._command(reference, Restart(validation.seconds(timeout)))
+
+    def cleanup(self, reference: str) -> Record:
+        """Give back mounts, network and the runtime's object of a run that has ended."""
+        return self._command(reference, Cleanup())
+
+    def remove(self, reference: str, *, force: bool = False, timeout: int | None = None) -> Record:
+        """Nothing of it stays but its history. `force`: end it first."""
+        return self._command(reference, Remove(force, validation.seconds(timeout)))
+
+    def submit(self, reference: str, command: Command) -> Result[Record, Refused | Fault]:
+        """One command without exceptions for what the law or the world says no to."""
+        return self._interpreter.submit(self.resolve(reference), command)
+
+    def sync(self, reference: str) -> Record:
+        """Look at the world, finish what somebody left unfinished, and say how things are."""
+        return self._interpreter.sync(self.resolve(reference))
+
+    def wait(self, reference: str, timeout: float | None = None) -> int:
+        """The exit code of the run there is, once it has ended; -1 when nobody saw it.
+
+        A container that never ran answers 0 at once; one that is gone answers with its last code.
+        Raises `TimeoutError`. Holds no lock while it waits.
+        """
+        container = self.resolve(reference, past=True)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        epoch: int | None = None
+        while True:
+            record = self._glimpse(container)
+            if record is None or (epoch is not None and record.epoch != epoch):
+                return self._exit_code(container, epoch)
+            if record.exit_code is not None:
+                return record.exit_code
+            if record.process is None:
+                if record.pending:
+                    record = self._interpreter.sync(container)
+                if record.process is None:
+                    return 0 if record.exit_code is None else record.exit_code
+            epoch = record.epoch
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                end = self._host.ports.monitor.await_exit(
+                    record.config, epoch, record.process, record.monitor, left
+                )
+            except PortError:
+                continue  # gone from under us: whoever removed it has written down its end
+            if end is None:
+                raise TimeoutError(f"{record.config.name} has not ended in {timeout} seconds")
+            self._interpreter.sync(container)
+
+    def run_to_end(self, reference: str) -> Iterator[LogLine]:
+        """Start it and yield what it writes until it has ended and all of that is read."""
+        record = self.start(reference)
+        offset = 0
+        while True:
+            ended = self._glimpse(record.id)
+            over = ended is None or self._ended(ended)
+            lines, offset = self._host.logs.read(record.config, offset)
+            yield from lines
+            if over and not lines:
+                return
+            if not over:
+                self._host.logs.wait(record.config, offset, 0.2)
+
+    # ---- looking -------------------------------------------------------------------------
+
+    def resolve(self, reference: str, *, past: bool = False) -> str:
+        """The id of the container meant; with `past`, of one that is gone, too."""
+        found = self._host.store.find(reference) if reference else ()
+        if len(found) > 1:
+            raise AmbiguousName(reference, found)
+        if found:
+            return found[0]
+        gone = self._host.store.past(reference) if past and reference else None
+        if gone is None:
+            raise NoSuchContainer(reference)
+        return gone
+
+    def inspect(self, reference: str) -> Record:
+        """How things are. Never waits: what is being done right now is shown as such."""
+        container = self.resolve(reference)
+        record = self._glimpse(container)
+        if record is None:
+            raise NoSuchContainer(reference)
+        return self._fresh(record)
+
+    def list(self) -> tuple[Record, ...]:
+        """All containers, oldest first. One that is damaged is shown as unknown; one that is
+        busy is shown as it was; neither keeps the others waiting."""
+        return tuple(self._fresh(self._seen(row)) for row in self._host.store.rows())
+
+    def logs(self, reference: str) -> Iterator[LogLine]:
+        config = self.inspect(reference).config
+        offset = 0
+        while True:
+            lines, offset = self._host.logs.read(config, offset)
+            if not lines:
+                return
+            yield from lines
+
+    def events(self, after: int = 0) -> Iterator[Event]:
+        """What has happened, engine-wide, in order; numbers are gapless."""
+        return self._host.store.events(after)
+
+    def follow(self, after: int = 0, timeout: float | None = None) -> Iterator[Event]:
+        """Events as they happen; ends after `timeout` seconds without any."""
+        last = time.monotonic()
+        while True:
+            for event in self._host.store.events(after):
+                after, last = event.number, time.monotonic()
+                yield event
+            if timeout is not None and time.monotonic() - last > timeout:
+                return
+            self._host.store.wait_events(after, 1.0 if timeout is None else min(timeout, 1.0))
+
+    def history(self, reference: str) -> Iterator[Entry]:
+        """The container's inputs with the orders they led to; also of one that is gone."""
+        container = self.resolve(reference, past=True)
+        return map(histories.decode_entry, self._host.store.history(container))
+
+    def replay(self, reference: str) -> Result[Record, Divergence]:
+        """Fold the history again and compare every entry with what was recorded."""
+        container = self.resolve(reference, past=True)
+        entries = map(histories.decode_entry, self._host.store.history(container))
+        return histories.replay(newborn(Config(id=container)), entries)
+
+    # ---- inside --------------------------------------------------------------------------
+
+    def _command(self, reference: str, command: Command) -> Record:
+        container = self.resolve(reference)
+        row = self._host.store.row(container)
+        return self._done(row.name if row else reference, command, container)
+
+    def _done(self, name: str, command: Command, container: str) -> Record:
+        try:
+            result: Result[Record, Refused | Fault] = self._interpreter.submit(container, command)
+        except NameTakenError as taken:
+            raise NameTaken(taken.name, taken.holder) from None
+        match result:
+            case Success(Record() as record):
+                return record
+            case Failure(Refused() as refusal):
+                if refusal.status is Status.ABSENT and not refusal.busy:
+                    raise NoSuchContainer(name)
+                raise (Busy if refusal.busy else IllegalState)(name, refusal)
+            case Failure(Fault() as fault):
+                raise OperationFailed(str(command.verb), name, fault)
+            case _:
+                raise AssertionError(f"a Result is a Success or a Failure, not {result!r}")
+
+    def _glimpse(self, container: str) -> Record | None:
+        row = self._host.store.row(container)
+        return self._seen(row) if row else None
+
+    def _seen(self, row: Row) -> Record:
+        record = readable(row.container, row.name, row.record)
+        return record or salvaged(row.container, row.name)
+
+    def _ended(self, record: Record) -> bool:
+        return record.exit_code is not None or self._lifecycle.look(record) is not None
+
+    def _fresh(self, record: Record) -> Record:
+        """The record, brought up to date if its run has ended unnoticed and nobody is busy."""
+        if self._lifecycle.look(record) is None:
+            return record
+        try:
+            return self._interpreter.sync(record.id, GLANCE)
+        except TimeoutError:
+            return record
+
+    def _exit_code(self, container: str, epoch: int | None) -> int:
+        end: Exited | None = self._host.store.exit(container, epoch)
+        return end.code if end else 0
+
+    def _image(self, name: str) -> Image:
+        try:
+            return self._host.images.lookup(name)
+        except PortError as problem:
+            raise NoSuchImage(problem.fault.reason) from None
+
+
+@contextmanager
+def _faults_raised(verb: str, name: str, what: str) -> Generator[None]:
+    try:
+        yield
+    except PortError as problem:
+        raise OperationFailed(verb, name, problem.fault, what) from problem
+
+
+def _unset(defaults: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
+    """The image's environment, but for what the user sets."""
+    names = {entry.partition("=")[0] for entry in given}
+    return tuple(entry for entry in defaults if entry.partition("=")[0] not in names)

@@ -1,0 +1,102 @@
+"""What `Engine` raises: one small hierarchy. Refusals, faults and mistakes of the caller are three
+different things; a bug of ours is none of them and flies on as whatever it is."""
+
+from lockgate.effects.outcome import Fault
+from lockgate.effects.ports import StoreError
+from lockgate.statemachine.record import Refused
+from lockgate.statemachine.status import Status, Verb
+
+__all__ = [
+    "AlreadyStopped",
+    "AmbiguousName",
+    "Busy",
+    "IllegalState",
+    "InvalidArgument",
+    "LockgateError",
+    "NameTaken",
+    "NoSuchContainer",
+    "NoSuchImage",
+    "OperationFailed",
+    "StoreError",
+]
+
+
+class LockgateError(Exception):
+    """Anything the engine says no to. The message is one line for a person."""
+
+
+class InvalidArgument(LockgateError, ValueError):
+    """What was asked for makes no sense, whatever the container's state."""
+
+
+class NoSuchContainer(LockgateError, LookupError):
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"no container has the name or id {reference!r}; `lockgate ps -a` lists all"
+        )
+
+
+class NoSuchImage(LockgateError, LookupError):
+    pass
+
+
+class AmbiguousName(LockgateError, LookupError):
+    def __init__(self, prefix: str, ids: tuple[str, ...]) -> None:
+        some = ", ".join(one[:12] for one in ids)
+        super().__init__(f"{prefix!r} may mean {some} or more; give more of the id")
+
+
+class NameTaken(LockgateError):
+    def __init__(self, name: str, holder: str) -> None:
+        super().__init__(
+            f"the name {name!r} is in use by container {holder[:12]}; remove that or choose another"
+        )
+
+
+class IllegalState(LockgateError):
+    """The law does not allow this now. Nothing has changed."""
+
+    def __init__(self, name: str, refusal: Refused) -> None:
+        self.name, self.refusal = name, refusal
+        legal = ", ".join(refusal.admissible) or "nothing until that has ended"
+        super().__init__(
+            f"cannot {refusal.verb} container {name}: it is {refusal.status}{self._why()}; "
+            f"legal now: {legal}{self._hint()}"
+        )
+
+    def _why(self) -> str:
+        return ""
+
+    def _hint(self) -> str:
+        match self.refusal.verb, self.refusal.status:
+            case Verb.START, Status.RUNNING:
+                return " (it runs already)"
+            case Verb.REMOVE, (Status.RUNNING | Status.PAUSED | Status.STOPPING):
+                return " (stop it first, or remove it with force)"
+            case _, Status.PAUSED:
+                return " (unpause it first)"
+            case _:
+                return ""
+
+
+class Busy(IllegalState):
+    """Another operation is in flight; the same may be legal when it has ended."""
+
+    def _why(self) -> str:
+        return ", and another operation is in flight"
+
+
+class AlreadyStopped(LockgateError):
+    """Asked to stop what does not run. The wish is on record; callers may ignore this."""
+
+    def __init__(self, name: str, status: Status) -> None:
+        super().__init__(f"container {name} is {status} already; there is nothing to stop")
+
+
+class OperationFailed(LockgateError):
+    """The world did not do what was asked. What may be left is in the record; commands that
+    follow take care of it."""
+
+    def __init__(self, verb: str, name: str, fault: Fault, what: str = "container") -> None:
+        self.fault = fault
+        super().__init__(f"cannot {verb} {what} {name}: {fault.reason}")

@@ -1,0 +1,116 @@
+"""The container machine as the interpreter wants it: `step`, its codec, and a look at the world.
+
+The only place where the pure machine, the books and the ports meet.
+"""
+
+from typing import assert_never
+
+import msgspec
+
+from lockgate.effects.config import Config
+from lockgate.effects.interpreter import Rejected, Stepped
+from lockgate.effects.model import Order
+from lockgate.effects.outcome import Exited, Fault, Outcome
+from lockgate.effects.perform import perform
+from lockgate.effects.ports import Commit, Event, Ports, Row
+from lockgate.statemachine import history
+from lockgate.statemachine.inputs import Died, Input, Resumed, Salvaged
+from lockgate.statemachine.record import Record, Refused, Step, newborn
+from lockgate.statemachine.status import Status
+from lockgate.statemachine.step import step
+
+LIVE = frozenset({Status.CREATED, Status.RUNNING, Status.PAUSED, Status.STOPPING})
+"""Where a process is believed to be, so that its end must be looked for."""
+
+
+def readable(container: str, name: str, data: bytes) -> Record | None:
+    """The record in these bytes; None when they are not that container's record (P11)."""
+    try:
+        record = history.decode_record(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return record if (record.id, record.config.name) == (container, name) else None
+
+
+def salvaged(container: str, name: str) -> Record:
+    """What is believed of a container whose record cannot be read: anything may exist."""
+    answer = step(newborn(Config(id=container)), Salvaged(Config(id=container, name=name)))
+    assert isinstance(answer, Step)
+    return answer.record
+
+
+class Lifecycle:
+    """`Machine[Record, Input, Refused]` over the given ports."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def load(self, container: str, row: Row | None) -> tuple[Record, tuple[Input, ...]]:
+        blank = newborn(Config(id=container))
+        if row is None:
+            return blank, ()
+        record = readable(container, row.name, row.record)
+        if record is None:
+            return blank, (Salvaged(Config(id=container, name=row.name)),)
+        return record, ()
+
+    def step(self, record: Record, seq: int, given: Input) -> Stepped[Record] | Rejected[Refused]:
+        answer = step(record, given)
+        match answer:
+            case Refused():
+                return Rejected(answer)
+            case Step():
+                return Stepped(answer.record, answer.orders, self._commit(seq, given, answer))
+            case _:
+                assert_never(answer)
+
+    def _commit(self, seq: int, given: Input, answer: Step) -> Commit:
+        record, at = answer.record, self._ports.clock.now()
+        encoded = history.encode_record(record)
+        entry = history.entry(seq, at, given, answer, encoded)
+        died = any(notice.event == "died" for notice in answer.notices)
+        return Commit(
+            container=record.id,
+            name=record.config.name,
+            seq=seq,
+            status=str(record.status),
+            entry=history.encode_entry(entry),
+            record=None if record.gone else encoded,
+            events=tuple(
+                Event(record.id, record.config.name, said.event, at, said.exit_code, said.signal)
+                for said in answer.notices
+            ),
+            exits=((record.epoch, ending(record)),) if died else (),
+        )
+
+    def pending(self, record: Record) -> tuple[Order, ...]:
+        return record.pending
+
+    def faults(self, record: Record) -> tuple[Fault, ...]:
+        return record.faults
+
+    def heard(self, outcome: Outcome) -> Input:
+        return outcome
+
+    def resumed(self) -> Input:
+        return Resumed()
+
+    def observe(self, record: Record) -> tuple[Input, ...]:
+        end = self.look(record)
+        return (Died(record.epoch, end),) if end else ()
+
+    def look(self, record: Record) -> Exited | None:
+        """Has the run this record tells of ended, without its knowing? Needs no lock."""
+        if record.status not in LIVE:
+            return None
+        run = (record.config, record.epoch, record.process, record.monitor)
+        return self._ports.monitor.look(*run)
+
+    def perform(self, record: Record, order: Order) -> Outcome:
+        return perform(order, record.config, self._ports)
+
+
+def ending(record: Record) -> Exited:
+    """How the record says its run ended."""
+    code = -1 if record.exit_code is None else record.exit_code
+    return Exited(code, record.finished_at, record.oom_killed, record.exit_reason)

@@ -1,0 +1,111 @@
+"""The list of inputs *is* the history; replaying is folding.
+
+An entry holds what was heard, when, what the machine then asked for, and a digest of the record
+it led to, so that a replay proves itself equal entry by entry.
+"""
+
+from collections.abc import Iterable
+from functools import reduce
+from hashlib import blake2b
+
+import msgspec
+from msgspec import Struct
+from returns.result import Failure, Result, Success
+
+from lockgate.effects.model import Order
+from lockgate.statemachine.inputs import Input
+from lockgate.statemachine.law import LAW
+from lockgate.statemachine.record import Answer, Record, Refused, Step
+from lockgate.statemachine.step import step
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class Entry(Struct, frozen=True, omit_defaults=True):
+    """One line of a history. `at`: nanoseconds since the Unix epoch; `digest`: of the record."""
+
+    seq: int
+    at: int
+    given: Input
+    orders: tuple[Order, ...] = ()
+    digest: str = ""
+    law: int = LAW
+
+
+class Divergence(Struct, frozen=True):
+    """The first place where today's law would not do what was recorded.
+
+    `expected` and `got` are the recorded and the replayed orders where these differ; where they
+    are equal, the records they led to differ (`what` says it in words).
+    """
+
+    seq: int
+    what: str
+    expected: tuple[Order, ...] = ()
+    got: tuple[Order, ...] = ()
+
+
+_ENTRY = msgspec.json.Decoder(Entry)
+_RECORD = msgspec.json.Decoder(Record)
+
+
+def digest(record: Record) -> str:
+    """16 hex digits over the record's canonical JSON."""
+    return digest_of(_ENCODER.encode(record))
+
+
+def digest_of(encoded: bytes) -> str:
+    return blake2b(encoded, digest_size=8).hexdigest()
+
+
+def encode_record(record: Record) -> bytes:
+    return _ENCODER.encode(record)
+
+
+def decode_record(data: bytes) -> Record:
+    """Raises `msgspec.DecodeError` (a `ValueError`) for anything that is not a record."""
+    return _RECORD.decode(data)
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """One line of JSON without the line end."""
+    return _ENCODER.encode(entry)
+
+
+def decode_entry(data: bytes) -> Entry:
+    """Raises `msgspec.DecodeError` (a `ValueError`) for anything that is not an entry."""
+    return _ENTRY.decode(data)
+
+
+def entry(seq: int, at: int, given: Input, answer: Step, encoded: bytes) -> Entry:
+    """`encoded` is the canonical JSON of `answer.record`, which the caller has at hand."""
+    return Entry(seq, at, given, answer.orders, digest_of(encoded))
+
+
+def replay(record: Record, history: Iterable[Entry]) -> Result[Record, Divergence]:
+    """Fold the history; stop at the first entry that today's law would not have written."""
+    for expected, line in enumerate(history):
+        if line.seq != expected:
+            return Failure(Divergence(line.seq, f"entry {expected} is missing"))
+        answer: Answer = step(record, line.given)
+        if isinstance(answer, Refused):
+            what = f"{answer.verb} is refused in {answer.status}, yet it was recorded"
+            return Failure(Divergence(line.seq, what, line.orders))
+        if answer.orders != line.orders:
+            what = "other orders would be given now"
+            return Failure(Divergence(line.seq, what, line.orders, answer.orders))
+        if line.digest and digest(answer.record) != line.digest:
+            what = "the same orders, but they lead to another record"
+            return Failure(Divergence(line.seq, what, line.orders, answer.orders))
+        record = answer.record
+    return Success(record)
+
+
+def fold(record: Record, inputs: Iterable[Input]) -> Record:
+    """The record after these inputs; refused ones change nothing."""
+
+    def after(now: Record, given: Input) -> Record:
+        answer = step(now, given)
+        return answer.record if isinstance(answer, Step) else now
+
+    return reduce(after, inputs, record)

@@ -1,0 +1,100 @@
+"""Everything the machine can be told: commands from users, observations and outcomes from the world.
+
+Time, pids, paths and codes arrive here and nowhere else.
+"""
+
+from typing import ClassVar, TypeAlias
+
+from msgspec import Struct
+
+from lockgate.effects.config import Config
+from lockgate.effects.outcome import Done, Exited, Failed
+from lockgate.statemachine.status import Verb
+
+SIGKILL = 9
+
+
+class Create(Struct, frozen=True, tag="create"):
+    """Make the container: name claimed, layer created. Nothing runs yet."""
+
+    config: Config
+    verb: ClassVar[Verb] = Verb.CREATE
+
+
+class Init(Struct, frozen=True, tag="init"):
+    """Everything up to a process waiting to be started."""
+
+    verb: ClassVar[Verb] = Verb.INIT
+
+
+class Start(Struct, frozen=True, tag="start"):
+    verb: ClassVar[Verb] = Verb.START
+
+
+class Stop(Struct, frozen=True, tag="stop", omit_defaults=True):
+    """Stop signal, `timeout` seconds (`None`: as configured; 0: SIGKILL at once), SIGKILL."""
+
+    timeout: int | None = None
+    verb: ClassVar[Verb] = Verb.STOP
+
+
+class Kill(Struct, frozen=True, tag="kill", omit_defaults=True):
+    signal: int = SIGKILL
+
+    @property
+    def verb(self) -> Verb:
+        return Verb.KILL if self.signal == SIGKILL else Verb.SIGNAL
+
+
+class Pause(Struct, frozen=True, tag="pause"):
+    verb: ClassVar[Verb] = Verb.PAUSE
+
+
+class Unpause(Struct, frozen=True, tag="unpause"):
+    verb: ClassVar[Verb] = Verb.UNPAUSE
+
+
+class Restart(Struct, frozen=True, tag="restart", omit_defaults=True):
+    timeout: int | None = None
+    verb: ClassVar[Verb] = Verb.RESTART
+
+
+class Cleanup(Struct, frozen=True, tag="cleanup"):
+    """Give back all that a run needed; keep the container."""
+
+    verb: ClassVar[Verb] = Verb.CLEANUP
+
+
+class Remove(Struct, frozen=True, tag="remove", omit_defaults=True):
+    """`force`: end what runs first, waiting `timeout` seconds before SIGKILL."""
+
+    force: bool = False
+    timeout: int | None = None
+
+    @property
+    def verb(self) -> Verb:
+        return Verb.FORCE_REMOVE if self.force else Verb.REMOVE
+
+
+class Died(Struct, frozen=True, tag="died"):
+    """The run with this epoch has ended. About any other run it is no news."""
+
+    epoch: int
+    exit: Exited
+
+
+class Resumed(Struct, frozen=True, tag="resumed"):
+    """A new executor took over; what became of the pending orders is unknown."""
+
+
+class Salvaged(Struct, frozen=True, tag="salvaged"):
+    """The stored record could not be read: anything may exist, nothing is known."""
+
+    config: Config
+
+
+Command: TypeAlias = (
+    Create | Init | Start | Stop | Kill | Pause | Unpause | Restart | Cleanup | Remove
+)
+Observation: TypeAlias = Died | Resumed | Salvaged
+Input: TypeAlias = Command | Observation | Done | Failed

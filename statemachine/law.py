@@ -1,0 +1,283 @@
+"""The law: three tables, and nothing about legality lives outside them.
+
+1. LIFECYCLE: which milestone takes which status to which; written in `transitions`' row format,
+   expanded by that library, checked for what it lets pass, frozen into a lookup.
+2. STAGES: what is asked of the world side by side, when each is needed, what begins and what is
+   reached, and what a failure means.
+3. PLANS: which stages carry out a verb from a status. No plan: refused.
+
+Stages *ensure* rather than *do*: they ask only for what is not there (or only for what may be
+there), so one plan serves several states, and undoing is the ordinary plan over what may exist.
+Adding an operation is adding a plan and, if need be, a stage.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+from transitions import Machine
+
+from lockgate.effects.model import (
+    AnyEffect,
+    CreateLayer,
+    CreateRuntime,
+    DeleteLayer,
+    DeleteRuntime,
+    Freeze,
+    Halt,
+    JoinNetwork,
+    LeaveNetwork,
+    Mount,
+    Signal,
+    StartRuntime,
+    Thaw,
+    Unmount,
+    WriteSpec,
+)
+from lockgate.statemachine.record import RESOURCES, Record
+from lockgate.statemachine.status import Presence, Status, Verb
+
+S = Status
+V = Verb
+ABSENT, PRESENT = Presence.ABSENT, Presence.PRESENT
+UNPLUGGED = ("none", "host")
+Kind: TypeAlias = type[AnyEffect]
+
+LAW = 1
+"""The number of this law. A history says under which one it was written."""
+
+
+# ---- 1. lifecycle ------------------------------------------------------------------------
+
+LIFECYCLE: tuple[Mapping[str, Any], ...] = (
+    {"trigger": "create", "source": [S.ABSENT], "dest": S.CONFIGURED},
+    {"trigger": "init", "source": [S.CONFIGURED, S.EXITED], "dest": S.CREATED},
+    {"trigger": "start", "source": [S.CREATED], "dest": S.RUNNING},
+    {"trigger": "pause", "source": [S.RUNNING], "dest": S.PAUSED},
+    {"trigger": "unpause", "source": [S.PAUSED], "dest": S.RUNNING},
+    {
+        "trigger": "stopping",
+        "source": [S.CREATED, S.RUNNING, S.PAUSED, S.STOPPING],
+        "dest": S.STOPPING,
+    },
+    {
+        "trigger": "died",
+        "source": [S.CREATED, S.RUNNING, S.PAUSED, S.STOPPING],
+        "dest": S.STOPPED,
+    },
+    {"trigger": "cleanup", "source": [S.CREATED], "dest": S.CONFIGURED},
+    {"trigger": "cleanup", "source": [S.STOPPED], "dest": S.EXITED},
+    # what a failed operation left in the runtime is given back later, from a resting status
+    {"trigger": "cleanup", "source": [S.CONFIGURED, S.EXITED, S.UNKNOWN], "dest": "="},
+    {
+        "trigger": "removing",
+        "source": [S.ABSENT, S.CONFIGURED, S.EXITED, S.REMOVING, S.UNKNOWN],
+        "dest": S.REMOVING,
+    },
+    {"trigger": "remove", "source": [S.REMOVING], "dest": S.ABSENT},
+    {"trigger": "abandon", "source": [S.REMOVING], "dest": S.ABSENT},  # it was never made
+)
+
+EVENTS = frozenset({"create", "init", "start", "pause", "unpause", "died", "cleanup", "remove"})
+"""Milestones that are announced."""
+
+ANNOUNCED = frozenset({V.STOP, V.KILL, V.RESTART})
+"""Verbs that are announced themselves, once all they asked for has happened."""
+
+
+class LawError(ValueError):
+    """The tables contradict each other or name what does not exist. Raised at import."""
+
+
+def compiled(rows: Iterable[Mapping[str, Any]]) -> Mapping[tuple[Status, str], Status]:
+    """Expand the rows with `transitions`, then check what it does not: names and duplicates."""
+    machine = Machine(
+        model=None,
+        states=Status,
+        transitions=[dict(row) for row in rows],
+        initial=S.ABSENT,
+        auto_transitions=False,
+    )
+    edges: dict[tuple[Status, str], Status] = {}
+    for trigger, event in machine.events.items():
+        for edge in chain.from_iterable(event.transitions.values()):
+            try:
+                key = Status[edge.source], trigger
+                dest = Status[edge.dest or edge.source]
+            except KeyError as unknown:
+                raise LawError(f"the row {trigger!r} names no known status: {unknown}") from None
+            if key in edges:
+                raise LawError(f"two rows for {key}")
+            edges[key] = dest
+    return MappingProxyType(edges)
+
+
+EDGES = compiled(LIFECYCLE)
+
+
+# ---- 2. stages ---------------------------------------------------------------------------
+
+
+def always(record: Record, kind: Kind) -> bool:
+    return True
+
+
+def missing(record: Record, kind: Kind) -> bool:
+    return getattr(record, kind.resource) is not PRESENT
+
+
+def present(record: Record, kind: Kind) -> bool:
+    return getattr(record, kind.resource) is not ABSENT
+
+
+def wanted(record: Record, kind: Kind) -> bool:
+    """Missing; and the networks `none` and `host` need nobody to plug them in."""
+    if kind is JoinNetwork and record.config.network in UNPLUGGED:
+        return False
+    return getattr(record, kind.resource) is not PRESENT
+
+
+def uncreated(record: Record, kind: Kind) -> bool:
+    return record.runtime is not PRESENT
+
+
+def orphaned(record: Record, kind: Kind) -> bool:
+    """Never pull the root filesystem from under a runtime that would not go away."""
+    return record.mount is not ABSENT and record.runtime is ABSENT
+
+
+def free(record: Record, kind: Kind) -> bool:
+    """The layer goes last: only when nothing else of the container may exist (D-43)."""
+    return record.layer is not ABSENT and all(
+        getattr(record, name) is ABSENT for name in RESOURCES if name != "layer"
+    )
+
+
+Undo: TypeAlias = tuple[str, ...] | None
+KEEP: Undo = None
+"""On failure: carry on with the plan, report the fault at the end."""
+GIVE_UP: Undo = ()
+"""On failure: the operation ends here, where it is."""
+
+
+class Stage(Struct, frozen=True, kw_only=True):
+    """Effects performed side by side. A stage with nothing to ask begins and reaches nothing.
+
+    `undo`: the stages to run instead of the rest of the plan when one of the effects failed.
+    While an operation is unwinding every stage is kept going.
+    `begins_run`: unless the runtime holds the container already, a new run is counted here, so
+    that everything of it, on disk, in the network and in the runtime, carries one number.
+    """
+
+    asks: tuple[Kind, ...]
+    when: Callable[[Record, Kind], bool] = always
+    enters: str = ""
+    reaches: str = ""
+    undo: Undo = KEEP
+    begins_run: bool = False
+
+
+UNWIND = ("leave", "delete", "unmount")
+
+STAGES: Mapping[str, Stage] = MappingProxyType(
+    {
+        "allot": Stage(asks=(CreateLayer,), when=missing, reaches="create", undo=("reclaim",)),
+        "prepare": Stage(asks=(Mount, JoinNetwork), when=wanted, undo=UNWIND, begins_run=True),
+        "specify": Stage(asks=(WriteSpec,), when=uncreated, undo=UNWIND),
+        "create": Stage(asks=(CreateRuntime,), when=uncreated, reaches="init", undo=UNWIND),
+        "launch": Stage(asks=(StartRuntime,), reaches="start", undo=UNWIND),
+        "freeze": Stage(asks=(Freeze,), reaches="pause", undo=("relent",)),
+        "relent": Stage(asks=(Thaw,), when=present),
+        "thaw": Stage(asks=(Thaw,), reaches="unpause", undo=GIVE_UP),
+        "signal": Stage(asks=(Signal,), undo=GIVE_UP),
+        "halt": Stage(asks=(Halt,), enters="stopping", reaches="died", undo=GIVE_UP),
+        "leave": Stage(asks=(LeaveNetwork,), when=present),
+        "delete": Stage(asks=(DeleteRuntime,), when=present, reaches="cleanup", undo=GIVE_UP),
+        "unmount": Stage(asks=(Unmount,), when=orphaned),
+        "discard": Stage(
+            asks=(DeleteLayer,), when=free, enters="removing", reaches="remove", undo=GIVE_UP
+        ),
+        "reclaim": Stage(
+            asks=(DeleteLayer,), when=free, enters="removing", reaches="abandon", undo=GIVE_UP
+        ),
+    }
+)
+
+
+# ---- 3. plans ----------------------------------------------------------------------------
+
+
+class Plan(Struct, frozen=True):
+    """How a verb is carried out.
+
+    `unwinds`: every stage is tried, whatever fails. `beside`: it may run while a patient
+    operation waits, without disturbing it.
+    """
+
+    stages: tuple[str, ...]
+    unwinds: bool = False
+    beside: bool = False
+
+
+INIT = ("prepare", "specify", "create")
+LAUNCH = (*INIT, "launch")
+RESET = ("leave", "delete")  # nothing of the last run is used again (L-25)
+
+RESTING = (S.CONFIGURED, S.CREATED, S.STOPPED, S.EXITED)
+ENDING = (S.RUNNING, S.PAUSED, S.STOPPING)
+
+PLANS: Mapping[tuple[Verb, Status], Plan] = MappingProxyType(
+    {
+        (V.CREATE, S.ABSENT): Plan(("allot",)),
+        **{(V.INIT, at): Plan(INIT) for at in (S.CONFIGURED, S.EXITED)},
+        (V.INIT, S.STOPPED): Plan((*RESET, *INIT)),
+        **{(V.START, at): Plan(LAUNCH) for at in (S.CONFIGURED, S.CREATED, S.EXITED)},
+        (V.START, S.STOPPED): Plan((*RESET, *LAUNCH)),
+        **{(V.STOP, at): Plan(("halt",)) for at in (S.CREATED, S.RUNNING, S.STOPPING)},
+        **{(V.STOP, at): Plan(()) for at in (S.STOPPED, S.EXITED)},
+        **{(V.KILL, at): Plan(("halt",)) for at in (S.CREATED, *ENDING)},
+        **{(V.SIGNAL, at): Plan(("signal",), beside=True) for at in ENDING},
+        (V.PAUSE, S.RUNNING): Plan(("freeze",)),
+        (V.UNPAUSE, S.PAUSED): Plan(("thaw",)),
+        **{(V.RESTART, at): Plan(LAUNCH) for at in (S.CONFIGURED, S.CREATED, S.EXITED)},
+        (V.RESTART, S.STOPPED): Plan((*RESET, *LAUNCH)),
+        (V.RESTART, S.RUNNING): Plan(("halt", *RESET, *LAUNCH)),
+        **{(V.CLEANUP, at): Plan(UNWIND, unwinds=True) for at in RESTING},
+        **{
+            (V.REMOVE, at): Plan((*UNWIND, "discard"), unwinds=True)
+            for at in (*RESTING, S.REMOVING)
+        },
+        **{
+            (V.FORCE_REMOVE, at): Plan((*UNWIND, "discard"), unwinds=True)
+            for at in (*RESTING, S.REMOVING, S.UNKNOWN)
+        },
+        **{(V.FORCE_REMOVE, at): Plan(("halt", *UNWIND, "discard")) for at in ENDING},
+    }
+)
+
+
+def checked(
+    stages: Mapping[str, Stage],
+    plans: Mapping[tuple[Verb, Status], Plan],
+    edges: Mapping[tuple[Status, str], Status],
+) -> None:
+    """Every name used in one table exists in the other; raises `LawError`."""
+    milestones = {milestone for _, milestone in edges}
+    for name, stage in stages.items():
+        for milestone in filter(None, (stage.enters, stage.reaches)):
+            if milestone not in milestones:
+                raise LawError(f"stage {name!r} has no row for its milestone {milestone!r}")
+        if unknown := set(stage.undo or ()) - set(stages):
+            raise LawError(f"stage {name!r} undoes through {unknown}")
+    for key, plan in plans.items():
+        if unknown := set(plan.stages) - set(stages):
+            raise LawError(f"plan {key} names {unknown}")
+
+
+checked(STAGES, PLANS, EDGES)
+
+ADMISSIBLE: Mapping[Status, tuple[Verb, ...]] = MappingProxyType(
+    {status: tuple(verb for verb in Verb if (verb, status) in PLANS) for status in Status}
+)

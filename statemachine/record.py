@@ -1,0 +1,96 @@
+"""Everything the engine knows about one container, as one immutable value.
+
+The record is the fold of the container's inputs and nothing else. For each resource it says
+whether it may exist; an operation in flight carries its own remaining plan.
+"""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from lockgate.effects.config import Config
+from lockgate.effects.model import Order, Process
+from lockgate.effects.outcome import Fault
+from lockgate.statemachine.inputs import Command
+from lockgate.statemachine.status import Presence, Status, Verb
+
+RESOURCES = ("layer", "mount", "network", "runtime", "freezer")
+
+
+class Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One container. Times are nanoseconds since the Unix epoch, 0 for never."""
+
+    config: Config
+    status: Status = Status.ABSENT
+    epoch: int = 0  # which run this is, from 1; counted when the runtime is asked to create
+
+    layer: Presence = Presence.ABSENT
+    mount: Presence = Presence.ABSENT
+    network: Presence = Presence.ABSENT
+    runtime: Presence = Presence.ABSENT
+    freezer: Presence = Presence.ABSENT
+
+    mountpoint: str = ""
+    netns: str = ""
+    process: Process | None = None
+    monitor: Process | None = None
+    started_at: int = 0
+    finished_at: int = 0
+    exit_code: int | None = None  # -1: it ended and nobody saw how
+    exit_reason: str = ""
+    oom_killed: bool = False
+    stopped_by_user: bool = False  # recorded before anything else is tried (L-79)
+
+    operation: Command | None = None  # the command being carried out
+    todo: tuple[str, ...] = ()  # stages still ahead; the first is in progress
+    pending: tuple[Order, ...] = ()  # orders of that stage, out in the world
+    tickets: int = 0
+    tripped: bool = False  # an order of this stage failed
+    unwinding: bool = False  # giving resources back, best effort
+    faults: tuple[Fault, ...] = ()  # of the newest operation; the first is the cause
+
+    @property
+    def id(self) -> str:
+        return self.config.id
+
+    @property
+    def gone(self) -> bool:
+        """Nothing is left of it and nothing is being done: its row may go."""
+        return (
+            self.status is Status.ABSENT
+            and not self.todo
+            and all(getattr(self, name) is Presence.ABSENT for name in RESOURCES)
+        )
+
+
+def newborn(config: Config) -> Record:
+    """The record before the first input."""
+    return Record(config=config)
+
+
+class Notice(Struct, frozen=True, omit_defaults=True):
+    """Something worth announcing once it is durable; `event` is a name users subscribe to."""
+
+    event: str
+    exit_code: int | None = None
+    signal: int = 0
+
+
+class Step(Struct, frozen=True):
+    """The machine's answer: what is now true, what to do, what to announce."""
+
+    record: Record
+    orders: tuple[Order, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+class Refused(Struct, frozen=True):
+    """Nothing has changed. `busy`: another operation is in flight, try again after it."""
+
+    verb: Verb
+    status: Status
+    busy: bool
+    admissible: tuple[Verb, ...]
+
+
+Answer: TypeAlias = Step | Refused

@@ -1,0 +1,263 @@
+"""The whole machine. Same record, same input: same answer, for ever.
+
+`step` is total: every status answers every input. A command chooses a plan, the plan is written
+into the record, its stages leave as orders, their outcomes come back as inputs. A refusal changes
+nothing and says what is admissible instead.
+"""
+
+from typing import Any, assert_never
+
+from msgspec.structs import replace
+
+from lockgate.effects.model import Acquire, Effect, Halt, Order, Signal, StartRuntime
+from lockgate.effects.outcome import (
+    UNKNOWN_EXIT,
+    Created,
+    Done,
+    Exited,
+    Fact,
+    Failed,
+    Joined,
+    Launched,
+    Mounted,
+    Saved,
+)
+from lockgate.statemachine.inputs import (
+    Command,
+    Create,
+    Died,
+    Input,
+    Kill,
+    Resumed,
+    Salvaged,
+)
+from lockgate.statemachine.law import ADMISSIBLE, ANNOUNCED, EDGES, EVENTS, PLANS, STAGES, Kind
+from lockgate.statemachine.orders import FILLED, signalled
+from lockgate.statemachine.record import RESOURCES, Answer, Notice, Record, Refused, Step
+from lockgate.statemachine.status import Presence, Status, Verb
+
+ABSENT, UNCERTAIN, PRESENT = Presence.ABSENT, Presence.UNCERTAIN, Presence.PRESENT
+Notices = tuple[Notice, ...]
+
+
+def step(record: Record, given: Input) -> Answer:
+    """Fold one input into the record; say what to do next and what to announce."""
+    match given:
+        case Done() | Failed():
+            return _heard(record, given)
+        case Died():
+            return _died(record, given.epoch, given.exit)
+        case Resumed():
+            orders = tuple(replace(order, again=True) for order in record.pending)
+            return Step(replace(record, pending=orders), orders)
+        case Salvaged(config):
+            anything = dict.fromkeys(RESOURCES, UNCERTAIN)
+            return Step(replace(Record(config=config, status=Status.UNKNOWN), **anything))
+        case _:
+            return _asked(record, given)
+
+
+def admissible(record: Record) -> tuple[Verb, ...]:
+    """The verbs `step` would accept now."""
+    return () if _busy(record) else ADMISSIBLE[record.status]
+
+
+# ---- commands ----------------------------------------------------------------------------
+
+
+def _busy(record: Record) -> bool:
+    """An operation in flight excludes every other, except while it only waits: then whatever
+    the law allows in this status takes its place, or acts beside it."""
+    return bool(record.todo) and not all(order.effect.patient for order in record.pending)
+
+
+def _asked(record: Record, command: Command) -> Answer:
+    verb = command.verb
+    plan = PLANS.get((verb, record.status))
+    if plan is None or (record.todo and _busy(record)):
+        return Refused(verb, record.status, bool(record.todo), admissible(record))
+    by_user = record.stopped_by_user or verb in STOPPING_VERBS
+    if plan.beside and record.todo and isinstance(command, Kill):
+        order = Order(record.tickets + 1, signalled(record, command.signal))
+        pending = (*record.pending, order)
+        changed = replace(record, tickets=order.ticket, pending=pending, stopped_by_user=by_user)
+        return Step(changed, (order,))
+    if not plan.stages:
+        return Step(replace(record, stopped_by_user=by_user))
+    config = command.config if isinstance(command, Create) else record.config
+    accepted = replace(
+        record,
+        config=config,
+        stopped_by_user=by_user,
+        operation=command,
+        todo=plan.stages,
+        pending=(),
+        tripped=False,
+        unwinding=plan.unwinds,
+        faults=(),
+    )
+    return _proceed(accepted, ())
+
+
+STOPPING_VERBS = frozenset({Verb.STOP, Verb.KILL, Verb.SIGNAL})
+"""Recorded as the user's wish before anything is tried, whatever becomes of it (L-79, L-80)."""
+
+
+# ---- news --------------------------------------------------------------------------------
+
+
+def _heard(record: Record, news: Done | Failed) -> Step:
+    for order in record.pending:
+        if order.ticket == news.ticket:
+            break
+    else:
+        return Step(record)  # late or repeated: the history has moved on
+    effect = order.effect
+    if type(effect) is Halt and type(news) is Done:
+        return _died(record, effect.epoch, _end(news))
+    pending = tuple([other for other in record.pending if other is not order])
+    notices: Notices = ()
+    if type(news) is Done:
+        record = replace(record, pending=pending, **_learned(effect, news.fact))
+        if type(effect) is Signal:
+            notices = (Notice("kill", signal=effect.signal),)
+    elif type(news) is Failed:
+        changes: dict[str, Any] = {"pending": pending, "faults": (*record.faults, news.fault)}
+        if effect.resource:
+            # only a first, clean failure to acquire proves that there is nothing there
+            proven = isinstance(effect, Acquire) and not news.fault.dirty and not order.again
+            changes[effect.resource] = ABSENT if proven else UNCERTAIN
+        if type(effect) in STAGES[record.todo[0]].asks:
+            changes["tripped"] = True  # an order beside the stage does not trip it
+        record = replace(record, **changes)
+    return Step(record, (), notices) if pending else _close(record, notices)
+
+
+def _learned(effect: Effect, fact: Fact | None) -> dict[str, Any]:
+    """What the record says after an effect was carried out."""
+    changes: dict[str, Any] = {}
+    if effect.resource:
+        changes[effect.resource] = PRESENT if isinstance(effect, Acquire) else ABSENT
+    match fact:
+        case None:
+            changes |= FORGOTTEN.get(effect.resource, {})
+        case Mounted(mountpoint):
+            changes["mountpoint"] = mountpoint
+        case Joined(netns):
+            changes["netns"] = netns
+        case Created(process, monitor):
+            changes |= {"process": process, "monitor": monitor, **NEW_RUN}
+        case Launched(at):
+            changes["started_at"] = at
+        case Saved() | Exited():
+            pass
+        case _:
+            assert_never(fact)
+    return changes
+
+
+FORGOTTEN: dict[str, dict[str, Any]] = {
+    "runtime": {"process": None, "monitor": None},
+    "mount": {"mountpoint": ""},
+    "network": {"netns": ""},
+}
+"""What no longer means anything once the resource has been given back."""
+
+NEW_RUN: dict[str, Any] = {
+    "started_at": 0,
+    "finished_at": 0,
+    "exit_code": None,
+    "exit_reason": "",
+    "oom_killed": False,  # else it would tell of an earlier run (D-12)
+    "stopped_by_user": False,
+}
+"""What the record says of a run that has begun: nothing of the last one."""
+
+
+def _end(news: Done) -> Exited:
+    if isinstance(news.fact, Exited):
+        return news.fact
+    return Exited(UNKNOWN_EXIT, 0, reason="it was made to end and nobody saw how")
+
+
+def _died(record: Record, epoch: int, end: Exited) -> Step:
+    """The run has ended. That settles every pending order about a living process."""
+    if epoch != record.epoch or (record.status, "died") not in EDGES:
+        return Step(record)
+    pending = tuple([order for order in record.pending if not order.effect.vital])
+    settled = len(pending) != len(record.pending)
+    notices: Notices = ()
+    if any(type(order.effect) is StartRuntime for order in record.pending):
+        # asked to start, and it ended: it ran, though nobody was there to hear of it
+        record = replace(record, status=EDGES[record.status, "start"], started_at=end.at)
+        notices = (Notice("start"),)
+    record = replace(
+        record,
+        status=EDGES[record.status, "died"],
+        freezer=ABSENT,
+        finished_at=end.at,
+        exit_code=end.code,
+        exit_reason=end.reason,
+        oom_killed=end.oom,
+        pending=pending,
+    )
+    notices = (*notices, Notice("died", exit_code=end.code))
+    if settled and not pending:
+        return _proceed(replace(record, todo=record.todo[1:], tripped=False), notices)
+    return Step(record, (), notices)
+
+
+# ---- plans -------------------------------------------------------------------------------
+
+
+def _close(record: Record, notices: Notices) -> Step:
+    """Leave the current stage: onward, or into undoing what may exist."""
+    stage, rest = STAGES[record.todo[0]], record.todo[1:]
+    if not record.tripped:
+        status = record.status
+        if stage.reaches:
+            status = EDGES[status, stage.reaches]
+            if stage.reaches in EVENTS:
+                notices = (*notices, Notice(stage.reaches))
+        return _proceed(replace(record, status=status, todo=rest), notices)
+    if record.unwinding or stage.undo is None:
+        return _proceed(replace(record, todo=rest, tripped=False), notices)
+    return _proceed(replace(record, todo=stage.undo, tripped=False, unwinding=True), notices)
+
+
+def _proceed(record: Record, notices: Notices) -> Step:
+    """Open stages until one has something to ask of the world, or none is left."""
+    todo = record.todo
+    while todo:
+        stage = STAGES[todo[0]]
+        if stage.begins_run and record.runtime is not PRESENT:
+            record = replace(record, epoch=record.epoch + 1)
+        kinds = [kind for kind in stage.asks if stage.when(record, kind)]
+        if kinds:
+            return _opened(record, todo, kinds, notices)
+        todo = todo[1:]
+    operation = record.operation
+    if operation is not None and operation.verb in ANNOUNCED and not record.faults:
+        notices = (*notices, Notice(str(operation.verb)))
+    record = replace(record, todo=(), pending=(), operation=None, tripped=False, unwinding=False)
+    return Step(record, (), notices)
+
+
+def _opened(record: Record, todo: tuple[str, ...], kinds: list[Kind], notices: Notices) -> Step:
+    """Ask for what the stage needs, and note in the same breath that it may exist."""
+    stage = STAGES[todo[0]]
+    changes: dict[str, Any] = {"todo": todo}
+    if stage.enters:
+        changes["status"] = EDGES[record.status, stage.enters]
+    ticket = record.tickets
+    orders: list[Order] = []
+    for kind in kinds:
+        ticket += 1
+        again = False
+        if resource := kind.resource:
+            again = getattr(record, resource) is UNCERTAIN
+            changes[resource] = UNCERTAIN
+        orders.append(Order(ticket, FILLED[kind](record), again))
+    changes["tickets"] = ticket
+    changes["pending"] = asked = tuple(orders)
+    return Step(replace(record, **changes), asked, notices)
