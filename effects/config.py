@@ -8,7 +8,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-NetworkMode = Literal["none", "host"]
+NetworkMode = Literal["none", "host", "private"]
+"""`none`: a fresh namespace made by the runtime; `host`: the host's; `private`: one of our making."""
 
 
 class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True):

@@ -88,9 +88,13 @@ class Resumed(Struct, frozen=True, tag="resumed"):
 
 
 class Salvaged(Struct, frozen=True, tag="salvaged"):
-    """The stored record could not be read: anything may exist, nothing is known."""
+    """The stored record could not be read: anything may exist, nothing is known.
+
+    `tickets`: a number no earlier order can have had, so that late outcomes stay harmless.
+    """
 
     config: Config
+    tickets: int
 
 
 Command: TypeAlias = (

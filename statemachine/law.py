@@ -41,7 +41,7 @@ from lockgate.statemachine.status import Presence, Status, Verb
 
 S = Status
 V = Verb
-ABSENT, PRESENT = Presence.ABSENT, Presence.PRESENT
+ABSENT, UNCERTAIN, PRESENT = Presence.ABSENT, Presence.UNCERTAIN, Presence.PRESENT
 UNPLUGGED = ("none", "host")
 Kind: TypeAlias = type[AnyEffect]
 
@@ -139,6 +139,10 @@ def wanted(record: Record, kind: Kind) -> bool:
     return getattr(record, kind.resource) is not PRESENT
 
 
+def unsure(record: Record, kind: Kind) -> bool:
+    return getattr(record, kind.resource) is UNCERTAIN
+
+
 def uncreated(record: Record, kind: Kind) -> bool:
     return record.runtime is not PRESENT
 
@@ -184,6 +188,8 @@ UNWIND = ("leave", "delete", "unmount")
 STAGES: Mapping[str, Stage] = MappingProxyType(
     {
         "allot": Stage(asks=(CreateLayer,), when=missing, reaches="create", undo=("reclaim",)),
+        # a run begins only when nothing can be left of another (the explorer insisted)
+        "clear": Stage(asks=(DeleteRuntime,), when=unsure, reaches="cleanup", undo=GIVE_UP),
         "prepare": Stage(asks=(Mount, JoinNetwork), when=wanted, undo=UNWIND, begins_run=True),
         "specify": Stage(asks=(WriteSpec,), when=uncreated, undo=UNWIND),
         "create": Stage(asks=(CreateRuntime,), when=uncreated, reaches="init", undo=UNWIND),
@@ -221,7 +227,7 @@ class Plan(Struct, frozen=True):
     beside: bool = False
 
 
-INIT = ("prepare", "specify", "create")
+INIT = ("clear", "prepare", "specify", "create")
 LAUNCH = (*INIT, "launch")
 RESET = ("leave", "delete")  # nothing of the last run is used again (L-25)
 

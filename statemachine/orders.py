@@ -8,16 +8,14 @@ from lockgate.statemachine.inputs import SIGKILL, Kill, Remove, Restart, Stop
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Presence, Status
 
-DEAD = (Status.STOPPED, Status.EXITED)
-
-
 def _create_runtime(r: Record) -> e.CreateRuntime:
     return e.CreateRuntime(r.config.id, r.epoch)
 
 
 def _delete_runtime(r: Record) -> e.DeleteRuntime:
     # plain where its end is on record, so that a wrong belief cannot kill (D-30)
-    return e.DeleteRuntime(r.config.id, r.epoch, r.status not in DEAD, r.process, r.monitor)
+    force = r.status is not Status.STOPPED
+    return e.DeleteRuntime(r.config.id, r.epoch, force, r.process, r.monitor)
 
 
 def _halt(r: Record) -> e.Halt:

@@ -50,9 +50,9 @@ def step(record: Record, given: Input) -> Answer:
         case Resumed():
             orders = tuple(replace(order, again=True) for order in record.pending)
             return Step(replace(record, pending=orders), orders)
-        case Salvaged(config):
-            anything = dict.fromkeys(RESOURCES, UNCERTAIN)
-            return Step(replace(Record(config=config, status=Status.UNKNOWN), **anything))
+        case Salvaged(config, tickets):
+            unknown = Record(config=config, status=Status.UNKNOWN, tickets=tickets)
+            return Step(replace(unknown, **dict.fromkeys(RESOURCES, UNCERTAIN)))
         case _:
             return _asked(record, given)
 
@@ -157,7 +157,7 @@ def _learned(effect: Effect, fact: Fact | None) -> dict[str, Any]:
 
 
 FORGOTTEN: dict[str, dict[str, Any]] = {
-    "runtime": {"process": None, "monitor": None},
+    "runtime": {"process": None, "monitor": None, "freezer": ABSENT},
     "mount": {"mountpoint": ""},
     "network": {"netns": ""},
 }

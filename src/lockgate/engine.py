@@ -422,7 +422,7 @@ class Engine:
 
     def _seen(self, row: Row) -> Record:
         record = readable(row.container, row.name, row.record)
-        return record or salvaged(row.container, row.name)
+        return record or salvaged(row)
 
     def _ended(self, record: Record) -> bool:
         return record.exit_code is not None or self._lifecycle.look(record) is not None

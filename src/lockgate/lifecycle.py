@@ -32,9 +32,15 @@ def readable(container: str, name: str, data: bytes) -> Record | None:
     return record if (record.id, record.config.name) == (container, name) else None
 
 
-def salvaged(container: str, name: str) -> Record:
+def salvage(row: Row) -> Salvaged:
+    """What must be told when the record of this row cannot be read."""
+    # no step gives more than a few orders, so no earlier ticket is as high as this
+    return Salvaged(Config(id=row.container, name=row.name), tickets=16 * (row.seq + 1))
+
+
+def salvaged(row: Row) -> Record:
     """What is believed of a container whose record cannot be read: anything may exist."""
-    answer = step(newborn(Config(id=container)), Salvaged(Config(id=container, name=name)))
+    answer = step(newborn(Config(id=row.container)), salvage(row))
     assert isinstance(answer, Step)
     return answer.record
 
@@ -51,7 +57,7 @@ class Lifecycle:
             return blank, ()
         record = readable(container, row.name, row.record)
         if record is None:
-            return blank, (Salvaged(Config(id=container, name=row.name)),)
+            return blank, (salvage(row),)
         return record, ()
 
     def step(self, record: Record, seq: int, given: Input) -> Stepped[Record] | Rejected[Refused]:

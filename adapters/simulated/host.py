@@ -1,0 +1,230 @@
+"""Every port over worlds in memory: what an engine does without root, runtime or disk.
+
+A container here runs nothing; it ends when it is told to, or by `end`. Time stands still but for
+one nanosecond a reading, so the same program gives the same history, byte for byte.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from threading import Condition, RLock
+
+from lockgate.adapters.simulated.world import (
+    World,
+    carried_out,
+    died,
+    seen,
+)
+from lockgate.effects import model as e
+from lockgate.effects.config import Config
+from lockgate.effects.outcome import Created, Exited, Fact, Joined, Mounted, PortError
+from lockgate.effects.ports import Accounts, Image, LogLine
+
+SIGKILL = 9
+LETHAL = frozenset({1, 2, 3, 6, 9, 14, 15})
+"""Signals that end a process which has no handler for them."""
+
+EPOCH_BEGIN = 1_700_000_000_000_000_000
+"""Where the virtual clock begins, in nanoseconds since the Unix epoch."""
+
+
+class SimulatedHost:
+    """Implements `Storage`, `Network`, `Filesystem`, `Images`, `Logs` and `Clock`; its `runtime`
+    implements `Runtime` and `Monitor`. `before` is called with each effect before it happens and may raise `PortError`:
+    the place for faults."""
+
+    def __init__(self, before: Callable[[e.AnyEffect], None] | None = None) -> None:
+        self._worlds: dict[str, World] = {}
+        self._images: dict[str, Image] = {}
+        self._time = EPOCH_BEGIN
+        self._changed = Condition(RLock())
+        self._before = before or (lambda effect: None)
+        self.runtime = SimulatedRuntime(self)
+
+    # ---- for tests and demonstrations ----------------------------------------------------
+
+    def world(self, container: str) -> World:
+        """What really is, whatever any record says."""
+        with self._changed:
+            return self._worlds.get(container, World())
+
+    def end(self, container: str, code: int = 0) -> None:
+        """The container's first process ends by itself."""
+        with self._changed:
+            world = self._worlds.get(container, World())
+            if world.alive:
+                self._put(container, died(world, code))
+
+    def drift(self, container: str, world: World) -> None:
+        """Somebody else changes the world under us."""
+        with self._changed:
+            self._put(container, world)
+
+    # ---- Clock ---------------------------------------------------------------------------
+
+    def now(self) -> int:
+        with self._changed:
+            self._time += 1
+            return self._time
+
+    # ---- Storage -------------------------------------------------------------------------
+
+    def create(self, config: Config) -> None:
+        if config.image and config.image not in self._images:
+            raise PortError("missing", f"there is no image {config.image!r}", dirty=False)
+        self.do(e.CreateLayer(config.id))
+
+    def mount(self, config: Config) -> Mounted:
+        fact = self.do(e.Mount(config.id))
+        assert isinstance(fact, Mounted)
+        return fact
+
+    def unmount(self, config: Config) -> None:
+        self.do(e.Unmount(config.id))
+
+    def delete(self, config: Config) -> None:
+        self.do(e.DeleteLayer(config.id))
+
+    # ---- Network -------------------------------------------------------------------------
+
+    def join(self, config: Config, epoch: int) -> Joined:
+        fact = self.do(e.JoinNetwork(config.id, epoch))
+        assert isinstance(fact, Joined)
+        return fact
+
+    def leave(self, config: Config, epoch: int) -> None:
+        self.do(e.LeaveNetwork(config.id, epoch))
+
+    # ---- Filesystem ----------------------------------------------------------------------
+
+    def accounts(self, rootfs: str) -> Accounts:
+        return Accounts(passwd=b"root:x:0:0::/:/bin/sh\n", group=b"root:x:0:\n")
+
+    def write_spec(self, config: Config, spec: bytes) -> str:
+        self.do(e.WriteSpec(config.id, 0, "", ""))
+        return hashlib.sha256(spec).hexdigest()
+
+    # ---- Images --------------------------------------------------------------------------
+
+    def import_image(
+        self,
+        name: str,
+        source: Path,
+        *,
+        command: tuple[str, ...] = (),
+        env: tuple[str, ...] = (),
+        workdir: str = "/",
+        user: str = "",
+    ) -> Image:
+        image = Image(
+            name=name,
+            id=hashlib.sha256(name.encode()).hexdigest(),
+            command=command,
+            env=env,
+            workdir=workdir,
+            user=user,
+            created_at=self.now(),
+        )
+        self._images[name] = image
+        return image
+
+    def lookup(self, name: str) -> Image:
+        if name not in self._images:
+            known = ", ".join(sorted(self._images)) or "none"
+            raise PortError("missing", f"no image {name!r}; there are: {known}", dirty=False)
+        return self._images[name]
+
+    def list(self) -> tuple[Image, ...]:
+        return tuple(self._images[name] for name in sorted(self._images))
+
+    # ---- Logs ----------------------------------------------------------------------------
+
+    def read(self, config: Config, after: int = 0) -> tuple[tuple[LogLine, ...], int]:
+        return (), after
+
+    def wait(self, config: Config, after: int, timeout: float) -> None:
+        with self._changed:
+            self._changed.wait(timeout)
+
+    # ---- effects -------------------------------------------------------------------------
+
+    def seen(self, container: str, epoch: int) -> Exited | None:
+        """What a look from outside tells of this run's end; None while it lives."""
+        return seen(self.world(container), epoch, self.now())
+
+    def await_end(self, container: str, epoch: int, timeout: float | None) -> Exited | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self.seen(container, epoch) is not None, timeout)
+            return self.seen(container, epoch)
+
+    def do(self, effect: e.AnyEffect) -> Fact | None:
+        """Carry out one effect; raises what a real host would."""
+        self._before(effect)
+        at = self.now()
+        with self._changed:
+            world = self._worlds.get(effect.container, World())
+            after, fact = carried_out(world, effect, at)
+            self._put(effect.container, after)
+            return fact
+
+    def _put(self, container: str, world: World) -> None:
+        if world.empty:
+            self._worlds.pop(container, None)
+        else:
+            self._worlds[container] = world
+        self._changed.notify_all()
+
+
+class SimulatedRuntime:
+    """Implements `Runtime` and `Monitor` over a host: their method names meet those of storage."""
+
+    def __init__(self, host: SimulatedHost) -> None:
+        self._host = host
+
+    def create(self, config: Config, epoch: int, *, again: bool) -> Created:
+        fact = self._host.do(e.CreateRuntime(config.id, epoch))
+        assert isinstance(fact, Created)
+        return fact
+
+    def start(self, config: Config, epoch: int, *, again: bool) -> None:
+        self._host.do(e.StartRuntime(config.id, epoch))
+
+    def signal(self, config: Config, epoch: int, process: e.Process, signal: int) -> None:
+        world = self._host.world(config.id)
+        if not world.alive or world.epoch != epoch:
+            raise PortError("missing", "the process has ended", dirty=False)
+        self._host.do(e.Signal(config.id, epoch, process, signal))
+        if signal == SIGKILL or (signal in LETHAL and world.runtime == "running"):
+            self._host.end(config.id, 128 + signal)
+
+    def freeze(self, config: Config, epoch: int) -> None:
+        self._host.do(e.Freeze(config.id, epoch))
+
+    def thaw(self, config: Config, epoch: int) -> None:
+        self._host.do(e.Thaw(config.id, epoch))
+
+    def delete(
+        self,
+        config: Config,
+        epoch: int,
+        *,
+        force: bool,
+        process: e.Process | None,
+        monitor: e.Process | None,
+    ) -> None:
+        self._host.do(e.DeleteRuntime(config.id, epoch, force, process, monitor))
+
+    def look(
+        self, config: Config, epoch: int, process: e.Process | None, monitor: e.Process | None
+    ) -> Exited | None:
+        return self._host.seen(config.id, epoch)
+
+    def await_exit(
+        self,
+        config: Config,
+        epoch: int,
+        process: e.Process | None,
+        monitor: e.Process | None,
+        timeout: float | None,
+    ) -> Exited | None:
+        return self._host.await_end(config.id, epoch, timeout)

@@ -1,0 +1,161 @@
+"""What one container is in the world, as a value, and what each effect does to it.
+
+The rule that keeps it honest: `carried_out` does what a real host would do, refuses what a real
+host would refuse, and is idempotent where the ports promise it. It knows nothing of records.
+"""
+
+from typing import Literal, TypeAlias, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lockgate.effects import model as e
+from lockgate.effects.outcome import (
+    Created,
+    Exited,
+    Fact,
+    Joined,
+    Launched,
+    Mounted,
+    PortError,
+    Saved,
+)
+
+RuntimeState: TypeAlias = Literal["absent", "created", "running", "stopped"]
+SIGKILL = 9
+KILLED = 128 + SIGKILL
+
+
+class World(Struct, frozen=True):
+    """`epoch`: the run the runtime's object belongs to; `code`: how that run really ended, None
+    while it has not; `reported`: whether the monitor lived to write it down."""
+
+    layer: bool = False
+    mounted: bool = False
+    network: bool = False
+    spec: bool = False
+    runtime: RuntimeState = "absent"
+    epoch: int = 0
+    frozen: bool = False
+    monitor: bool = False
+    code: int | None = None
+    reported: bool = False
+
+    @property
+    def alive(self) -> bool:
+        return self.runtime in ("created", "running")
+
+    @property
+    def empty(self) -> bool:
+        return self == World()
+
+
+class Impossible(PortError):
+    """An order no host could carry out in this world: the machine asked for nonsense."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("refused", reason, dirty=False)
+
+
+def process(epoch: int) -> e.Process:
+    """Who the first process of a run is, here."""
+    return e.Process(1000 + epoch, epoch, "simulated")
+
+
+def monitor(epoch: int) -> e.Process:
+    return e.Process(100_000 + epoch, epoch, "simulated")
+
+
+def died(world: World, code: int) -> World:
+    """The first process ends by itself; a living monitor reports it and goes."""
+    return replace(
+        world,
+        runtime="stopped",
+        frozen=False,
+        monitor=False,
+        code=code,
+        reported=world.monitor,
+    )
+
+
+def seen(world: World, epoch: int, at: int) -> Exited | None:
+    """What a look from outside tells of this run's end."""
+    if world.epoch != epoch or world.runtime == "absent":
+        return Exited(-1, at, reason="nothing is left of this run")
+    if world.alive:
+        return None
+    if world.reported and world.code is not None:
+        return Exited(world.code, at)
+    return Exited(-1, at, reason="the monitor ended without reporting")
+
+
+def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact | None]:
+    """The world after the effect was carried out, and the fact it brings back."""
+    match effect:
+        case e.CreateLayer():
+            return replace(world, layer=True), None
+        case e.DeleteLayer():
+            if world.mounted or world.alive:
+                raise Impossible("the layer is in use")
+            return World(), None
+        case e.Mount():
+            if not world.layer:
+                raise Impossible("there is no layer to mount")
+            return replace(world, mounted=True), Mounted(f"/simulated/{effect.container}")
+        case e.Unmount():
+            if world.alive:
+                raise Impossible("the root filesystem is in use by a live container")
+            return replace(world, mounted=False), None
+        case e.JoinNetwork():
+            return replace(world, network=True), Joined(f"/simulated/netns/{effect.container}")
+        case e.LeaveNetwork():
+            return replace(world, network=False), None  # a live process keeps its namespace
+        case e.WriteSpec():
+            if not world.mounted:
+                raise Impossible("a spec needs a mounted root filesystem")
+            return replace(world, spec=True), Saved("simulated")
+        case e.CreateRuntime():
+            return _created(world, effect.epoch)
+        case e.DeleteRuntime():
+            if world.alive and not effect.force:
+                raise Impossible("the container is still alive")
+            gone = replace(world, runtime="absent", frozen=False, monitor=False, spec=False)
+            return replace(gone, epoch=0, code=None, reported=False), None
+        case e.StartRuntime():
+            if world.runtime == "absent" or world.epoch != effect.epoch:
+                raise Impossible("started what was never created")
+            started = world.runtime == "created"
+            return (replace(world, runtime="running") if started else world), Launched(at)
+        case e.Halt():
+            if world.alive:
+                world = died(world, KILLED if effect.signal == SIGKILL else 128 + effect.signal)
+            return world, seen(world, effect.epoch, at)
+        case e.Signal():
+            return world, None
+        case e.Freeze():
+            if world.runtime == "stopped":
+                raise PortError("refused", "it has ended", dirty=False)
+            if world.runtime != "running":
+                raise Impossible("only what runs can be frozen")
+            return replace(world, frozen=True), None
+        case e.Thaw():
+            return replace(world, frozen=False), None
+        case _:
+            assert_never(effect)
+
+
+def _created(world: World, epoch: int) -> tuple[World, Fact]:
+    if not (world.mounted and world.spec):
+        raise Impossible("created without root filesystem or spec")
+    adopted = world.epoch == epoch and world.runtime == "created" and world.monitor
+    if not adopted:  # anything else of this name is deleted first
+        world = replace(
+            world,
+            runtime="created",
+            epoch=epoch,
+            monitor=True,
+            frozen=False,
+            code=None,
+            reported=False,
+        )
+    return world, Created(process(epoch), monitor(epoch))

@@ -1,0 +1,108 @@
+"""Walk every reachable node of a model, breadth first, and keep its promises to it.
+
+A model is four small functions (as in Stateright): where it begins, what may happen next, what
+must hold always, and where it must be able to get. The counterexample is the shortest path there.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct
+
+Node = TypeVar("Node", bound=Hashable)
+
+
+class Broken(Exception):
+    """A promise does not hold here."""
+
+
+class Model(Protocol[Node]):
+    def begin(self) -> Iterable[Node]: ...
+
+    def moves(self, node: Node) -> Iterable[tuple[str, Node]]:
+        """What may happen next: a label for people, and where it leads. May raise `Broken`."""
+        ...
+
+    def always(self, node: Node) -> None:
+        """Raises `Broken` where a promise does not hold."""
+        ...
+
+    def drains(self, node: Node) -> None:
+        """From here, faults ceasing, fair progress must lead to rest; raises `Broken`."""
+        ...
+
+    def sometimes(self) -> Mapping[str, Callable[[Node], bool]]:
+        """Interesting places; each must really be reached."""
+        ...
+
+
+class Report(Struct, Generic[Node], kw_only=True):
+    """What an exploration found. `seconds` of wall time; `path` is the shortest to the problem."""
+
+    nodes: int
+    steps: int
+    seconds: float
+    problem: str = ""
+    path: tuple[str, ...] = ()
+    unreached: tuple[str, ...] = ()
+    exhausted: bool = True
+    node: Node | None = None
+
+    @property
+    def holds(self) -> bool:
+        return not self.problem and not self.unreached and self.exhausted
+
+    def __str__(self) -> str:
+        rate = self.steps / self.seconds if self.seconds else 0.0
+        size = f"{self.nodes:,} nodes, {self.steps:,} steps, {self.seconds:.1f} s, {rate:,.0f}/s"
+        if self.problem:
+            return f"{size}: {self.problem}\n   " + " -> ".join(self.path)
+        if self.unreached:
+            return f"{size}: never reached: {', '.join(self.unreached)}"
+        return f"{size}: " + ("every promise holds" if self.exhausted else "stopped at the limit")
+
+
+def explore(model: Model[Node], *, limit: int = 2_000_000) -> Report[Node]:
+    """Every reachable node, or the first broken promise. Deterministic."""
+    began = time.perf_counter()
+    parent: dict[Node, tuple[Node, str] | None] = dict.fromkeys(model.begin())
+    queue = deque(parent)
+    steps = 0
+    wanted = dict(model.sometimes())
+
+    def report(problem: str = "", at: Node | None = None, exhausted: bool = True) -> Report[Node]:
+        path: list[str] = []
+        here = at
+        while here is not None and (came := parent[here]) is not None:
+            here, label = came
+            path.append(label)
+        return Report(
+            nodes=len(parent),
+            steps=steps,
+            seconds=time.perf_counter() - began,
+            problem=problem,
+            path=tuple(reversed(path)),
+            unreached=() if problem else tuple(wanted),
+            exhausted=exhausted,
+            node=at,
+        )
+
+    while queue:
+        node = queue.popleft()
+        try:
+            model.always(node)
+            for name in [name for name, reached in wanted.items() if reached(node)]:
+                del wanted[name]
+            for label, following in model.moves(node):
+                steps += 1
+                if following not in parent:
+                    parent[following] = (node, label)
+                    queue.append(following)
+            model.drains(node)
+        except Broken as problem:
+            return report(str(problem), node)
+        if len(parent) > limit:
+            return report(exhausted=False)
+    return report()

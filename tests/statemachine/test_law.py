@@ -1,0 +1,148 @@
+"""The tables are the whole of the law, and `transitions` agrees with them."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transitions import Machine, MachineError
+
+from lockgate.statemachine.law import (
+    ADMISSIBLE,
+    EDGES,
+    LIFECYCLE,
+    PLANS,
+    STAGES,
+    LawError,
+    Plan,
+    Stage,
+    checked,
+    compiled,
+)
+from lockgate.statemachine.status import Status, Verb
+
+TRIGGERS = sorted({row["trigger"] for row in LIFECYCLE})
+
+
+class Walker:
+    """Somebody for `transitions` to move about."""
+
+    state: Status
+
+
+@given(st.sampled_from(list(Status)), st.lists(st.sampled_from(TRIGGERS), max_size=12))
+def test_the_lookup_walks_as_transitions_walks(begin: Status, triggers: list[str]) -> None:
+    walker = Walker()
+    machine = Machine(
+        model=walker,
+        states=Status,
+        transitions=[dict(row) for row in LIFECYCLE],
+        initial=begin,
+        auto_transitions=False,
+    )
+    status = begin
+    for trigger in triggers:
+        if (status, trigger) in EDGES:
+            status = EDGES[status, trigger]
+            walker.trigger(trigger)  # type: ignore[attr-defined]
+        else:
+            with pytest.raises(MachineError):
+                walker.trigger(trigger)  # type: ignore[attr-defined]
+        assert walker.state is status
+    assert machine.states
+
+
+def test_a_misspelt_status_is_refused() -> None:
+    with pytest.raises(LawError, match="'go' names no known status: 'nowhere'"):
+        compiled([{"trigger": "go", "source": "nowhere", "dest": Status.RUNNING}])
+
+
+def test_two_rows_for_one_move_are_refused() -> None:
+    row = {"trigger": "go", "source": Status.CREATED, "dest": Status.RUNNING}
+    with pytest.raises(LawError, match="two rows for"):
+        compiled([row, row])
+
+
+def test_a_reflexive_row_stays_where_it_is() -> None:
+    row = {"trigger": "stay", "source": Status.CREATED, "dest": "="}
+    assert compiled([row]) == {(Status.CREATED, "stay"): Status.CREATED}
+
+
+@pytest.mark.parametrize(
+    ("stages", "plans", "complaint"),
+    [
+        ({"a": Stage(asks=(), reaches="nothing")}, {}, "no row for its milestone 'nothing'"),
+        ({"a": Stage(asks=(), enters="nothing")}, {}, "no row for its milestone 'nothing'"),
+        ({"a": Stage(asks=(), undo=("b",))}, {}, re.escape("undoes through {'b'}")),
+        ({}, {(Verb.INIT, Status.CONFIGURED): Plan(("b",))}, re.escape("names {'b'}")),
+    ],
+)
+def test_names_that_do_not_exist_are_refused(
+    stages: dict[str, Stage], plans: dict[tuple[Verb, Status], Plan], complaint: str
+) -> None:
+    with pytest.raises(LawError, match=complaint):
+        checked(stages, plans, EDGES)
+
+
+def test_every_stage_is_part_of_a_plan_or_of_an_undoing() -> None:
+    used = {name for plan in PLANS.values() for name in plan.stages}
+    used |= {name for stage in STAGES.values() for name in stage.undo or ()}
+    assert used == set(STAGES)
+
+
+# BEHAVIOUR §4 with MAP §4.3, written out by hand: what may be asked of a container in each status.
+LEGAL = {
+    Status.ABSENT: {Verb.CREATE},
+    Status.CONFIGURED: {
+        Verb.INIT,
+        Verb.START,
+        Verb.RESTART,
+        Verb.CLEANUP,
+        Verb.REMOVE,
+        Verb.FORCE_REMOVE,
+    },
+    Status.CREATED: {
+        Verb.START,
+        Verb.STOP,
+        Verb.KILL,
+        Verb.RESTART,
+        Verb.CLEANUP,
+        Verb.REMOVE,
+        Verb.FORCE_REMOVE,
+    },
+    Status.RUNNING: {
+        Verb.STOP,
+        Verb.KILL,
+        Verb.SIGNAL,
+        Verb.PAUSE,
+        Verb.RESTART,
+        Verb.FORCE_REMOVE,
+    },
+    Status.PAUSED: {Verb.KILL, Verb.SIGNAL, Verb.UNPAUSE, Verb.FORCE_REMOVE},
+    Status.STOPPING: {Verb.STOP, Verb.KILL, Verb.SIGNAL, Verb.FORCE_REMOVE},
+    Status.STOPPED: {
+        Verb.INIT,
+        Verb.START,
+        Verb.STOP,
+        Verb.RESTART,
+        Verb.CLEANUP,
+        Verb.REMOVE,
+        Verb.FORCE_REMOVE,
+    },
+    Status.EXITED: {
+        Verb.INIT,
+        Verb.START,
+        Verb.STOP,
+        Verb.RESTART,
+        Verb.CLEANUP,
+        Verb.REMOVE,
+        Verb.FORCE_REMOVE,
+    },
+    Status.REMOVING: {Verb.REMOVE, Verb.FORCE_REMOVE},
+    Status.UNKNOWN: {Verb.FORCE_REMOVE},
+}
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_the_matrix_is_the_one_of_the_reference(status: Status) -> None:
+    assert set(ADMISSIBLE[status]) == LEGAL[status]
