@@ -8,6 +8,7 @@ from lockgate.statemachine.inputs import SIGKILL, Kill, Remove, Restart, Stop
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Presence, Status
 
+
 def _create_runtime(r: Record) -> e.CreateRuntime:
     return e.CreateRuntime(r.config.id, r.epoch)
 

@@ -22,10 +22,10 @@ from lockgate.adapters.simulated.world import (
 )
 from lockgate.effects.config import Config
 from lockgate.effects.model import Order
-from lockgate.effects.outcome import Done, Failed, Fault, Outcome, PortError
+from lockgate.effects.outcome import Done, Exited, Failed, Fault, Outcome, PortError
 from lockgate.lifecycle import LIVE
 from lockgate.statemachine import inputs as i
-from lockgate.statemachine.law import EDGES, PLANS, STAGES
+from lockgate.statemachine.law import STAGES
 from lockgate.statemachine.record import RESOURCES, Answer, Notice, Record, Refused, Step, newborn
 from lockgate.statemachine.status import Presence, Status
 from lockgate.statemachine.step import step
@@ -187,6 +187,13 @@ class OneContainer:
                 raise Broken(f"says exit code {record.exit_code}, it was {world.code}")
         if bool(record.todo) != bool(record.pending):
             raise Broken("an operation without orders, or orders without an operation")
+        for late in (
+            i.Died(record.epoch - 1, Exited(BY_ITSELF, AT)),
+            Done(record.tickets + 1),
+            Failed(record.tickets + 1, Fault("failed", "late")),
+        ):
+            if self._step(record, late) != Step(record):
+                raise Broken(f"late news was believed: {late}")
         if not record.todo:
             self._at_rest(record, world)
 
@@ -292,7 +299,13 @@ class OneContainer:
         )
         places["an unknown end"] = lambda node: node.record.exit_code == -1
         if not self._faults:
-            unfaulted = {"status unknown", "stage clear", "stage reclaim", "stage relent", "an unknown end"}
+            unfaulted = {
+                "status unknown",
+                "stage clear",
+                "stage reclaim",
+                "stage relent",
+                "an unknown end",
+            }
             places = {name: reached for name, reached in places.items() if name not in unfaulted}
         return places
 
@@ -333,5 +346,3 @@ def _renumbered(order: Order, ticket: int, epoch: int) -> Order:
     if getattr(effect, "monitor", None) is not None:
         fields["monitor"] = monitor(epoch)
     return replace(order, ticket=ticket, effect=replace(effect, **fields))
-
-

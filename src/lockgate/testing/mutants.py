@@ -1,0 +1,206 @@
+"""Break the law on purpose, one way at a time: does anybody notice?
+
+A mutant is the shipped machine with one line of its source changed, executed beside the shipped
+one; the explorer must find a broken promise in each. That tests the promises.
+"""
+
+import inspect
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import cast
+
+from msgspec import Struct
+
+from lockgate.testing.containers import Stepper
+
+MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("law", "orders", "step"))
+
+
+class Mutant(Struct, frozen=True):
+    """`old` must stand exactly once in the source of `module`."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+
+
+def mutated(mutant: Mutant) -> Stepper:
+    """The step function of the broken machine. Raises `LookupError` for a stale mutant."""
+    with _set_aside(MODULES) as shipped:
+        for name in MODULES:
+            source = inspect.getsource(shipped[name])
+            if name.endswith("." + mutant.module):
+                if source.count(mutant.old) != 1:
+                    raise LookupError(f"the mutant {mutant.name!r} is stale: no such line, or two")
+                source = source.replace(mutant.old, mutant.new)
+            module = ModuleType(name)
+            sys.modules[name] = module
+            exec(compile(source, f"<mutant {mutant.name}>", "exec"), module.__dict__)
+        return cast(Stepper, vars(sys.modules[MODULES[-1]])["step"])
+
+
+@contextmanager
+def _set_aside(names: tuple[str, ...]) -> Generator[dict[str, ModuleType]]:
+    shipped = {name: sys.modules[name] for name in names}
+    try:
+        yield shipped
+    finally:
+        sys.modules.update(shipped)
+
+
+MUTANTS = (
+    Mutant(
+        "unmount even if the runtime would not go",
+        "law",
+        '"unmount": Stage(asks=(Unmount,), when=orphaned)',
+        '"unmount": Stage(asks=(Unmount,), when=present)',
+    ),
+    Mutant(
+        "unmount before delete",
+        "law",
+        'UNWIND = ("leave", "delete", "unmount")',
+        'UNWIND = ("leave", "unmount", "delete")',
+    ),
+    Mutant(
+        "unwinding forgets the network",
+        "law",
+        'UNWIND = ("leave", "delete", "unmount")',
+        'UNWIND = ("delete", "unmount")',
+    ),
+    Mutant(
+        "the layer goes although something is left",
+        "law",
+        'asks=(DeleteLayer,), when=free, enters="removing", reaches="remove"',
+        'asks=(DeleteLayer,), when=present, enters="removing", reaches="remove"',
+    ),
+    Mutant(
+        "start without a network",
+        "law",
+        "asks=(Mount, JoinNetwork), when=wanted",
+        "asks=(Mount,), when=wanted",
+    ),
+    Mutant(
+        "a run begins over what another may have left",
+        "law",
+        'INIT = ("clear", "prepare", "specify", "create")',
+        'INIT = ("prepare", "specify", "create")',
+    ),
+    Mutant(
+        "a failed stop cleans up under a live container",
+        "law",
+        '"halt": Stage(asks=(Halt,), enters="stopping", reaches="died", undo=GIVE_UP)',
+        '"halt": Stage(asks=(Halt,), enters="stopping", reaches="died", undo=UNWIND)',
+    ),
+    Mutant(
+        "a failed halt is passed over",
+        "law",
+        '"halt": Stage(asks=(Halt,), enters="stopping", reaches="died", undo=GIVE_UP)',
+        '"halt": Stage(asks=(Halt,), enters="stopping", reaches="died")',
+    ),
+    Mutant(
+        "a failed pause is not taken back",
+        "law",
+        'reaches="pause", undo=("relent",)',
+        'reaches="pause", undo=GIVE_UP',
+    ),
+    Mutant(
+        "a failed start is not undone",
+        "law",
+        '"launch": Stage(asks=(StartRuntime,), reaches="start", undo=UNWIND)',
+        '"launch": Stage(asks=(StartRuntime,), reaches="start", undo=GIVE_UP)',
+    ),
+    Mutant(
+        "a failed creation is not reclaimed",
+        "law",
+        'reaches="create", undo=("reclaim",)',
+        'reaches="create", undo=GIVE_UP',
+    ),
+    Mutant(
+        "what is stopping cannot be stopped again",
+        "law",
+        "(S.CREATED, S.RUNNING, S.STOPPING)},\n        **{(V.STOP, at): Plan(())",
+        "(S.CREATED, S.RUNNING)},\n        **{(V.STOP, at): Plan(())",
+    ),
+    Mutant(
+        "the damaged cannot be removed",
+        "law",
+        "for at in (*RESTING, S.REMOVING, S.UNKNOWN)",
+        "for at in (*RESTING, S.REMOVING)",
+    ),
+    Mutant(
+        "no row for what is left in the runtime",
+        "law",
+        '"source": [S.CONFIGURED, S.EXITED, S.UNKNOWN], "dest": "="}',
+        '"source": [S.UNKNOWN], "dest": "="}',
+    ),
+    Mutant(
+        "intentions are not written down",
+        "step",
+        "            changes[resource] = UNCERTAIN\n",
+        "            changes[resource] = getattr(record, resource)\n",
+    ),
+    Mutant(
+        "a second clean failure proves absence",
+        "step",
+        "not news.fault.dirty and not order.again",
+        "not news.fault.dirty",
+    ),
+    Mutant(
+        "dirty failures look clean",
+        "step",
+        "not news.fault.dirty and not order.again",
+        "not order.again",
+    ),
+    Mutant(
+        "a failed release counts as released",
+        "step",
+        "changes[effect.resource] = ABSENT if proven else UNCERTAIN",
+        "changes[effect.resource] = ABSENT",
+    ),
+    Mutant(
+        "milestones are reached despite failures",
+        "step",
+        "    if not record.tripped:\n",
+        "    if not record.tripped or record.unwinding:\n",
+    ),
+    Mutant(
+        "the death of another run is believed",
+        "step",
+        "if epoch != record.epoch or (",
+        "if (",
+    ),
+    Mutant(
+        "a death does not settle what was out",
+        "step",
+        "[order for order in record.pending if not order.effect.vital]",
+        "list(record.pending)",
+    ),
+    Mutant(
+        "resuming forgets what was asked",
+        "step",
+        "return Step(replace(record, pending=orders), orders)",
+        "return Step(replace(record, pending=()), ())",
+    ),
+    Mutant(
+        "a salvaged record believes in nothing",
+        "step",
+        "dict.fromkeys(RESOURCES, UNCERTAIN)",
+        "dict.fromkeys(RESOURCES, ABSENT)",
+    ),
+    Mutant(
+        "delete never forces",
+        "orders",
+        "force = r.status is not Status.STOPPED",
+        "force = False",
+    ),
+    Mutant(
+        "what is created counts as dead",
+        "orders",
+        "force = r.status is not Status.STOPPED",
+        "force = r.status not in (Status.STOPPED, Status.EXITED)",
+    ),
+)
+"""Each a bug that an engine of this kind has had, or that the explorer found in this one."""
