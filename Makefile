@@ -1,0 +1,57 @@
+# Everything sets itself up and is safe to run twice.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.ready
+
+.PHONY: help setup system demo test check types lint layers cover explore mutants bench docs build clean
+
+help: ## what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: system $(STAMP) ## system packages (as root) and the virtual environment
+
+system: ## the host's packages, where we are root on a Debian
+	@scripts/system-packages
+
+$(STAMP): pyproject.toml
+	@scripts/virtualenv $(PYTHON) $(VENV)
+	@touch $@
+
+demo: setup ## a container's whole life, its history, and the replay of it
+	@$(BIN)/python examples/whole_life.py
+
+test: setup ## the whole test suite, with lint, types and layers
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest
+
+check: lint types layers ## what needs no running
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	@$(BIN)/mypy
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+layers: $(STAMP)
+	@$(BIN)/lint-imports --no-cache
+
+cover: setup ## branch coverage of the pure rooms and the interpreter: must be whole
+	@$(BIN)/python -m pytest -q tests/statemachine tests/effects tests/properties tests/kit \
+	  --cov --cov-report=term-missing:skip-covered
+	@$(BIN)/coverage report --include='statemachine/*,effects/*,*/statemachine/*,*/effects/*' --fail-under=100
+
+explore: setup ## every reachable place of one container, with all faults
+	@$(BIN)/python -m lockgate.testing
+
+bench: setup ## what is compared with whom
+	@$(BIN)/pip install -q -e '.[bench]'
+	@$(BIN)/python -m benchmarks
+
+build: setup ## the wheel, by way of the source distribution, and a look inside
+	@scripts/check-wheel $(BIN)/python
+
+clean: ## what the other targets made
+	@rm -rf $(VENV) build dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

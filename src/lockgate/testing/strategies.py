@@ -1,0 +1,123 @@
+"""Hypothesis strategies for configs, inputs and whole histories.
+
+`histories` walks the model: at each point it chooses among what may really happen there, so that
+long and deep lives are common; `inputs` is anything at all, at any time.
+"""
+
+from collections.abc import Sequence
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from lockgate.adapters.simulated.world import monitor, process
+from lockgate.effects.config import Config
+from lockgate.effects.outcome import (
+    Created,
+    Done,
+    Exited,
+    Fact,
+    Failed,
+    Fault,
+    Joined,
+    Launched,
+    Mounted,
+    Saved,
+)
+from lockgate.statemachine import inputs as i
+from lockgate.statemachine.record import Record, Step, newborn
+from lockgate.statemachine.step import step
+
+times: SearchStrategy[int] = st.integers(min_value=0, max_value=2**62)
+timeouts = st.none() | st.integers(min_value=0, max_value=3600)
+
+configs: SearchStrategy[Config] = st.builds(
+    Config,
+    id=st.text("0123456789abcdef", min_size=1, max_size=12),
+    name=st.text("abc", min_size=1, max_size=4),
+    command=st.lists(st.text(max_size=6), min_size=1, max_size=3).map(tuple),
+    env=st.lists(st.sampled_from(("A=1", "PATH=/bin", "X=")), max_size=2).map(tuple),
+    network=st.sampled_from(("none", "host", "private")),
+    stop_signal=st.integers(min_value=1, max_value=64),
+    stop_timeout=st.integers(min_value=0, max_value=60),
+    created_at=times,
+)
+
+exits: SearchStrategy[Exited] = st.builds(
+    Exited,
+    code=st.integers(min_value=-1, max_value=255),
+    at=times,
+    oom=st.booleans(),
+    reason=st.text(max_size=8),
+)
+
+facts: SearchStrategy[Fact | None] = st.one_of(
+    st.none(),
+    exits,
+    st.builds(Mounted, st.just("/merged")),
+    st.builds(Joined, st.just("/netns")),
+    st.builds(Saved, st.just("d1")),
+    st.builds(Launched, times),
+    st.just(Created(process(1), monitor(1))),
+)
+
+faults: SearchStrategy[Fault] = st.builds(
+    Fault,
+    kind=st.sampled_from(("missing", "refused", "timeout", "scarce", "denied", "failed")),
+    reason=st.text(max_size=8),
+    dirty=st.booleans(),
+)
+
+
+def commands(config: Config) -> SearchStrategy[i.Command]:
+    """Every command there is, creation of this container among them."""
+    return st.one_of(
+        st.just(i.Create(config)),
+        st.sampled_from((i.Init(), i.Start(), i.Pause(), i.Unpause(), i.Cleanup())),
+        st.builds(i.Stop, timeouts),
+        st.builds(i.Restart, timeouts),
+        st.builds(i.Kill, st.sampled_from((1, 9, 10, 15))),
+        st.builds(i.Remove, st.booleans(), timeouts),
+    )
+
+
+def inputs(config: Config) -> SearchStrategy[i.Input]:
+    """Anything that can be told, sense or nonsense."""
+    return st.one_of(
+        commands(config),
+        st.builds(i.Died, st.integers(min_value=0, max_value=3), exits),
+        st.just(i.Resumed()),
+        st.builds(i.Salvaged, st.just(config), st.integers(min_value=0, max_value=999)),
+        st.builds(Done, st.integers(min_value=0, max_value=20), facts),
+        st.builds(Failed, st.integers(min_value=0, max_value=20), faults),
+    )
+
+
+def news(record: Record) -> list[SearchStrategy[i.Input]]:
+    """What the world may say to a record in this place."""
+    tickets = [order.ticket for order in record.pending]
+    said: list[SearchStrategy[i.Input]] = [st.builds(i.Died, st.just(record.epoch), exits)]
+    if tickets:
+        said += [
+            st.builds(Done, st.sampled_from(tickets), facts),
+            st.builds(Done, st.sampled_from(tickets), facts),
+            st.builds(Failed, st.sampled_from(tickets), faults),
+            st.just(i.Resumed()),
+        ]
+    return said
+
+
+@st.composite
+def histories(
+    draw: DrawFn, config: Config | None = None, max_size: int = 40
+) -> tuple[Record, Sequence[i.Input]]:
+    """A newborn and a likely list of inputs for it; some of them may be refused."""
+    wanted = config or draw(configs)
+    first = record = newborn(wanted)
+    told: list[i.Input] = []
+    for _ in range(draw(st.integers(min_value=0, max_value=max_size))):
+        given = draw(st.one_of(commands(wanted), *news(record), *news(record)))
+        told.append(given)
+        answer = step(record, given)
+        if isinstance(answer, Step):
+            record = answer.record
+    return first, told

@@ -1,0 +1,220 @@
+"""One order, one port call, one outcome; what the world raises becomes a value here and only here."""
+
+import errno
+from typing import Any
+
+import pytest
+
+from lockgate.adapters.simulated import SimulatedHost
+from lockgate.effects import model as e
+from lockgate.effects.config import Config
+from lockgate.effects.outcome import (
+    Created,
+    Done,
+    Exited,
+    Failed,
+    Fault,
+    Joined,
+    Launched,
+    Mounted,
+    PortError,
+    Saved,
+)
+from lockgate.effects.perform import fault_of, perform
+from lockgate.effects.ports import Accounts, Ports
+
+CONFIG = Config(id="c", command=("true",))
+PROCESS, MONITOR = e.Process(1001, 1, "simulated"), e.Process(100_001, 1, "simulated")
+
+
+def specify(config: Config, effect: e.WriteSpec, accounts: Accounts) -> bytes:
+    return f"{config.id} {effect.mountpoint} {len(accounts.passwd)}".encode()
+
+
+class Stage:
+    """A simulated host, its ports, and the orders given so far."""
+
+    def __init__(self) -> None:
+        self.trouble: dict[type[e.AnyEffect], Exception] = {}
+        self.host = SimulatedHost(before=self._before)
+        self.seen: list[e.AnyEffect] = []
+        host = self.host
+        self.ports = Ports(
+            runtime=host.runtime,
+            monitor=host.runtime,
+            storage=host,
+            network=host,
+            filesystem=host,
+            clock=host,
+            specify=specify,
+        )
+
+    def _before(self, effect: e.AnyEffect) -> None:
+        self.seen.append(effect)
+        if type(effect) in self.trouble:
+            raise self.trouble[type(effect)]
+
+    def do(self, effect: e.AnyEffect, *, again: bool = False) -> Done | Failed:
+        return perform(e.Order(5, effect, again), CONFIG, self.ports)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture
+def running(stage: Stage) -> Stage:
+    for effect in (
+        e.CreateLayer("c"),
+        e.Mount("c"),
+        e.WriteSpec("c", 1, "/merged", ""),
+        e.CreateRuntime("c", 1),
+        e.StartRuntime("c", 1),
+    ):
+        assert isinstance(stage.do(effect), Done)
+    stage.seen.clear()
+    return stage
+
+
+def fact(outcome: Done | Failed) -> object:
+    assert isinstance(outcome, Done), outcome
+    assert outcome.ticket == 5
+    return outcome.fact
+
+
+def fault(outcome: Done | Failed) -> Fault:
+    assert isinstance(outcome, Failed), outcome
+    assert outcome.ticket == 5
+    return outcome.fault
+
+
+def halt(timeout: int, *, frozen: bool = False, process: e.Process | None = PROCESS) -> e.Halt:
+    return e.Halt("c", 1, process, MONITOR, 15 if timeout else 9, timeout, frozen)
+
+
+def test_each_effect_brings_back_its_fact(stage: Stage) -> None:
+    assert fact(stage.do(e.CreateLayer("c"))) is None
+    assert fact(stage.do(e.Mount("c"))) == Mounted("/simulated/c")
+    assert fact(stage.do(e.JoinNetwork("c", 1))) == Joined("/simulated/netns/c")
+    assert isinstance(fact(stage.do(e.WriteSpec("c", 1, "/merged", ""))), Saved)
+    assert fact(stage.do(e.CreateRuntime("c", 1))) == Created(PROCESS, MONITOR)
+    assert isinstance(fact(stage.do(e.StartRuntime("c", 1))), Launched)
+    assert fact(stage.do(e.Signal("c", 1, PROCESS, 10))) is None
+    assert fact(stage.do(e.Freeze("c", 1))) is None
+    assert stage.host.world("c").frozen
+    assert fact(stage.do(e.Thaw("c", 1))) is None
+    assert fact(stage.do(halt(10))) == Exited(143, stage.host.now() - 1)
+    assert fact(stage.do(e.DeleteRuntime("c", 1, False))) is None
+    assert fact(stage.do(e.LeaveNetwork("c", 1))) is None
+    assert fact(stage.do(e.Unmount("c"))) is None
+    assert fact(stage.do(e.DeleteLayer("c"))) is None
+    assert stage.host.world("c").empty
+
+
+class TestHalt:
+    def test_asks_nicely_first(self, running: Stage) -> None:
+        end = fact(running.do(halt(10)))
+        assert isinstance(end, Exited) and end.code == 143
+
+    def test_without_patience_kills_at_once(self, running: Stage) -> None:
+        end = fact(running.do(halt(0)))
+        assert isinstance(end, Exited) and end.code == 137
+
+    def test_of_what_has_ended_sends_nothing(self, running: Stage) -> None:
+        running.host.end("c", 7)
+        end = fact(running.do(halt(10)))
+        assert isinstance(end, Exited) and end.code == 7
+        assert running.seen == []
+
+    def test_escalates_when_the_signal_is_ignored(self, running: Stage) -> None:
+        end = fact(running.do(e.Halt("c", 1, PROCESS, MONITOR, 10, 1, False)))
+        assert isinstance(end, Exited) and end.code == 137
+        signals = [effect.signal for effect in running.seen if isinstance(effect, e.Signal)]
+        assert signals == [10, 9]
+
+    def test_thaws_the_frozen_so_that_they_can_die(self, running: Stage) -> None:
+        running.do(e.Freeze("c", 1))
+        running.seen.clear()
+        fact(running.do(halt(0, frozen=True)))
+        assert [type(effect) for effect in running.seen] == [e.Signal, e.Thaw]
+
+    def test_a_process_that_went_meanwhile_is_success(
+        self, running: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def gone(*_: Any) -> None:
+            running.host.end("c", 3)
+            raise PortError("missing", "gone", dirty=False)
+
+        monkeypatch.setattr(running.host.runtime, "signal", gone)
+        end = fact(running.do(halt(10)))
+        assert isinstance(end, Exited) and end.code == 3
+
+    def test_a_signal_that_cannot_be_sent_is_the_fault(self, running: Stage) -> None:
+        running.trouble[e.Signal] = PortError("denied", "not yours", dirty=False)
+        assert fault(running.do(halt(10))) == Fault("denied", "not yours", False)
+        assert running.host.world("c").alive
+
+    def test_outliving_sigkill_is_a_fault(
+        self, running: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(running.host.runtime, "await_exit", lambda *_, timeout: None)
+        assert fault(running.do(halt(0))).kind == "timeout"
+
+    def test_with_nobody_to_signal_only_waits(
+        self, running: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        end = Exited(0, 1)
+        monkeypatch.setattr(running.host.runtime, "await_exit", lambda *_, timeout: end)
+        assert fact(running.do(halt(0, process=None))) == end
+        assert running.seen == []
+
+
+def test_a_signal_to_nobody_is_a_clean_fault(stage: Stage) -> None:
+    missing = fault(stage.do(e.Signal("c", 1, None, 15)))
+    assert (missing.kind, missing.dirty) == ("missing", False)
+
+
+def test_a_bug_is_not_a_fault(stage: Stage) -> None:
+    stage.trouble[e.CreateLayer] = ZeroDivisionError("a bug")
+    with pytest.raises(ZeroDivisionError):
+        stage.do(e.CreateLayer("c"))
+
+
+def test_an_order_given_again_says_so_to_the_runtime(
+    running: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[bool] = []
+
+    def create(config: Config, epoch: int, *, again: bool) -> Created:
+        heard.append(again)
+        return Created(PROCESS, None)
+
+    monkeypatch.setattr(running.host.runtime, "create", create)
+    running.do(e.CreateRuntime("c", 1), again=True)
+    running.do(e.CreateRuntime("c", 1))
+    assert heard == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind"),
+    [
+        (OSError(errno.ENOSPC, "full"), "scarce"),
+        (OSError(errno.EMFILE, "files"), "scarce"),
+        (OSError(errno.EROFS, "read only"), "denied"),
+        (PermissionError(errno.EPERM, "no"), "denied"),
+        (FileNotFoundError(errno.ENOENT, "none"), "missing"),
+        (TimeoutError("slow"), "timeout"),
+        (OSError(errno.EIO, "broken"), "failed"),
+        (PortError("refused", "no", dirty=False), "refused"),
+        (RuntimeError("whatever"), "failed"),
+    ],
+)
+def test_what_the_world_raises_has_a_kind(problem: Exception, kind: str) -> None:
+    assert fault_of(problem).kind == kind
+
+
+def test_unclassified_trouble_is_dirty(stage: Stage) -> None:
+    stage.trouble[e.Mount] = OSError(errno.EIO, "broken")
+    stage.do(e.CreateLayer("c"))
+    assert fault(stage.do(e.Mount("c"))).dirty
