@@ -48,7 +48,7 @@ explore: setup ## every reachable place of one container, with all faults
 
 bench: setup ## what is compared with whom
 	@$(BIN)/pip install -q -e '.[bench]'
-	@$(BIN)/python -m benchmarks
+	@for one in step life scale start_up; do $(BIN)/python benchmarks/$$one.py || exit 1; done
 
 build: setup ## the wheel, by way of the source distribution, and a look inside
 	@scripts/check-wheel $(BIN)/python

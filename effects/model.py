@@ -13,7 +13,7 @@ from msgspec import Struct
 Resource: TypeAlias = Literal["", "layer", "mount", "network", "runtime", "freezer"]
 
 
-class Process(Struct, frozen=True):
+class Process(Struct, frozen=True, gc=False):
     """A process that cannot be mistaken for a later one with the same pid (P15).
 
     `start` is field 22 of /proc/PID/stat (clock ticks since boot), `boot` the kernel's boot id.
@@ -24,49 +24,52 @@ class Process(Struct, frozen=True):
     boot: str
 
 
-class Effect(Struct, frozen=True, tag=True):
+class Effect(Struct, frozen=True, gc=False, tag=True):
     """Something to be done to the world: described, not done."""
 
     resource: ClassVar[Resource] = ""  # what it acquires or releases; empty: it holds nothing
+    acquires: ClassVar[bool] = False
     patient: ClassVar[bool] = False  # may take minutes: performed with the lock released
     vital: ClassVar[bool] = False  # about a living process: its death settles it
 
 
-class Acquire(Effect, frozen=True):
+class Acquire(Effect, frozen=True, gc=False):
     """Brings a resource into being. Asked twice, it finds what is already there."""
 
+    acquires: ClassVar[bool] = True
 
-class Release(Effect, frozen=True):
+
+class Release(Effect, frozen=True, gc=False):
     """Gives a resource back. Releasing what is already gone is a success."""
 
 
-class CreateLayer(Acquire, frozen=True, tag="create-layer"):
+class CreateLayer(Acquire, frozen=True, gc=False, tag="create-layer"):
     """Writable layer and bundle directory of the container."""
 
     container: str
     resource: ClassVar[Resource] = "layer"
 
 
-class DeleteLayer(Release, frozen=True, tag="delete-layer"):
+class DeleteLayer(Release, frozen=True, gc=False, tag="delete-layer"):
     """Everything the container has on disk."""
 
     container: str
     resource: ClassVar[Resource] = "layer"
 
 
-class Mount(Acquire, frozen=True, tag="mount"):
+class Mount(Acquire, frozen=True, gc=False, tag="mount"):
     """The root filesystem, ready to be used; brings back `Mounted`."""
 
     container: str
     resource: ClassVar[Resource] = "mount"
 
 
-class Unmount(Release, frozen=True, tag="unmount"):
+class Unmount(Release, frozen=True, gc=False, tag="unmount"):
     container: str
     resource: ClassVar[Resource] = "mount"
 
 
-class JoinNetwork(Acquire, frozen=True, tag="join-network"):
+class JoinNetwork(Acquire, frozen=True, gc=False, tag="join-network"):
     """A network namespace with its interfaces; brings back `Joined`."""
 
     container: str
@@ -74,13 +77,13 @@ class JoinNetwork(Acquire, frozen=True, tag="join-network"):
     resource: ClassVar[Resource] = "network"
 
 
-class LeaveNetwork(Release, frozen=True, tag="leave-network"):
+class LeaveNetwork(Release, frozen=True, gc=False, tag="leave-network"):
     container: str
     epoch: int
     resource: ClassVar[Resource] = "network"
 
 
-class WriteSpec(Effect, frozen=True, tag="write-spec"):
+class WriteSpec(Effect, frozen=True, gc=False, tag="write-spec"):
     """Generate the OCI spec of this run and put config.json into the bundle, atomically."""
 
     container: str
@@ -89,7 +92,7 @@ class WriteSpec(Effect, frozen=True, tag="write-spec"):
     netns: str
 
 
-class CreateRuntime(Acquire, frozen=True, tag="create-runtime"):
+class CreateRuntime(Acquire, frozen=True, gc=False, tag="create-runtime"):
     """OCI `create` under a monitor; brings back `Created`."""
 
     container: str
@@ -97,7 +100,7 @@ class CreateRuntime(Acquire, frozen=True, tag="create-runtime"):
     resource: ClassVar[Resource] = "runtime"
 
 
-class DeleteRuntime(Release, frozen=True, tag="delete-runtime"):
+class DeleteRuntime(Release, frozen=True, gc=False, tag="delete-runtime"):
     """OCI `delete` and all that the run left behind: monitor, run directory, cgroup.
 
     Without `force` the container's process must have ended; with it, it is killed.
@@ -111,7 +114,7 @@ class DeleteRuntime(Release, frozen=True, tag="delete-runtime"):
     resource: ClassVar[Resource] = "runtime"
 
 
-class StartRuntime(Effect, frozen=True, tag="start-runtime"):
+class StartRuntime(Effect, frozen=True, gc=False, tag="start-runtime"):
     """OCI `start`; brings back `Launched`."""
 
     container: str
@@ -119,7 +122,7 @@ class StartRuntime(Effect, frozen=True, tag="start-runtime"):
     vital: ClassVar[bool] = True
 
 
-class Halt(Effect, frozen=True, tag="halt"):
+class Halt(Effect, frozen=True, gc=False, tag="halt"):
     """Signal, wait `timeout` seconds, SIGKILL, wait; brings back `Exited`.
 
     `frozen` says that the processes may be frozen and must be thawed to die.
@@ -136,7 +139,7 @@ class Halt(Effect, frozen=True, tag="halt"):
     vital: ClassVar[bool] = True
 
 
-class Signal(Effect, frozen=True, tag="signal"):
+class Signal(Effect, frozen=True, gc=False, tag="signal"):
     """One signal to the container's first process."""
 
     container: str
@@ -146,14 +149,14 @@ class Signal(Effect, frozen=True, tag="signal"):
     vital: ClassVar[bool] = True
 
 
-class Freeze(Acquire, frozen=True, tag="freeze"):
+class Freeze(Acquire, frozen=True, gc=False, tag="freeze"):
     container: str
     epoch: int
     resource: ClassVar[Resource] = "freezer"
     vital: ClassVar[bool] = True
 
 
-class Thaw(Release, frozen=True, tag="thaw"):
+class Thaw(Release, frozen=True, gc=False, tag="thaw"):
     container: str
     epoch: int
     resource: ClassVar[Resource] = "freezer"
@@ -178,7 +181,7 @@ AnyEffect: TypeAlias = (
 )
 
 
-class Order(Struct, frozen=True, omit_defaults=True):
+class Order(Struct, frozen=True, gc=False, omit_defaults=True):
     """An effect under a ticket. `again`: it may have been tried before; look before you act."""
 
     ticket: int

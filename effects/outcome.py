@@ -24,7 +24,7 @@ FaultKind: TypeAlias = Literal[
 ]
 
 
-class Fault(Struct, frozen=True, omit_defaults=True):
+class Fault(Struct, frozen=True, gc=False, omit_defaults=True):
     """Why something did not happen. `dirty`: the attempt may have left something behind."""
 
     kind: FaultKind
@@ -32,34 +32,34 @@ class Fault(Struct, frozen=True, omit_defaults=True):
     dirty: bool = True
 
 
-class Mounted(Struct, frozen=True, tag="mounted"):
+class Mounted(Struct, frozen=True, gc=False, tag="mounted"):
     mountpoint: str
 
 
-class Joined(Struct, frozen=True, tag="joined"):
+class Joined(Struct, frozen=True, gc=False, tag="joined"):
     netns: str
 
 
-class Saved(Struct, frozen=True, tag="saved"):
+class Saved(Struct, frozen=True, gc=False, tag="saved"):
     """Hex digest (SHA-256) of the bytes written to config.json."""
 
     digest: str
 
 
-class Created(Struct, frozen=True, tag="created"):
+class Created(Struct, frozen=True, gc=False, tag="created"):
     """The container's first process waits to be started; the monitor watches it."""
 
     process: Process
     monitor: Process | None
 
 
-class Launched(Struct, frozen=True, tag="launched"):
+class Launched(Struct, frozen=True, gc=False, tag="launched"):
     """`at`: nanoseconds since the Unix epoch."""
 
     at: int
 
 
-class Exited(Struct, frozen=True, tag="exited", omit_defaults=True):
+class Exited(Struct, frozen=True, gc=False, tag="exited", omit_defaults=True):
     """The end of a run. `code` is -1 when nobody saw it; `reason` then says why."""
 
     code: int
@@ -71,12 +71,12 @@ class Exited(Struct, frozen=True, tag="exited", omit_defaults=True):
 Fact: TypeAlias = Mounted | Joined | Saved | Created | Launched | Exited
 
 
-class Done(Struct, frozen=True, tag="done", omit_defaults=True):
+class Done(Struct, frozen=True, gc=False, tag="done", omit_defaults=True):
     ticket: int
     fact: Fact | None = None
 
 
-class Failed(Struct, frozen=True, tag="failed"):
+class Failed(Struct, frozen=True, gc=False, tag="failed"):
     ticket: int
     fault: Fault
 

@@ -14,31 +14,31 @@ from lockgate.statemachine.status import Verb
 SIGKILL = 9
 
 
-class Create(Struct, frozen=True, tag="create"):
+class Create(Struct, frozen=True, gc=False, tag="create"):
     """Make the container: name claimed, layer created. Nothing runs yet."""
 
     config: Config
     verb: ClassVar[Verb] = Verb.CREATE
 
 
-class Init(Struct, frozen=True, tag="init"):
+class Init(Struct, frozen=True, gc=False, tag="init"):
     """Everything up to a process waiting to be started."""
 
     verb: ClassVar[Verb] = Verb.INIT
 
 
-class Start(Struct, frozen=True, tag="start"):
+class Start(Struct, frozen=True, gc=False, tag="start"):
     verb: ClassVar[Verb] = Verb.START
 
 
-class Stop(Struct, frozen=True, tag="stop", omit_defaults=True):
+class Stop(Struct, frozen=True, gc=False, tag="stop", omit_defaults=True):
     """Stop signal, `timeout` seconds (`None`: as configured; 0: SIGKILL at once), SIGKILL."""
 
     timeout: int | None = None
     verb: ClassVar[Verb] = Verb.STOP
 
 
-class Kill(Struct, frozen=True, tag="kill", omit_defaults=True):
+class Kill(Struct, frozen=True, gc=False, tag="kill", omit_defaults=True):
     signal: int = SIGKILL
 
     @property
@@ -46,26 +46,26 @@ class Kill(Struct, frozen=True, tag="kill", omit_defaults=True):
         return Verb.KILL if self.signal == SIGKILL else Verb.SIGNAL
 
 
-class Pause(Struct, frozen=True, tag="pause"):
+class Pause(Struct, frozen=True, gc=False, tag="pause"):
     verb: ClassVar[Verb] = Verb.PAUSE
 
 
-class Unpause(Struct, frozen=True, tag="unpause"):
+class Unpause(Struct, frozen=True, gc=False, tag="unpause"):
     verb: ClassVar[Verb] = Verb.UNPAUSE
 
 
-class Restart(Struct, frozen=True, tag="restart", omit_defaults=True):
+class Restart(Struct, frozen=True, gc=False, tag="restart", omit_defaults=True):
     timeout: int | None = None
     verb: ClassVar[Verb] = Verb.RESTART
 
 
-class Cleanup(Struct, frozen=True, tag="cleanup"):
+class Cleanup(Struct, frozen=True, gc=False, tag="cleanup"):
     """Give back all that a run needed; keep the container."""
 
     verb: ClassVar[Verb] = Verb.CLEANUP
 
 
-class Remove(Struct, frozen=True, tag="remove", omit_defaults=True):
+class Remove(Struct, frozen=True, gc=False, tag="remove", omit_defaults=True):
     """`force`: end what runs first, waiting `timeout` seconds before SIGKILL."""
 
     force: bool = False
@@ -76,18 +76,18 @@ class Remove(Struct, frozen=True, tag="remove", omit_defaults=True):
         return Verb.FORCE_REMOVE if self.force else Verb.REMOVE
 
 
-class Died(Struct, frozen=True, tag="died"):
+class Died(Struct, frozen=True, gc=False, tag="died"):
     """The run with this epoch has ended. About any other run it is no news."""
 
     epoch: int
     exit: Exited
 
 
-class Resumed(Struct, frozen=True, tag="resumed"):
+class Resumed(Struct, frozen=True, gc=False, tag="resumed"):
     """A new executor took over; what became of the pending orders is unknown."""
 
 
-class Salvaged(Struct, frozen=True, tag="salvaged"):
+class Salvaged(Struct, frozen=True, gc=False, tag="salvaged"):
     """The stored record could not be read: anything may exist, nothing is known.
 
     `tickets`: a number no earlier order can have had, so that late outcomes stay harmless.

@@ -17,7 +17,7 @@ from lockgate.statemachine.status import Presence, Status, Verb
 RESOURCES = ("layer", "mount", "network", "runtime", "freezer")
 
 
-class Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One container. Times are nanoseconds since the Unix epoch, 0 for never."""
 
     config: Config
@@ -68,7 +68,7 @@ def newborn(config: Config) -> Record:
     return Record(config=config)
 
 
-class Notice(Struct, frozen=True, omit_defaults=True):
+class Notice(Struct, frozen=True, gc=False, omit_defaults=True):
     """Something worth announcing once it is durable; `event` is a name users subscribe to."""
 
     event: str
@@ -76,7 +76,7 @@ class Notice(Struct, frozen=True, omit_defaults=True):
     signal: int = 0
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """The machine's answer: what is now true, what to do, what to announce."""
 
     record: Record
@@ -84,7 +84,7 @@ class Step(Struct, frozen=True):
     notices: tuple[Notice, ...] = ()
 
 
-class Refused(Struct, frozen=True):
+class Refused(Struct, frozen=True, gc=False):
     """Nothing has changed. `busy`: another operation is in flight, try again after it."""
 
     verb: Verb

@@ -1,0 +1,116 @@
+"""One accepted `step` with its effects, beside a bare transition in three well-known libraries.
+
+Ours returns the next record and the orders it wants carried out, everything a value; theirs only
+move a state and ask for nothing. All are timed in one process, in turns, with pyperf's clock.
+"""
+
+from __future__ import annotations
+
+import statistics
+import timeit
+from collections.abc import Callable
+from typing import Any
+
+from lockgate.effects.config import Config
+from lockgate.effects.model import Process
+from lockgate.effects.outcome import Created, Done, Launched, Mounted, Saved
+from lockgate.statemachine import Create, Pause, Record, Start, Step, newborn, step
+
+ROUNDS, CALLS = 15, 20_000
+
+
+def told(record: Record, *inputs: Any) -> Record:
+    for given in inputs:
+        answer = step(record, given)
+        assert isinstance(answer, Step), answer
+        record = answer.record
+    return record
+
+
+def ours() -> dict[str, Callable[[], object]]:
+    config = Config(id="c" * 64, name="web", command=("sleep", "1"))
+    configured = told(newborn(config), Create(config), Done(1))
+    launching = told(
+        configured,
+        Start(),
+        Done(2, Mounted("/merged")),
+        Done(3, Saved("0" * 64)),
+        Done(4, Created(Process(2, 3, "boot"), Process(1, 2, "boot"))),
+    )
+    running = told(launching, Done(5, Launched(5)))
+    start, pause, launched = Start(), Pause(), Done(5, Launched(5))
+    return {
+        "lockgate: start accepted, mount asked for": lambda: step(configured, start),
+        "lockgate: pause accepted, freeze asked for": lambda: step(running, pause),
+        "lockgate: outcome heard, running": lambda: step(launching, launched),
+    }
+
+
+def transitions_() -> Callable[[], object]:
+    from transitions import Machine
+
+    class Model:
+        ping: Callable[[], bool]
+
+    model = Model()
+    Machine(
+        model,
+        states=["a", "b"],
+        initial="a",
+        transitions=[["ping", "a", "b"], ["ping", "b", "a"]],
+        auto_transitions=False,
+    )
+    return lambda: model.ping()
+
+
+def automat_() -> Callable[[], object]:
+    from automat import MethodicalMachine
+
+    class Model:
+        machine = MethodicalMachine()
+
+        @machine.state(initial=True)
+        def a(self) -> None: ...
+
+        @machine.state()
+        def b(self) -> None: ...
+
+        @machine.input()
+        def ping(self) -> None: ...
+
+        a.upon(ping, enter=b, outputs=[])
+        b.upon(ping, enter=a, outputs=[])
+
+    model = Model()
+    return lambda: model.ping()
+
+
+def statemachine_() -> Callable[[], object]:
+    from statemachine import State, StateMachine  # noqa: TID251 -- theirs, from PyPI
+
+    class Model(StateMachine):
+        a = State(initial=True)
+        b = State()
+        ping = a.to(b) | b.to(a)
+
+    model = Model()
+    return lambda: model.ping()
+
+
+def main() -> None:
+    contenders = ours() | {
+        "Automat: bare transition": automat_(),
+        "transitions: bare transition": transitions_(),
+        "python-statemachine: bare transition": statemachine_(),
+    }
+    samples: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(ROUNDS):
+        for name, call in contenders.items():
+            samples[name].append(timeit.timeit(call, number=CALLS // 10) / (CALLS // 10) * 1e6)
+    print(f"{'':46} {'median':>9} {'min':>9}  µs")
+    for name, times in samples.items():
+        print(f"{name:46} {statistics.median(times):9.2f} {min(times):9.2f}")
+
+
+if __name__ == "__main__":
+    main()
