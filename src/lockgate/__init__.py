@@ -1,1 +1,84 @@
-"""lockgate: container lifecycles as a pure state machine."""
+"""lockgate: container lifecycles as a pure state machine.
+
+    from lockgate import Engine
+    with Engine.open("/var/lib/lockgate") as engine:
+        engine.import_image("busybox", "rootfs.tar")
+        web = engine.create(name="web", image="busybox", command=["sh", "-c", "exit 7"])
+        engine.start(web.id)
+        assert engine.wait(web.id) == 7
+        engine.remove(web.id)
+
+The rooms: `lockgate.statemachine` (pure), `lockgate.effects` (what can be asked of the world),
+`lockgate.adapters` (the world), `lockgate.testing` (the kit).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lockgate.effects.config import Config as Config
+    from lockgate.effects.outcome import Fault as Fault
+    from lockgate.effects.ports import Event as Event
+    from lockgate.effects.ports import Image as Image
+    from lockgate.effects.ports import LogLine as LogLine
+    from lockgate.effects.ports import Ports as Ports
+    from lockgate.engine import Engine as Engine
+    from lockgate.errors import AlreadyStopped as AlreadyStopped
+    from lockgate.errors import AmbiguousName as AmbiguousName
+    from lockgate.errors import Busy as Busy
+    from lockgate.errors import IllegalState as IllegalState
+    from lockgate.errors import InvalidArgument as InvalidArgument
+    from lockgate.errors import LockgateError as LockgateError
+    from lockgate.errors import NameTaken as NameTaken
+    from lockgate.errors import NoSuchContainer as NoSuchContainer
+    from lockgate.errors import NoSuchImage as NoSuchImage
+    from lockgate.errors import OperationFailed as OperationFailed
+    from lockgate.host import Host as Host
+    from lockgate.statemachine.history import Divergence as Divergence
+    from lockgate.statemachine.history import Entry as Entry
+    from lockgate.statemachine.history import replay as replay
+    from lockgate.statemachine.record import Record as Record
+    from lockgate.statemachine.record import Refused as Refused
+    from lockgate.statemachine.status import Status as Status
+    from lockgate.statemachine.step import admissible as admissible
+    from lockgate.statemachine.step import step as step
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "lockgate.effects.config": ("Config",),
+    "lockgate.effects.outcome": ("Fault",),
+    "lockgate.effects.ports": ("Event", "Image", "LogLine", "Ports"),
+    "lockgate.engine": ("Engine",),
+    "lockgate.host": ("Host",),
+    "lockgate.errors": (
+        "AlreadyStopped",
+        "AmbiguousName",
+        "Busy",
+        "IllegalState",
+        "InvalidArgument",
+        "LockgateError",
+        "NameTaken",
+        "NoSuchContainer",
+        "NoSuchImage",
+        "OperationFailed",
+    ),
+    "lockgate.statemachine.history": ("Divergence", "Entry", "replay"),
+    "lockgate.statemachine.record": ("Record", "Refused"),
+    "lockgate.statemachine.status": ("Status",),
+    "lockgate.statemachine.step": ("admissible", "step"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    """Loaded when first used (PEP 562): who only wants the help text does not wait for SQLite."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'lockgate' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -9,7 +9,6 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,22 +16,11 @@ from typing import Self
 from returns.result import Failure, Result, Success
 
 from lockgate import validation
+from lockgate.adapters.simulated.host import SimulatedHost
 from lockgate.effects.config import Config, NetworkMode
 from lockgate.effects.interpreter import Interpreter, unprobed
 from lockgate.effects.outcome import Exited, Fault, PortError
-from lockgate.effects.ports import (
-    Event,
-    Executor,
-    Image,
-    Images,
-    Locks,
-    LogLine,
-    Logs,
-    NameTakenError,
-    Ports,
-    Row,
-    Store,
-)
+from lockgate.effects.ports import Event, Image, LogLine, NameTakenError, Row
 from lockgate.errors import (
     AlreadyStopped,
     AmbiguousName,
@@ -44,6 +32,7 @@ from lockgate.errors import (
     NoSuchImage,
     OperationFailed,
 )
+from lockgate.host import Host
 from lockgate.lifecycle import Lifecycle, readable, salvaged
 from lockgate.statemachine import history as histories
 from lockgate.statemachine.history import Divergence, Entry
@@ -66,25 +55,6 @@ from lockgate.statemachine.status import Status
 
 GLANCE = 0.02
 """Seconds a listing waits for a lock before it shows what it sees without it."""
-
-
-@dataclass(frozen=True)
-class Host:
-    """A world an engine can act on: the ports, and what it keeps its books with.
-
-    `lives` says whether an executor of a waiting operation still can finish it; `close` gives back
-    what the host itself holds open.
-    """
-
-    ports: Ports
-    store: Store
-    locks: Locks
-    images: Images
-    logs: Logs
-    me: Executor
-    lives: Callable[[Executor], bool]
-    close: Callable[[], None]
-    description: str
 
 
 class Engine:
@@ -127,6 +97,16 @@ class Engine:
         from lockgate.wiring import simulated
 
         return cls(simulated(), probe)
+
+    @property
+    def description(self) -> str:
+        """The host this engine acts on, in words."""
+        return self._host.description
+
+    @property
+    def simulation(self) -> SimulatedHost | None:
+        """The simulated host, where this engine acts on one."""
+        return self._host.simulation
 
     def close(self) -> None:
         self._interpreter.close()

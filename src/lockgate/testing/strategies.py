@@ -108,7 +108,7 @@ def news(record: Record) -> list[SearchStrategy[i.Input]]:
 
 @st.composite
 def histories(
-    draw: DrawFn, config: Config | None = None, max_size: int = 40
+    draw: DrawFn, config: Config | None = None, max_size: int = 20
 ) -> tuple[Record, Sequence[i.Input]]:
     """A newborn and a likely list of inputs for it; some of them may be refused."""
     wanted = config or draw(configs)

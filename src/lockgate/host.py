@@ -1,0 +1,27 @@
+"""What an engine acts on, as one value: the ports, the books, and who we are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lockgate.adapters.simulated.host import SimulatedHost
+from lockgate.effects.ports import Executor, Images, Locks, Logs, Ports, Store
+
+
+@dataclass(frozen=True)
+class Host:
+    """A world an engine can act on: the ports, and what it keeps its books with.
+
+    `lives` says whether an executor of a waiting operation still can finish it; `close` gives back
+    what the host itself holds open.
+    """
+
+    ports: Ports
+    store: Store
+    locks: Locks
+    images: Images
+    logs: Logs
+    me: Executor
+    lives: Callable[[Executor], bool]
+    close: Callable[[], None]
+    description: str
+    simulation: SimulatedHost | None = None

@@ -1,0 +1,88 @@
+"""The composition root: which adapters make up a host. The only place that knows them all."""
+
+import os
+from pathlib import Path
+
+from lockgate.adapters.clock import SystemClock
+from lockgate.adapters.filesystem import LocalFilesystem
+from lockgate.adapters.locks import FileLocks, MemoryLocks
+from lockgate.adapters.logs import FileLogs
+from lockgate.adapters.network import Namespaces
+from lockgate.adapters.oci import ConmonRuntime, choose
+from lockgate.adapters.oci.process import alive, identify
+from lockgate.adapters.simulated import SimulatedHost
+from lockgate.adapters.storage import Images, OverlayStorage
+from lockgate.adapters.store import MemoryStore, SqliteStore
+from lockgate.effects.model import Process
+from lockgate.effects.outcome import PortError
+from lockgate.effects.ports import Executor, Ports
+from lockgate.errors import InvalidArgument, LockgateError
+from lockgate.host import Host
+from lockgate.statemachine.spec import generate
+
+
+def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> Host:
+    """Overlay storage, an OCI runtime under conmon, SQLite and file locks, all below `root`.
+
+    Raises `LockgateError` (what is missing, what to do) or `StoreError`.
+    """
+    root = root.absolute()
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InvalidArgument(f"cannot use {root} as the root folder: {problem}") from problem
+    try:
+        chosen = choose(runtime, conmon)
+    except PortError as problem:
+        raise LockgateError(problem.fault.reason) from None
+    me = identify(os.getpid())
+    if me is None:
+        raise LockgateError("cannot read /proc/self/stat: mount /proc and try again")
+    oci = ConmonRuntime(root, chosen.runtime, chosen.conmon)
+    store = SqliteStore(root / "lockgate.db")
+    return Host(
+        ports=Ports(
+            runtime=oci,
+            monitor=oci,
+            storage=OverlayStorage(root),
+            network=Namespaces(root / "netns"),
+            filesystem=LocalFilesystem(root),
+            clock=SystemClock(),
+            specify=generate,
+        ),
+        store=store,
+        locks=FileLocks(root / "locks"),
+        images=Images(root),
+        logs=FileLogs(root),
+        me=Executor(me),
+        lives=lambda executor: alive(executor.process),
+        close=store.close,
+        description=f"{chosen.runtime} under {chosen.conmon}",
+    )
+
+
+def simulated() -> Host:
+    """A host in memory: nothing is touched, time stands still, histories come out the same."""
+    host = SimulatedHost()
+    me = Executor(Process(1, 1, "simulated"))
+    store = MemoryStore()
+    return Host(
+        ports=Ports(
+            runtime=host.runtime,
+            monitor=host.runtime,
+            storage=host,
+            network=host,
+            filesystem=host,
+            clock=host,
+            specify=generate,
+        ),
+        store=store,
+        locks=MemoryLocks(),
+        images=host,
+        logs=host,
+        me=me,
+        lives=lambda executor: executor == me,
+        close=store.close,
+        description="the simulated host",
+        simulation=host,
+    )

@@ -1,0 +1,128 @@
+"""Killed at every commit and every effect of every operation: the next command recovers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lockgate import Engine, LockgateError, Record, Status
+from lockgate.statemachine.record import RESOURCES
+from lockgate.statemachine.status import Presence
+
+from .conftest import Simulation
+
+
+class Killed(BaseException):
+    """The process is gone, between one instruction and the next."""
+
+
+class Fuse:
+    """Counts the places an engine passes and kills it at one of them."""
+
+    def __init__(self, at: int) -> None:
+        self.passed, self._at = 0, at
+
+    def __call__(self, place: str) -> None:
+        self.passed += 1
+        if self.passed == self._at:
+            raise Killed(place)
+
+
+def started(engine: Engine) -> None:
+    engine.start("web")
+
+
+def stopped(engine: Engine) -> None:
+    engine.start("web")
+    engine.stop("web")
+
+
+SCENARIOS: dict[str, tuple[Callable[[Engine], object], Callable[[Engine], object]]] = {
+    "create": (lambda engine: None, lambda engine: engine.create(name="new", image="busybox")),
+    "init": (lambda engine: None, lambda engine: engine.init("web")),
+    "start": (lambda engine: None, lambda engine: engine.start("web")),
+    "start of a stopped one": (stopped, lambda engine: engine.start("web")),
+    "stop": (started, lambda engine: engine.stop("web")),
+    "kill": (started, lambda engine: engine.kill("web")),
+    "signal": (started, lambda engine: engine.kill("web", "USR1")),
+    "pause": (started, lambda engine: engine.pause("web")),
+    "restart": (started, lambda engine: engine.restart("web")),
+    "cleanup": (stopped, lambda engine: engine.cleanup("web")),
+    "remove": (stopped, lambda engine: engine.remove("web")),
+    "remove by force": (started, lambda engine: engine.remove("web", force=True)),
+}
+
+
+def agrees(simulation: Simulation, record: Record) -> None:
+    """What the record says is there is there, and nothing else (P01, P06)."""
+    world = simulation.host.world(record.id)
+    there = (
+        world.layer,
+        world.mounted,
+        world.network,
+        world.runtime != "absent",
+        world.frozen,
+    )
+    for name, exists in zip(RESOURCES, there, strict=True):
+        assert (getattr(record, name) is Presence.PRESENT) == exists, name
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_killed_anywhere_the_next_command_recovers(name: str, tmp_path: Path) -> None:
+    before, operation = SCENARIOS[name]
+    place = 0
+    while True:
+        place += 1
+        simulation = Simulation()
+        first = simulation.engine()
+        first.import_image("busybox", tmp_path, command=["sh"])
+        first.create(name="web", image="busybox")
+        before(first)
+        fuse = Fuse(place)
+        try:
+            operation(simulation.engine(fuse))
+        except Killed:
+            pass
+        else:
+            assert place > 2, "the fuse was never lit"
+            simulation.close()
+            return
+        survivor = simulation.engine()
+        for record in survivor.list():
+            synced = survivor.sync(record.id)
+            if not synced.gone:
+                assert synced.pending == (), f"killed at {place}: something is still out"
+                agrees(simulation, synced)
+        for record in survivor.list():
+            assert isinstance(survivor.replay(record.id).unwrap(), Record)
+        # whatever was done, it can be brought to running, and then to nothing
+        for record in survivor.list():
+            if record.status not in (Status.RUNNING, Status.PAUSED):
+                survivor.start(record.id)
+            survivor.remove(record.id, force=True)
+            assert simulation.host.world(record.id).empty
+        simulation.close()
+
+
+def test_a_record_that_cannot_be_read_is_shown_and_can_be_removed(
+    simulation: Simulation, engine: Engine, web: Record
+) -> None:
+    engine.start("web")
+    other = engine.create(name="other", image="busybox")
+    damage(simulation, web)
+    shown = {record.config.name: record.status for record in engine.list()}
+    assert shown == {"web": Status.UNKNOWN, "other": Status.CONFIGURED}
+    with pytest.raises(LockgateError, match="it is unknown; legal now: remove --force"):
+        engine.start("web")
+    engine.remove("web", force=True)
+    assert simulation.host.world(web.id).empty
+    assert [record.id for record in engine.list()] == [other.id]
+    assert isinstance(engine.replay(web.id).unwrap(), Record)  # the damage is part of the history
+
+
+def damage(simulation: Simulation, record: Record) -> None:
+    """Somebody writes nonsense where the record was."""
+    store = simulation.wiring.store
+    row = store.row(record.id)
+    assert row is not None
+    store.damage(record.id, b"\x00 nonsense")  # type: ignore[attr-defined]

@@ -1,0 +1,51 @@
+"""The house as a whole: one namespace, arrows one way, nothing impure in the pure rooms."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lockgate
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("room", ["effects", "statemachine", "adapters"])
+def test_the_rooms_are_relative_links_into_the_one_namespace(room: str) -> None:
+    link = ROOT / "src" / "lockgate" / room
+    assert link.is_symlink()
+    assert str(link.readlink()) == f"../../{room}"
+
+
+def test_nothing_is_imported_by_its_bare_name() -> None:
+    """`import statemachine` would make every class twice."""
+    assert not {"effects", "statemachine", "adapters"} & set(sys.modules)
+
+
+def test_the_front_door_opens_to_all_it_names() -> None:
+    for name in lockgate.__all__:
+        assert getattr(lockgate, name) is not None
+    assert set(dir(lockgate)) == set(lockgate.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        lockgate.nothing
+
+
+def test_the_front_door_alone_loads_nothing() -> None:
+    code = "import sys, lockgate; print(len([m for m in sys.modules if m.startswith('lockgate.')]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout.strip() == "0"
+
+
+def test_the_layers_hold() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
