@@ -7,12 +7,12 @@ behind. No method takes the container's lock, and none may be called without it,
 marked *lock free*.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from lockgate.effects.config import Config
 from lockgate.effects.model import Process, WriteSpec
@@ -105,21 +105,27 @@ class Storage(Protocol):
         ...
 
 
-class Image(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What containers are made from, and what they do by default.
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+"""SHA-256 in hex."""
 
-    `id` and `layers` are SHA-256 in hex, lowest layer first; `size` in bytes, `created_at` in
-    nanoseconds since the Unix epoch.
+
+class Image(Struct, frozen=True, kw_only=True):
+    """A root file system and how it wants to be run.
+
+    `id` is the SHA-256 of everything but `name`, `size` and `created_at`: equal ids make equal
+    containers. It is empty for an image whose record cannot be read. `layers` are the SHA-256 of
+    their listings, lowest first; `size` is bytes of file content in all layers; `created_at`
+    nanoseconds since the epoch. An image that lost its name to a newer one is named by its id.
     """
 
     name: str
-    id: str
-    layers: tuple[str, ...] = ()
+    id: str = ""
+    layers: tuple[Digest, ...] = ()
     command: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     workdir: str = "/"
     user: str = ""
-    stop_signal: str = ""
+    stop_signal: int = 15
     size: int = 0
     created_at: int = 0
 
@@ -132,10 +138,10 @@ class Images(Protocol):
         name: str,
         source: Path,
         *,
-        command: tuple[str, ...] = (),
-        env: tuple[str, ...] = (),
-        workdir: str = "/",
-        user: str = "",
+        command: Sequence[str] | None = None,
+        env: Sequence[str] | None = None,
+        workdir: str | None = None,
+        user: str | None = None,
     ) -> Image:
         """From a tar archive or a directory; hostile content is refused and leaves nothing."""
         ...

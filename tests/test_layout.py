@@ -28,7 +28,7 @@ def test_the_front_door_opens_to_all_it_names() -> None:
         assert getattr(lockgate, name) is not None
     assert set(dir(lockgate)) == set(lockgate.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        lockgate.nothing
+        _ = lockgate.nothing
 
 
 def test_the_front_door_alone_loads_nothing() -> None:

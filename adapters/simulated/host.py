@@ -5,7 +5,7 @@ one nanosecond a reading, so the same program gives the same history, byte for b
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Condition, RLock
 
@@ -38,7 +38,7 @@ class SimulatedHost:
         self._images: dict[str, Image] = {}
         self._time = EPOCH_BEGIN
         self._changed = Condition(RLock())
-        self._before = before or (lambda effect: None)
+        self.before = before or (lambda effect: None)
         self.runtime = SimulatedRuntime(self)
 
     # ---- for tests and demonstrations ----------------------------------------------------
@@ -111,18 +111,18 @@ class SimulatedHost:
         name: str,
         source: Path,
         *,
-        command: tuple[str, ...] = (),
-        env: tuple[str, ...] = (),
-        workdir: str = "/",
-        user: str = "",
+        command: Sequence[str] | None = None,
+        env: Sequence[str] | None = None,
+        workdir: str | None = None,
+        user: str | None = None,
     ) -> Image:
         image = Image(
             name=name,
             id=hashlib.sha256(name.encode()).hexdigest(),
-            command=command,
-            env=env,
-            workdir=workdir,
-            user=user,
+            command=tuple(command or ()),
+            env=tuple(env or ()),
+            workdir=workdir or "/",
+            user=user or "",
             created_at=self.now(),
         )
         self._images[name] = image
@@ -159,7 +159,7 @@ class SimulatedHost:
 
     def do(self, effect: e.AnyEffect) -> Fact | None:
         """Carry out one effect; raises what a real host would."""
-        self._before(effect)
+        self.before(effect)
         at = self.now()
         with self._changed:
             world = self._worlds.get(effect.container, World())

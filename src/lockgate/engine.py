@@ -94,7 +94,7 @@ class Engine:
     @classmethod
     def simulated(cls, probe: Callable[[str], None] = unprobed) -> Self:
         """An engine on a host that exists in memory only: no root, no runtime, no disk."""
-        from lockgate.wiring import simulated
+        from lockgate.simulation import simulated
 
         return cls(simulated(), probe)
 
@@ -206,7 +206,7 @@ class Engine:
             memory=validation.memory(memory),
             terminal=terminal,
             stdin=stdin,
-            stop_signal=validation.signal_number(stop_signal or base.stop_signal or "TERM"),
+            stop_signal=validation.signal_number(stop_signal or base.stop_signal),
             stop_timeout=validation.seconds(stop_timeout, "stop timeout") or 0,
             labels=validation.pairs(labels or {}, "label"),
             annotations=validation.pairs(annotations or {}, "annotation"),
@@ -328,14 +328,16 @@ class Engine:
         """How things are. Never waits: what is being done right now is shown as such."""
         container = self.resolve(reference)
         record = self._glimpse(container)
-        if record is None:
+        fresh = self._fresh(record) if record else None
+        if fresh is None or fresh.gone:
             raise NoSuchContainer(reference)
-        return self._fresh(record)
+        return fresh
 
     def list(self) -> tuple[Record, ...]:
         """All containers, oldest first. One that is damaged is shown as unknown; one that is
         busy is shown as it was; neither keeps the others waiting."""
-        return tuple(self._fresh(self._seen(row)) for row in self._host.store.rows())
+        seen = (self._fresh(self._seen(row)) for row in self._host.store.rows())
+        return tuple(record for record in seen if not record.gone)
 
     def logs(self, reference: str) -> Iterator[LogLine]:
         config = self.inspect(reference).config

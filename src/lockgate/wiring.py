@@ -1,19 +1,17 @@
-"""The composition root: which adapters make up a host. The only place that knows them all."""
+"""The composition root: which adapters make up a real host. The only place that knows them all."""
 
 import os
 from pathlib import Path
 
 from lockgate.adapters.clock import SystemClock
 from lockgate.adapters.filesystem import LocalFilesystem
-from lockgate.adapters.locks import FileLocks, MemoryLocks
+from lockgate.adapters.locks import FileLocks
 from lockgate.adapters.logs import FileLogs
 from lockgate.adapters.network import Namespaces
 from lockgate.adapters.oci import ConmonRuntime, choose
 from lockgate.adapters.oci.process import alive, identify
-from lockgate.adapters.simulated import SimulatedHost
 from lockgate.adapters.storage import Images, OverlayStorage
-from lockgate.adapters.store import MemoryStore, SqliteStore
-from lockgate.effects.model import Process
+from lockgate.adapters.store import SqliteStore
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Executor, Ports
 from lockgate.errors import InvalidArgument, LockgateError
@@ -58,31 +56,4 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
         lives=lambda executor: alive(executor.process),
         close=store.close,
         description=f"{chosen.runtime} under {chosen.conmon}",
-    )
-
-
-def simulated() -> Host:
-    """A host in memory: nothing is touched, time stands still, histories come out the same."""
-    host = SimulatedHost()
-    me = Executor(Process(1, 1, "simulated"))
-    store = MemoryStore()
-    return Host(
-        ports=Ports(
-            runtime=host.runtime,
-            monitor=host.runtime,
-            storage=host,
-            network=host,
-            filesystem=host,
-            clock=host,
-            specify=generate,
-        ),
-        store=store,
-        locks=MemoryLocks(),
-        images=host,
-        logs=host,
-        me=me,
-        lives=lambda executor: executor == me,
-        close=store.close,
-        description="the simulated host",
-        simulation=host,
     )

@@ -1,5 +1,6 @@
 """Engines on the simulated host, with everything they stand on within reach."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,16 +9,19 @@ import pytest
 from lockgate import Engine, Record
 from lockgate.adapters.simulated import SimulatedHost
 from lockgate.effects.model import AnyEffect
+from lockgate.effects.ports import Store
 from lockgate.host import Host
-from lockgate.wiring import simulated
+from lockgate.simulation import simulated
 
 
 class Simulation:
     """A host and any number of engines on it; `trouble` maps a kind of effect to what it raises."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store | None = None) -> None:
         self.trouble: dict[type[AnyEffect], Exception] = {}
         self.wiring: Host = simulated()
+        if store is not None:
+            self.wiring = dataclasses.replace(self.wiring, store=store)
         assert self.wiring.simulation is not None
         self.host: SimulatedHost = self.wiring.simulation
         self.host.before = self._before

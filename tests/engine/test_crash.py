@@ -1,11 +1,14 @@
 """Killed at every commit and every effect of every operation: the next command recovers."""
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lockgate import Engine, LockgateError, Record, Status
+from lockgate.adapters.store import SqliteStore
 from lockgate.statemachine.record import RESOURCES
 from lockgate.statemachine.status import Presence
 
@@ -104,12 +107,22 @@ def test_killed_anywhere_the_next_command_recovers(name: str, tmp_path: Path) ->
         simulation.close()
 
 
+@pytest.mark.parametrize(
+    "nonsense", [b"", b"\x00\xff", b"{}", b'{"config":{"id":"other"}}', b"[" * 9999]
+)
 def test_a_record_that_cannot_be_read_is_shown_and_can_be_removed(
-    simulation: Simulation, engine: Engine, web: Record
+    nonsense: bytes, tmp_path: Path
 ) -> None:
-    engine.start("web")
+    path = tmp_path / "lockgate.db"
+    store = SqliteStore(path)
+    simulation = Simulation(store)
+    engine = simulation.engine()
+    engine.import_image("busybox", tmp_path, command=["sh"])
+    web = engine.create(name="web", image="busybox")
     other = engine.create(name="other", image="busybox")
-    damage(simulation, web)
+    engine.start("web")
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE containers SET record = ? WHERE name = 'web'", (nonsense,))
     shown = {record.config.name: record.status for record in engine.list()}
     assert shown == {"web": Status.UNKNOWN, "other": Status.CONFIGURED}
     with pytest.raises(LockgateError, match="it is unknown; legal now: remove --force"):
@@ -118,11 +131,5 @@ def test_a_record_that_cannot_be_read_is_shown_and_can_be_removed(
     assert simulation.host.world(web.id).empty
     assert [record.id for record in engine.list()] == [other.id]
     assert isinstance(engine.replay(web.id).unwrap(), Record)  # the damage is part of the history
-
-
-def damage(simulation: Simulation, record: Record) -> None:
-    """Somebody writes nonsense where the record was."""
-    store = simulation.wiring.store
-    row = store.row(record.id)
-    assert row is not None
-    store.damage(record.id, b"\x00 nonsense")  # type: ignore[attr-defined]
+    simulation.close()
+    store.close()

@@ -1,0 +1,166 @@
+"""What every host must do, as tests to inherit: twice is once, gone is fine, no is clean.
+
+    class TestMyHost(HostContract):
+        @pytest.fixture
+        def ports(self) -> Ports: ...
+        @pytest.fixture
+        def config(self) -> Config:      # of a container that runs until it is killed
+            ...
+
+The simulated host and the real adapters pass the same suite, so that the one cannot drift from the
+other.
+"""
+
+import pytest
+
+from lockgate.effects.config import Config
+from lockgate.effects.model import WriteSpec
+from lockgate.effects.outcome import Created, Exited, PortError
+from lockgate.effects.ports import Ports
+
+KILLED = 128 + 9
+SOON = 20.0
+"""Seconds within which anything asked for has happened, or something is wrong."""
+
+
+class HostContract:
+    """Inherit, and provide the fixtures `ports` and `config`."""
+
+    @pytest.fixture
+    def ports(self) -> Ports:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def config(self) -> Config:
+        raise NotImplementedError
+
+    # ---- how far to go -------------------------------------------------------------------
+
+    def prepared(self, ports: Ports, config: Config, epoch: int = 1) -> str:
+        ports.storage.create(config)
+        mountpoint = ports.storage.mount(config).mountpoint
+        accounts = ports.filesystem.accounts(mountpoint)
+        spec = ports.specify(config, WriteSpec(config.id, epoch, mountpoint, ""), accounts)
+        ports.filesystem.write_spec(config, spec)
+        return mountpoint
+
+    def created(self, ports: Ports, config: Config, epoch: int = 1) -> Created:
+        self.prepared(ports, config, epoch)
+        return ports.runtime.create(config, epoch, again=False)
+
+    def running(self, ports: Ports, config: Config, epoch: int = 1) -> Created:
+        made = self.created(ports, config, epoch)
+        ports.runtime.start(config, epoch, again=False)
+        return made
+
+    def given_back(self, ports: Ports, config: Config, made: Created | None = None) -> None:
+        process, monitor = (made.process, made.monitor) if made else (None, None)
+        ports.runtime.delete(config, 1, force=True, process=process, monitor=monitor)
+        ports.storage.unmount(config)
+        ports.storage.delete(config)
+
+    def ended(self, ports: Ports, config: Config, made: Created, epoch: int = 1) -> Exited:
+        end = ports.monitor.await_exit(config, epoch, made.process, made.monitor, SOON)
+        assert end is not None, "its end was never reported"
+        return end
+
+    # ---- storage -------------------------------------------------------------------------
+
+    def test_a_layer_is_made_once(self, ports: Ports, config: Config) -> None:
+        ports.storage.create(config)
+        ports.storage.create(config)
+        ports.storage.delete(config)
+
+    def test_mounting_twice_is_one_mount(self, ports: Ports, config: Config) -> None:
+        ports.storage.create(config)
+        assert ports.storage.mount(config) == ports.storage.mount(config)
+        ports.storage.unmount(config)
+        ports.storage.delete(config)
+
+    def test_giving_back_what_is_not_there_succeeds(self, ports: Ports, config: Config) -> None:
+        ports.storage.unmount(config)
+        ports.storage.delete(config)
+        ports.runtime.thaw(config, 1)
+        ports.runtime.delete(config, 1, force=True, process=None, monitor=None)
+        ports.runtime.delete(config, 1, force=False, process=None, monitor=None)
+
+    def test_a_layer_in_use_is_not_deleted(self, ports: Ports, config: Config) -> None:
+        ports.storage.create(config)
+        ports.storage.mount(config)
+        with pytest.raises(PortError) as refusal:
+            ports.storage.delete(config)
+        assert not refusal.value.fault.dirty
+        ports.storage.unmount(config)
+        ports.storage.unmount(config)
+        ports.storage.delete(config)
+        ports.storage.delete(config)
+
+    # ---- the runtime ---------------------------------------------------------------------
+
+    def test_a_created_one_waits(self, ports: Ports, config: Config) -> None:
+        made = self.created(ports, config)
+        assert made.process.pid > 1
+        assert ports.monitor.look(config, 1, made.process, made.monitor) is None
+        self.given_back(ports, config, made)
+
+    def test_creating_again_adopts_what_waits(self, ports: Ports, config: Config) -> None:
+        made = self.created(ports, config)
+        assert ports.runtime.create(config, 1, again=True) == made
+        self.given_back(ports, config, made)
+
+    def test_starting_again_finds_it_started(self, ports: Ports, config: Config) -> None:
+        made = self.running(ports, config)
+        ports.runtime.start(config, 1, again=True)
+        assert ports.monitor.look(config, 1, made.process, made.monitor) is None
+        self.given_back(ports, config, made)
+
+    def test_what_lives_is_not_deleted_without_force(self, ports: Ports, config: Config) -> None:
+        made = self.running(ports, config)
+        with pytest.raises(PortError) as refusal:
+            ports.runtime.delete(config, 1, force=False, process=made.process, monitor=made.monitor)
+        assert not refusal.value.fault.dirty
+        assert ports.monitor.look(config, 1, made.process, made.monitor) is None
+        self.given_back(ports, config, made)
+
+    def test_the_end_is_reported_to_whoever_waits_or_looks(
+        self, ports: Ports, config: Config
+    ) -> None:
+        made = self.running(ports, config)
+        assert ports.monitor.await_exit(config, 1, made.process, made.monitor, 0.05) is None
+        ports.runtime.signal(config, 1, made.process, 9)
+        end = self.ended(ports, config, made)
+        assert end.code == KILLED
+        seen = ports.monitor.look(config, 1, made.process, made.monitor)
+        assert seen is not None and seen.code == KILLED
+        with pytest.raises(PortError) as missing:
+            ports.runtime.signal(config, 1, made.process, 9)
+        assert (missing.value.fault.kind, missing.value.fault.dirty) == ("missing", False)
+        for _ in "twice":
+            ports.runtime.delete(config, 1, force=False, process=made.process, monitor=made.monitor)
+        self.given_back(ports, config)
+
+    def test_freezing_and_thawing_twice_is_once(self, ports: Ports, config: Config) -> None:
+        made = self.running(ports, config)
+        ports.runtime.freeze(config, 1)
+        ports.runtime.freeze(config, 1)
+        ports.runtime.thaw(config, 1)
+        ports.runtime.thaw(config, 1)
+        ports.runtime.signal(config, 1, made.process, 9)
+        assert self.ended(ports, config, made).code == KILLED
+        self.given_back(ports, config, made)
+
+    def test_the_frozen_die_with_force(self, ports: Ports, config: Config) -> None:
+        made = self.running(ports, config)
+        ports.runtime.freeze(config, 1)
+        self.given_back(ports, config, made)
+
+    def test_a_second_run_knows_nothing_of_the_first(self, ports: Ports, config: Config) -> None:
+        first = self.running(ports, config)
+        ports.runtime.signal(config, 1, first.process, 9)
+        self.ended(ports, config, first)
+        ports.runtime.delete(config, 1, force=False, process=first.process, monitor=first.monitor)
+        second = self.running(ports, config, 2)
+        assert second.process != first.process
+        assert ports.monitor.look(config, 2, second.process, second.monitor) is None
+        ports.runtime.delete(config, 2, force=True, process=second.process, monitor=second.monitor)
+        self.given_back(ports, config)

@@ -1,0 +1,92 @@
+"""What all tests share: which runtimes work here, and proof that real tests leave nothing behind."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lockgate.testing import busybox
+
+
+def why_not_real() -> str:
+    """Why no real container can be run here; empty where one can."""
+    if os.geteuid() != 0:
+        return "real containers need root"
+    for program in ("conmon", "runc"):
+        if shutil.which(program) is None:
+            return f"there is no {program} (make system)"
+    return "" if busybox.find() else "there is no static busybox (make system)"
+
+
+def working_runtimes() -> list[str]:
+    """crun refuses hybrid cgroups: it is tested in a mount namespace of its own, by
+    tests/real/test_crun.py, which runs these very tests there."""
+    from lockgate.adapters.oci import choose
+    from lockgate.effects.outcome import PortError
+
+    names: list[str] = []
+    for name in ("runc", "crun"):
+        try:
+            choose(name, None)
+            names.append(name)
+        except PortError:
+            pass
+    return names
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "runtime" in metafunc.fixturenames:
+        metafunc.parametrize("runtime", [] if why_not_real() else working_runtimes())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reason = why_not_real()
+    for item in items:
+        if reason and item.get_closest_marker("real"):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def footprint() -> dict[str, set[str]]:
+    """What this machine holds that a container could have left: mounts, monitors, cgroups."""
+    mounts = {line.split(" - ")[0] for line in _read("/proc/self/mountinfo").splitlines()}
+    monitors = {
+        f"{entry.name}: {command}"
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit()
+        for command in [_read(entry / "cmdline").replace("\0", " ")]
+        if command.startswith(("/usr/bin/conmon", "conmon")) or "sleep 600" in command
+    }
+    cgroups = {str(path) for path in Path("/sys/fs/cgroup").glob("*/lockgate*")} | {
+        str(path) for path in Path("/sys/fs/cgroup").glob("*/lockgate*/*") if path.is_dir()
+    }
+    netns = set(os.listdir("/run/netns")) if Path("/run/netns").is_dir() else set()
+    return {"mounts": mounts, "monitors": monitors, "cgroups": cgroups, "netns": netns}
+
+
+def _read(path: str | Path) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""  # a process that has just gone
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a real test the machine is as it was before."""
+    if request.node.get_closest_marker("real") is None:
+        yield
+        return
+    before = footprint()
+    yield
+    request.getfixturevalue("tmp_path")  # what it holds goes only after us
+    deadline = time.monotonic() + 10
+    while True:
+        after = footprint()
+        left = {kind: after[kind] - before[kind] for kind in after if after[kind] - before[kind]}
+        if not left or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)  # monitors of ended containers are on their way out
+    assert not left, f"left behind: {left}"

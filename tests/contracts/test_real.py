@@ -1,0 +1,39 @@
+"""The real adapters, under each runtime that works here, keep the same contract."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lockgate.effects.config import Config
+from lockgate.effects.ports import Ports
+from lockgate.host import Host
+from lockgate.testing import busybox
+from lockgate.testing.contracts import HostContract
+from lockgate.wiring import real
+
+
+@pytest.mark.real
+class TestRealHost(HostContract):
+    @pytest.fixture
+    def host(self, tmp_path: Path, runtime: str) -> Iterator[Host]:
+        made = real(tmp_path / "root", runtime)
+        made.images.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
+        yield made
+        made.close()
+
+    @pytest.fixture
+    def ports(self, host: Host) -> Ports:
+        return host.ports
+
+    @pytest.fixture
+    def config(self, host: Host) -> Config:
+        image = host.images.lookup("busybox")
+        return Config(
+            id=secrets.token_hex(32),
+            image=image.name,
+            image_id=image.id,
+            command=("sleep", "600"),
+            cgroup_parent=f"/lockgate-test-{secrets.token_hex(4)}",
+        )
