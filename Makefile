@@ -39,9 +39,9 @@ layers: $(STAMP)
 	@$(BIN)/lint-imports --no-cache
 
 cover: setup ## branch coverage of the pure rooms and the interpreter: must be whole
-	@$(BIN)/python -m pytest -q tests/statemachine tests/effects tests/properties tests/kit \
-	  --cov --cov-report=term-missing:skip-covered
-	@$(BIN)/coverage report --include='statemachine/*,effects/*,*/statemachine/*,*/effects/*' --fail-under=100
+	@$(BIN)/python -m pytest -q tests/statemachine tests/effects tests/properties tests/engine \
+	  --cov --cov-report=
+	@$(BIN)/coverage report -m --include='statemachine/*,effects/*' --fail-under=100
 
 explore: setup ## every reachable place of one container, with all faults
 	@$(BIN)/python -m lockgate.testing

@@ -7,7 +7,8 @@ failure, everything else is a bug and flies on. Nothing here knows what a record
 import errno
 from typing import assert_never
 
-from returns.result import Failure, Success, safe
+from returns.pipeline import is_successful
+from returns.result import safe
 
 from lockgate.effects import model as e
 from lockgate.effects.config import Config
@@ -32,13 +33,10 @@ KILL_GRACE = 60.0
 
 def perform(order: e.Order, config: Config, ports: Ports) -> Outcome:
     """Carry out one order; what the world answered, as a value. Never raises for the world."""
-    match _carried_out(order, config, ports):
-        case Success(fact):
-            return Done(order.ticket, fact)
-        case Failure(problem):
-            return Failed(order.ticket, fault_of(problem))
-        case _:
-            raise AssertionError("a Result is a Success or a Failure")
+    result = _carried_out(order, config, ports)
+    if is_successful(result):
+        return Done(order.ticket, result.unwrap())
+    return Failed(order.ticket, fault_of(result.failure()))
 
 
 @safe(exceptions=(PortError, OSError))

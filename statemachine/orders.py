@@ -23,12 +23,10 @@ def _halt(r: Record) -> e.Halt:
     """Signal and patience of whoever asked; the paused and the killed get none of either."""
     signal, timeout = r.config.stop_signal, r.config.stop_timeout
     match r.operation:
-        case Stop(asked) | Restart(asked) | Remove(_, asked):
-            timeout = timeout if asked is None else asked
+        case Stop(int(asked)) | Restart(int(asked)) | Remove(_, int(asked)):
+            timeout = asked
         case Kill():
             timeout = 0
-        case _:
-            pass
     frozen = r.freezer is not Presence.ABSENT
     # an init that was never started cannot handle the signal: do not wait for it
     if frozen or r.process is None or not r.started_at:

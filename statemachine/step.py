@@ -96,31 +96,44 @@ STOPPING_VERBS = frozenset({Verb.STOP, Verb.KILL, Verb.SIGNAL})
 # ---- news --------------------------------------------------------------------------------
 
 
-def _heard(record: Record, news: Done | Failed) -> Step:
+def _ordered(record: Record, ticket: int) -> Order | None:
+    """The order under this ticket, if it is still out in the world."""
     for order in record.pending:
-        if order.ticket == news.ticket:
-            break
-    else:
+        if order.ticket == ticket:
+            return order
+    return None
+
+
+def _done(record: Record, news: Done) -> Step:
+    order = _ordered(record, news.ticket)
+    if order is None:
         return Step(record)  # late or repeated: the history has moved on
     effect = order.effect
-    if type(effect) is Halt and type(news) is Done:
+    if type(effect) is Halt:
         return _died(record, effect.epoch, _end(news))
-    pending = tuple([other for other in record.pending if other is not order])
     notices: Notices = ()
-    if type(news) is Done:
-        record = replace(record, pending=pending, **_learned(effect, news.fact))
-        if type(effect) is Signal:
-            notices = (Notice("kill", signal=effect.signal),)
-    elif type(news) is Failed:
-        changes: dict[str, Any] = {"pending": pending, "faults": (*record.faults, news.fault)}
-        if effect.resource:
-            # only a first, clean failure to acquire proves that there is nothing there
-            proven = effect.acquires and not news.fault.dirty and not order.again
-            changes[effect.resource] = ABSENT if proven else UNCERTAIN
-        if type(effect) in STAGES[record.todo[0]].asks:
-            changes["tripped"] = True  # an order beside the stage does not trip it
-        record = replace(record, **changes)
+    if type(effect) is Signal:
+        notices = (Notice("kill", signal=effect.signal),)
+    pending = tuple([other for other in record.pending if other is not order])
+    record = replace(record, pending=pending, **_learned(effect, news.fact))
     return Step(record, (), notices) if pending else _close(record, notices)
+
+
+def _failed(record: Record, news: Failed) -> Step:
+    order = _ordered(record, news.ticket)
+    if order is None:
+        return Step(record)
+    effect = order.effect
+    pending = tuple([other for other in record.pending if other is not order])
+    changes: dict[str, Any] = {"pending": pending, "faults": (*record.faults, news.fault)}
+    if effect.resource:
+        # only a first, clean failure to acquire proves that there is nothing there
+        proven = effect.acquires and not news.fault.dirty and not order.again
+        changes[effect.resource] = ABSENT if proven else UNCERTAIN
+    if type(effect) in STAGES[record.todo[0]].asks:
+        changes["tripped"] = True  # an order beside the stage does not trip it
+    record = replace(record, **changes)
+    return Step(record) if pending else _close(record, ())
 
 
 def _learned(effect: Effect, fact: Fact | None) -> dict[str, Any]:
@@ -278,8 +291,8 @@ def _opened(record: Record, todo: tuple[str, ...], kinds: list[Kind], notices: N
 ANSWERS: Mapping[type[Input], Callable[[Record, Any], Answer]] = MappingProxyType(
     {
         **dict.fromkeys(get_args(Command), _asked),
-        Done: _heard,
-        Failed: _heard,
+        Done: _done,
+        Failed: _failed,
         Died: _told_of_death,
         Resumed: _resumed,
         Salvaged: _salvaged,

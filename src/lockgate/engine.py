@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, get_args
 
 from returns.result import Failure, Result, Success
 
@@ -67,7 +67,7 @@ class Engine:
     """
 
     def __init__(self, host: Host, probe: Callable[[str], None] = unprobed) -> None:
-        self._host = host
+        self.host = host
         self._lifecycle = Lifecycle(host.ports)
         self._interpreter: Interpreter[Record, Input, Refused] = Interpreter(
             self._lifecycle, host.store, host.locks, host.me, host.lives, probe
@@ -101,16 +101,16 @@ class Engine:
     @property
     def description(self) -> str:
         """The host this engine acts on, in words."""
-        return self._host.description
+        return self.host.description
 
     @property
     def simulation(self) -> SimulatedHost | None:
         """The simulated host, where this engine acts on one."""
-        return self._host.simulation
+        return self.host.simulation
 
     def close(self) -> None:
         self._interpreter.close()
-        self._host.close()
+        self.host.close()
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +141,7 @@ class Engine:
         if not path.exists():
             raise InvalidArgument(f"there is no archive or directory {str(path)!r} to import")
         with _faults_raised("import", name, "image"):
-            return self._host.images.import_image(
+            return self.host.images.import_image(
                 name,
                 path,
                 command=validation.words(command, "command"),
@@ -151,7 +151,7 @@ class Engine:
             )
 
     def images(self) -> tuple[Image, ...]:
-        return self._host.images.list()
+        return self.host.images.list()
 
     # ---- the life of a container ---------------------------------------------------------
 
@@ -187,8 +187,9 @@ class Engine:
         words = validation.words(command, "command") or base.command
         if not words:
             raise InvalidArgument("no command is given, and the image names none")
-        if network not in ("none", "host"):
-            raise InvalidArgument(f"{network!r} is no network mode: none, host")
+        if network not in get_args(NetworkMode):
+            modes = ", ".join(get_args(NetworkMode))
+            raise InvalidArgument(f"{network!r} is no network mode: {modes}")
         given = validation.environment(env)
         container = secrets.token_hex(32)
         config = Config(
@@ -211,7 +212,7 @@ class Engine:
             labels=validation.pairs(labels or {}, "label"),
             annotations=validation.pairs(annotations or {}, "annotation"),
             auto_remove=auto_remove,
-            created_at=self._host.ports.clock.now(),
+            created_at=self.host.ports.clock.now(),
         )
         return self._done(config.name, Create(config), container)
 
@@ -256,9 +257,14 @@ class Engine:
         """Nothing of it stays but its history. `force`: end it first."""
         return self._command(reference, Remove(force, validation.seconds(timeout)))
 
-    def submit(self, reference: str, command: Command) -> Result[Record, Refused | Fault]:
-        """One command without exceptions for what the law or the world says no to."""
-        return self._interpreter.submit(self.resolve(reference), command)
+    def submit(
+        self, reference: str, command: Command, timeout: float | None = None
+    ) -> Result[Record, Refused | Fault]:
+        """One command without exceptions for what the law or the world says no to.
+
+        Raises `TimeoutError` when somebody holds the container's lock for `timeout` seconds.
+        """
+        return self._interpreter.submit(self.resolve(reference), command, timeout)
 
     def sync(self, reference: str) -> Record:
         """Look at the world, finish what somebody left unfinished, and say how things are."""
@@ -287,7 +293,7 @@ class Engine:
             epoch = record.epoch
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             try:
-                end = self._host.ports.monitor.await_exit(
+                end = self.host.ports.monitor.await_exit(
                     record.config, epoch, record.process, record.monitor, left
                 )
             except PortError:
@@ -303,23 +309,23 @@ class Engine:
         while True:
             ended = self._glimpse(record.id)
             over = ended is None or self._ended(ended)
-            lines, offset = self._host.logs.read(record.config, offset)
+            lines, offset = self.host.logs.read(record.config, offset)
             yield from lines
             if over and not lines:
                 return
             if not over:
-                self._host.logs.wait(record.config, offset, 0.2)
+                self.host.logs.wait(record.config, offset, 0.2)
 
     # ---- looking -------------------------------------------------------------------------
 
     def resolve(self, reference: str, *, past: bool = False) -> str:
         """The id of the container meant; with `past`, of one that is gone, too."""
-        found = self._host.store.find(reference) if reference else ()
+        found = self.host.store.find(reference) if reference else ()
         if len(found) > 1:
             raise AmbiguousName(reference, found)
         if found:
             return found[0]
-        gone = self._host.store.past(reference) if past and reference else None
+        gone = self.host.store.past(reference) if past and reference else None
         if gone is None:
             raise NoSuchContainer(reference)
         return gone
@@ -336,49 +342,49 @@ class Engine:
     def list(self) -> tuple[Record, ...]:
         """All containers, oldest first. One that is damaged is shown as unknown; one that is
         busy is shown as it was; neither keeps the others waiting."""
-        seen = (self._fresh(self._seen(row)) for row in self._host.store.rows())
+        seen = (self._fresh(self._seen(row)) for row in self.host.store.rows())
         return tuple(record for record in seen if not record.gone)
 
     def logs(self, reference: str) -> Iterator[LogLine]:
         config = self.inspect(reference).config
         offset = 0
         while True:
-            lines, offset = self._host.logs.read(config, offset)
+            lines, offset = self.host.logs.read(config, offset)
             if not lines:
                 return
             yield from lines
 
     def events(self, after: int = 0) -> Iterator[Event]:
         """What has happened, engine-wide, in order; numbers are gapless."""
-        return self._host.store.events(after)
+        return self.host.store.events(after)
 
     def follow(self, after: int = 0, timeout: float | None = None) -> Iterator[Event]:
         """Events as they happen; ends after `timeout` seconds without any."""
         last = time.monotonic()
         while True:
-            for event in self._host.store.events(after):
+            for event in self.host.store.events(after):
                 after, last = event.number, time.monotonic()
                 yield event
             if timeout is not None and time.monotonic() - last > timeout:
                 return
-            self._host.store.wait_events(after, 1.0 if timeout is None else min(timeout, 1.0))
+            self.host.store.wait_events(after, 1.0 if timeout is None else min(timeout, 1.0))
 
     def history(self, reference: str) -> Iterator[Entry]:
         """The container's inputs with the orders they led to; also of one that is gone."""
         container = self.resolve(reference, past=True)
-        return map(histories.decode_entry, self._host.store.history(container))
+        return map(histories.decode_entry, self.host.store.history(container))
 
     def replay(self, reference: str) -> Result[Record, Divergence]:
         """Fold the history again and compare every entry with what was recorded."""
         container = self.resolve(reference, past=True)
-        entries = map(histories.decode_entry, self._host.store.history(container))
+        entries = map(histories.decode_entry, self.host.store.history(container))
         return histories.replay(newborn(Config(id=container)), entries)
 
     # ---- inside --------------------------------------------------------------------------
 
     def _command(self, reference: str, command: Command) -> Record:
         container = self.resolve(reference)
-        row = self._host.store.row(container)
+        row = self.host.store.row(container)
         return self._done(row.name if row else reference, command, container)
 
     def _done(self, name: str, command: Command, container: str) -> Record:
@@ -399,7 +405,7 @@ class Engine:
                 raise AssertionError(f"a Result is a Success or a Failure, not {result!r}")
 
     def _glimpse(self, container: str) -> Record | None:
-        row = self._host.store.row(container)
+        row = self.host.store.row(container)
         return self._seen(row) if row else None
 
     def _seen(self, row: Row) -> Record:
@@ -419,12 +425,12 @@ class Engine:
             return record
 
     def _exit_code(self, container: str, epoch: int | None) -> int:
-        end: Exited | None = self._host.store.exit(container, epoch)
+        end: Exited | None = self.host.store.exit(container, epoch)
         return end.code if end else 0
 
     def _image(self, name: str) -> Image:
         try:
-            return self._host.images.lookup(name)
+            return self.host.images.lookup(name)
         except PortError as problem:
             raise NoSuchImage(problem.fault.reason) from None
 

@@ -1,0 +1,284 @@
+"""The loop's laws, with the container machine on the simulated host: who acts, and who takes over."""
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lockgate import Busy, Engine, OperationFailed, Record, Status
+from lockgate.adapters.simulated import SimulatedHost
+from lockgate.effects import model as e
+from lockgate.effects.model import Process
+from lockgate.effects.outcome import PortError
+from lockgate.effects.ports import Executor, StaleError, StoreError
+from lockgate.host import Host
+from lockgate.simulation import simulated
+from lockgate.statemachine import Resumed
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class House:
+    """One host, several processes on it; some of them may be dead."""
+
+    def __init__(self, folder: Path) -> None:
+        self.host: Host = simulated()
+        assert self.host.simulation is not None
+        self.simulation: SimulatedHost = self.host.simulation
+        self.living: set[int] = set()
+        self._open: list[Engine] = []
+        first = self.process(1)
+        first.import_image("busybox", folder, command=["sh"])
+
+    def process(self, pid: int, probe: Callable[[str], None] | None = None) -> Engine:
+        self.living.add(pid)
+        host = dataclasses.replace(
+            self.host,
+            me=Executor(Process(pid, 1, "boot")),
+            lives=lambda executor: executor.process.pid in self.living,
+        )
+        engine = Engine(host, probe) if probe else Engine(host)
+        self._open.append(engine)
+        return engine
+
+    def close(self) -> None:
+        for engine in self._open:
+            engine.close()
+
+    def given(self, engine: Engine, record: Record) -> list[str]:
+        return [type(line.given).__name__ for line in engine.history(record.id)]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
+    yield made
+    made.close()
+
+
+def killed_at(place: str, times: int = 1) -> Callable[[str], None]:
+    left = [times]
+
+    def probe(here: str) -> None:
+        if here == place:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed(here)
+
+    return probe
+
+
+def test_orders_of_one_step_run_side_by_side(house: House) -> None:
+    engine = house.process(1)
+    web = engine.create(name="web", image="busybox", network="private")
+    both = threading.Barrier(2, timeout=10)
+
+    def before(effect: e.AnyEffect) -> None:
+        if isinstance(effect, e.Mount | e.JoinNetwork):
+            both.wait()  # neither comes through before the other is there, too
+
+    house.simulation.before = before
+    assert engine.start("web").status is Status.RUNNING
+    assert house.simulation.world(web.id).network
+
+
+def test_one_failure_side_by_side_waits_for_the_other(house: House) -> None:
+    engine = house.process(1)
+    web = engine.create(name="web", image="busybox", network="private")
+
+    def before(effect: e.AnyEffect) -> None:
+        if isinstance(effect, e.JoinNetwork):
+            raise PortError("failed", "no address left", dirty=False)
+
+    house.simulation.before = before
+    with pytest.raises(Exception, match="no address left"):
+        engine.start("web")
+    assert not house.simulation.world(web.id).mounted
+
+
+def test_a_stop_whose_executor_died_is_taken_over_by_a_start(house: House) -> None:
+    engine = house.process(1)
+    web = engine.create(name="web", image="busybox")
+    engine.start("web")
+    dying = house.process(2, killed_at("before Halt"))
+    with pytest.raises(Killed):
+        dying.stop("web")
+    house.living.discard(2)
+    assert engine.inspect("web").status is Status.STOPPING
+    assert engine.start("web").status is Status.RUNNING
+    assert engine.inspect("web").epoch == 2
+    assert "Resumed" in house.given(engine, web)
+
+
+def test_a_stop_whose_executor_died_is_finished_by_a_sync(house: House) -> None:
+    engine = house.process(1)
+    engine.create(name="web", image="busybox")
+    engine.start("web")
+    with pytest.raises(Killed):
+        house.process(2, killed_at("before Halt")).stop("web")
+    house.living.discard(2)
+    assert engine.sync("web").status is Status.STOPPED
+
+
+def test_a_stop_whose_executor_lives_is_left_to_it(house: House) -> None:
+    engine = house.process(1)
+    engine.create(name="web", image="busybox")
+    engine.start("web")
+    with pytest.raises(Killed):
+        house.process(2, killed_at("before Halt")).stop("web")  # it lives, as far as one can see
+    with pytest.raises(Busy):
+        engine.start("web")
+    assert engine.sync("web").status is Status.STOPPING
+    assert engine.kill("web").status is Status.STOPPED  # but it may be overtaken
+
+
+def test_a_thread_of_ours_that_gave_up_is_not_mistaken_for_a_living_executor(house: House) -> None:
+    engine = house.process(1)
+    engine.create(name="web", image="busybox")
+    engine.start("web")
+    with pytest.raises(Killed):
+        house.process(1, killed_at("before Halt")).stop("web")
+    assert engine.start("web").status is Status.RUNNING
+
+
+class Stopping:
+    """A stop that waits, the lock free, until its patience of two seconds is over."""
+
+    def __init__(self, house: House) -> None:
+        self.engine = house.process(1)
+        self.web = self.engine.create(name="web", image="busybox", stop_signal="USR1")
+        self.engine.start("web")
+        waiting = threading.Event()
+
+        def before(effect: e.AnyEffect) -> None:
+            if isinstance(effect, e.Signal):
+                waiting.set()
+
+        house.simulation.before = before
+        self.results: list[Record] = []
+        self.thread = threading.Thread(
+            target=lambda: self.results.append(self.engine.stop("web", timeout=2))
+        )
+        self.thread.start()
+        assert waiting.wait(10)
+
+    def ended(self) -> Record:
+        self.thread.join(20)
+        (record,) = self.results
+        return record
+
+
+def test_a_signal_left_beside_a_waiting_stop_is_settled_by_the_death(house: House) -> None:
+    stopping = Stopping(house)
+    with pytest.raises(Killed):
+        house.process(2, killed_at("before Signal")).kill("web", "USR2")
+    house.living.discard(2)
+    record = stopping.ended()
+    assert (record.status, record.pending) == (Status.STOPPED, ())
+
+
+def test_a_removal_left_by_its_dead_executor_is_finished_by_the_stopper(house: House) -> None:
+    stopping = Stopping(house)
+    with pytest.raises(Killed):
+        house.process(2, killed_at("before DeleteRuntime")).remove("web", force=True, timeout=0)
+    house.living.discard(2)
+    assert stopping.ended().gone
+    assert house.simulation.world(stopping.web.id).empty
+
+
+def test_a_fault_of_somebody_else_is_not_reported_as_ours(house: House) -> None:
+    stopping = Stopping(house)
+    seen = house.simulation.before
+
+    def before(effect: e.AnyEffect) -> None:
+        seen(effect)
+        if isinstance(effect, e.Signal) and effect.signal == 12:
+            raise PortError("denied", "not this one", dirty=False)
+
+    house.simulation.before = before
+    with pytest.raises(OperationFailed, match="not this one"):
+        house.process(2).kill("web", "USR2")
+    assert stopping.ended().status is Status.STOPPED
+
+
+def test_what_was_done_under_the_lock_needs_no_note_of_who_did_it(house: House) -> None:
+    engine = house.process(1)
+    web = engine.create(name="web", image="busybox")
+    with pytest.raises(Killed):
+        house.process(2, killed_at("after CreateRuntime")).start("web")
+    # process 2 is still "alive", but the lock is free: nobody can be carrying these orders out
+    assert engine.sync("web").status is Status.RUNNING
+    assert "Resumed" in house.given(engine, web)
+
+
+def test_a_store_that_refuses_stops_everything_before_it_is_done(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = house.process(1)
+    web = engine.create(name="web", image="busybox")
+    seen: list[e.AnyEffect] = []
+    house.simulation.before = seen.append
+
+    def full(commit: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(house.host.store, "append", full)
+        with pytest.raises(StoreError, match="full"):
+            engine.start("web")
+    assert seen == []
+    assert engine.inspect("web") == web
+    assert engine.start("web").status is Status.RUNNING
+
+
+def test_late_news_is_not_written_down(house: House) -> None:
+    engine = house.process(1)
+    web = engine.create(name="web", image="busybox")
+    engine.start("web")
+    before = house.given(engine, web)
+    engine.sync("web")
+    engine.sync("web")
+    assert house.given(engine, web) == before
+
+
+def test_a_writer_without_the_lock_is_found_out(house: House) -> None:
+    engine = house.process(1)
+    web = engine.create(name="web", image="busybox")
+
+    class NoLock:
+        def hold(self, scope: str, timeout: float | None = None) -> threading.Lock:
+            return threading.Lock()
+
+    other = Engine(dataclasses.replace(house.host, locks=NoLock()))  # type: ignore[arg-type]
+
+    def before(effect: e.AnyEffect) -> None:
+        if isinstance(effect, e.Mount):
+            house.simulation.before = lambda effect: None
+            other.sync(web.id)
+
+    house.simulation.before = before
+    with pytest.raises(StaleError):
+        engine.start("web")
+    other.close()
+
+
+def test_a_lock_that_is_not_free_in_time_is_said(house: House) -> None:
+    engine = house.process(1)
+    web = engine.create(name="web", image="busybox")
+    with house.host.locks.hold(web.id):
+        result: list[object] = []
+
+        def submit() -> None:
+            try:
+                engine.submit(web.id, Resumed(), timeout=0.01)  # type: ignore[arg-type]
+            except TimeoutError as problem:
+                result.append(problem)
+
+        late = threading.Thread(target=submit)
+        late.start()
+        late.join(10)
+    assert len(result) == 1

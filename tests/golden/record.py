@@ -1,0 +1,91 @@
+"""Write golden histories of the law there is now: `python tests/golden/record.py`.
+
+Run it once per law, commit what it wrote, never change it again: old histories must replay to the
+same bits for ever.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from lockgate import Engine, LockgateError
+from lockgate.effects.model import AnyEffect, CreateRuntime, DeleteRuntime, Mount
+from lockgate.effects.outcome import PortError
+from lockgate.simulation import simulated
+from lockgate.statemachine import LAW
+
+HERE = Path(__file__).parent
+
+
+def whole_life(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
+    engine.init("web")
+    engine.start("web")
+    engine.pause("web")
+    engine.unpause("web")
+    engine.kill("web", "USR1")
+    engine.stop("web")
+    engine.restart("web")
+    engine.stop("web", timeout=0)
+    engine.cleanup("web")
+    engine.remove("web")
+
+
+def failing_start(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
+    trouble[Mount] = PortError("missing", "no such layer", dirty=False)
+    _refused(lambda: engine.start("web"))
+    trouble.clear()
+    trouble[CreateRuntime] = PortError("failed", "the runtime crashed")
+    trouble[DeleteRuntime] = PortError("timeout", "no answer")
+    _refused(lambda: engine.start("web"))
+    trouble.clear()
+    engine.start("web")
+    engine.remove("web", force=True)
+
+
+def _refused(call: Callable[[], object]) -> None:
+    try:
+        call()
+    except LockgateError:
+        return
+    raise AssertionError("this was meant to fail")
+
+
+def crashes(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
+    class Killed(BaseException):
+        pass
+
+    def before_the_runtime(place: str) -> None:
+        if place == "before CreateRuntime":
+            raise Killed
+
+    dying = Engine(engine.host, before_the_runtime)
+    try:
+        dying.start("web")
+    except Killed:
+        dying.close()
+    engine.sync("web")
+    engine.remove("web", force=True, timeout=0)
+
+
+def main() -> None:
+    for scenario in (whole_life, failing_start, crashes):
+        trouble: dict[type[AnyEffect], PortError] = {}
+        host = simulated()
+        assert host.simulation is not None
+
+        def before(effect: AnyEffect, trouble: dict[type[AnyEffect], PortError] = trouble) -> None:
+            if type(effect) in trouble:
+                raise trouble[type(effect)]
+
+        host.simulation.before = before
+        with tempfile.TemporaryDirectory() as folder, Engine(host) as engine:
+            engine.import_image("busybox", folder, command=["sh"])
+            web = engine.create(name="web", image="busybox", network="private")
+            scenario(engine, trouble)
+            name = scenario.__name__.replace("_", "-")
+            lines = b"".join(line + b"\n" for line in host.store.history(web.id))
+            (HERE / f"law-{LAW}-{name}.jsonl").write_bytes(lines)
+
+
+if __name__ == "__main__":
+    main()
