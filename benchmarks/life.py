@@ -60,7 +60,7 @@ class Bare:
             "--runtime-arg", "--root", "--runtime-arg", str(root),
         ]  # fmt: skip
         with Inotify() as watch:
-            watch.add(exits, Mask.MOVED_TO)
+            watch.watch(exits, Mask.MOVED_TO)
             environment = {
                 **os.environ,
                 "_OCI_SYNCPIPE": str(sync_write),

@@ -49,21 +49,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def footprint() -> dict[str, set[str]]:
-    """What this machine holds that a container could have left: mounts, monitors, cgroups."""
-    mounts = {line.split(" - ")[0] for line in _read("/proc/self/mountinfo").splitlines()}
+def footprint(base: Path) -> dict[str, set[str]]:
+    """What this machine holds that a container of this session could have left: mounts below its
+    folder or of namespaces, monitors that name the folder, cgroups."""
+    lines = _read("/proc/self/mountinfo").splitlines()
+    mounts = {line.split(" - ")[0] for line in lines if str(base) in line}
     monitors = {
         f"{entry.name}: {command}"
         for entry in Path("/proc").iterdir()
         if entry.name.isdigit()
         for command in [_read(entry / "cmdline").replace("\0", " ")]
-        if command.startswith(("/usr/bin/conmon", "conmon")) or "sleep 600" in command
+        if "conmon" in command.split(" ")[0] and str(base) in command
     }
-    cgroups = {str(path) for path in Path("/sys/fs/cgroup").glob("*/lockgate*")} | {
-        str(path) for path in Path("/sys/fs/cgroup").glob("*/lockgate*/*") if path.is_dir()
+    cgroups = {
+        str(path)
+        for path in Path("/sys/fs/cgroup").glob("*/lockgate*/*")
+        if path.is_dir() and len(path.name) == 64
     }
-    netns = set(os.listdir("/run/netns")) if Path("/run/netns").is_dir() else set()
-    return {"mounts": mounts, "monitors": monitors, "cgroups": cgroups, "netns": netns}
+    return {"mounts": mounts, "monitors": monitors, "cgroups": cgroups}
 
 
 def _read(path: str | Path) -> str:
@@ -79,12 +82,12 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("real") is None:
         yield
         return
-    before = footprint()
+    base = request.getfixturevalue("tmp_path_factory").getbasetemp()
+    before = footprint(base)
     yield
-    request.getfixturevalue("tmp_path")  # what it holds goes only after us
     deadline = time.monotonic() + 10
     while True:
-        after = footprint()
+        after = footprint(base)
         left = {kind: after[kind] - before[kind] for kind in after if after[kind] - before[kind]}
         if not left or time.monotonic() > deadline:
             break

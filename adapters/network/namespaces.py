@@ -31,7 +31,7 @@ class Namespaces:
 
     def join(self, config: Config, epoch: int) -> Joined:
         handle = self._handle(config, epoch)
-        if mounted_at(handle) is not None:
+        if handle.exists() and mounted_at(handle) is not None:
             return Joined(str(handle))
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(handle, os.O_CREAT | os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400))

@@ -1,0 +1,181 @@
+"""What this host offers to containers, and what to do where it does not: `lockgate doctor`.
+
+One rule: looking changes nothing. Everything is read from /proc or asked of `--version`; no
+container is started, no file is made.
+"""
+
+import os
+import resource
+import sqlite3
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from lockgate.adapters.oci.cgroups import Cgroups
+from lockgate.adapters.oci.choice import PREFERRED, conmon_obstacle, find, obstacle, version
+
+Verdict: TypeAlias = Literal["ok", "warn", "missing"]
+
+KERNEL_MINIMUM = (5, 8)
+"""openat2 came with 5.6, telling mount points by statx with 5.8."""
+
+SQLITE_MINIMUM = (3, 35)
+INOTIFY_PLENTY = 512
+CAP_SYS_RESOURCE = 24
+
+
+class Check(Struct, frozen=True):
+    """One thing looked at. "missing": lockgate cannot run containers without it; "warn": it can,
+    with the limits that `advice` tells and how to lift them."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    advice: str = ""
+
+
+class HostReport(Struct, frozen=True):
+    """All checks, in the order in which one would go through them."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Can containers be run here?"""
+        return all(check.verdict != "missing" for check in self.checks)
+
+
+def survey() -> HostReport:
+    """Look at everything. Takes some milliseconds for each runtime installed."""
+    cgroups = Cgroups.here()
+    return HostReport(
+        (
+            _user(),
+            _kernel(os.uname().release),
+            _pidfd(),
+            _cgroups(cgroups),
+            *_runtimes(cgroups),
+            _conmon(),
+            _overlay(Path("/proc/filesystems").read_text()),
+            *_limits(),
+            _inotify(Path("/proc/sys/fs/inotify/max_user_instances")),
+            _sqlite(),
+            _tool("criu", "only checkpoints need it: apt install criu"),
+            _tool("newuidmap", "only containers without root need it: apt install uidmap"),
+        )
+    )
+
+
+def _user() -> Check:
+    if os.geteuid() == 0:
+        return Check("user", "ok", "root")
+    advice = "mounts and cgroups need root: use sudo"
+    return Check("user", "warn", f"uid {os.geteuid()}, not root", advice)
+
+
+def _kernel(release: str) -> Check:
+    numbers = release.replace("-", ".").split(".")[:2]
+    if all(part.isdecimal() for part in numbers):
+        if tuple(int(part) for part in numbers) >= KERNEL_MINIMUM:
+            return Check("kernel", "ok", release)
+    wanted = ".".join(str(part) for part in KERNEL_MINIMUM)
+    return Check("kernel", "missing", release, f"Linux {wanted} or newer is needed")
+
+
+def _pidfd() -> Check:
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError as error:
+        advice = "processes cannot be signalled safely without pidfd_open: use a newer kernel"
+        return Check("pidfd", "missing", str(error), advice)
+    return Check("pidfd", "ok", "pidfd_open works")
+
+
+def _cgroups(cgroups: Cgroups) -> Check:
+    mounted = ", ".join(
+        sorted("+".join(sorted(each.controllers)) or "cgroup2" for each in cgroups.hierarchies)
+    )
+    found = f"{cgroups.layout} ({mounted})" if mounted else "none"
+    match cgroups.layout:
+        case "none":
+            advice = "mount cgroups: mount -t cgroup2 cgroup2 /sys/fs/cgroup"
+            return Check("cgroups", "missing", found, advice)
+        case "hybrid":
+            return Check("cgroups", "warn", found, "crun refuses hybrid cgroups; runc does not")
+        case "v1" | "v2":
+            return Check("cgroups", "ok", found)
+
+
+def _runtimes(cgroups: Cgroups) -> tuple[Check, ...]:
+    checks = tuple(_runtime(name, cgroups) for name in (*PREFERRED, "runsc"))
+    if any(check.verdict == "ok" for check in checks):
+        return checks
+    advice = "no OCI runtime works here: apt install runc"
+    return (*checks, Check("runtime", "missing", "none that works", advice))
+
+
+def _runtime(name: str, cgroups: Cgroups) -> Check:
+    path = find(name)
+    if path is None:
+        return Check(name, "warn", "not installed", "one runtime that works is enough")
+    found = f"{path} {version(path) or '(version unknown)'}"
+    why = obstacle(path, cgroups)
+    return Check(name, "warn" if why else "ok", found, why)
+
+
+def _conmon() -> Check:
+    path = find("conmon")
+    if path is None:
+        return Check("conmon", "missing", "not installed", "apt install conmon")
+    number = version(path)
+    why = conmon_obstacle(number)
+    return Check("conmon", "missing" if why else "ok", f"{path} {number}".strip(), why)
+
+
+def _overlay(filesystems: str) -> Check:
+    if "overlay" in filesystems.split():
+        return Check("overlay", "ok", "the kernel has it")
+    return Check("overlay", "warn", "not in /proc/filesystems", "images need it: modprobe overlay")
+
+
+def _limits() -> tuple[Check, ...]:
+    raising = _has_capability(CAP_SYS_RESOURCE)
+    advice = "" if raising else "without CAP_SYS_RESOURCE no container can be given more"
+    verdict: Verdict = "ok" if raising else "warn"
+    kinds = (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))
+    return tuple(
+        Check(name, verdict, f"at most {_limit(resource.getrlimit(kind)[1])}", advice)
+        for name, kind in kinds
+    )
+
+
+def _limit(value: int) -> str:
+    return "unlimited" if value == resource.RLIM_INFINITY else str(value)
+
+
+def _has_capability(number: int) -> bool:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> number & 1)
+    return False
+
+
+def _inotify(setting: Path) -> Check:
+    instances = int(setting.read_text())
+    if instances >= INOTIFY_PLENTY:
+        return Check("inotify", "ok", f"{instances} queues a user")
+    advice = f"many at once may run out: sysctl fs.inotify.max_user_instances={INOTIFY_PLENTY}"
+    return Check("inotify", "warn", f"{instances} queues a user", advice)
+
+
+def _sqlite() -> Check:
+    if sqlite3.sqlite_version_info >= SQLITE_MINIMUM:
+        return Check("sqlite", "ok", sqlite3.sqlite_version)
+    wanted = ".".join(str(part) for part in SQLITE_MINIMUM)
+    return Check("sqlite", "missing", sqlite3.sqlite_version, f"SQLite {wanted} is needed")
+
+
+def _tool(name: str, advice: str) -> Check:
+    path = find(name)
+    return Check(name, "ok", str(path)) if path else Check(name, "warn", "not installed", advice)

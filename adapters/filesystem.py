@@ -1,0 +1,168 @@
+"""Files: looking into places somebody else controls, and writing ours so that no reader or
+crash ever meets half of one.
+
+One rule for reading: take hold of the name without opening it (O_PATH), see what it is, and only
+then open it. A link, FIFO or device put there by a container is recognised, never acted upon.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lockgate.adapters.syscalls import Resolve, openat2
+from lockgate.effects.config import Config
+from lockgate.effects.outcome import PortError
+from lockgate.effects.ports import Accounts
+
+ACCOUNTS_LIMIT = 1 << 20
+"""Bytes of /etc/passwd or /etc/group we are willing to read."""
+
+SPEC_NAME = "config.json"
+SPEC_MODE = 0o600  # it holds the environment, and with it secrets (MAP D-26)
+
+_CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+def bundle(root: Path, container: str) -> Path:
+    """Where a container's files lie: `<root>/containers/<id>`.
+
+    Raises `PortError("refused")` for an id that would not be one plain file name; a leading dot
+    is among these, for such names are ours (tombstones, temporary files).
+    """
+    if _CONTAINER.fullmatch(container) is None:
+        raise PortError(
+            "refused", f"{container!r} cannot name a container's directory", dirty=False
+        )
+    return root / "containers" / container
+
+
+class LocalFilesystem:
+    """Port `Filesystem` on this host, for bundles below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def accounts(self, rootfs: str) -> Accounts:
+        """The container's users and groups; an absent file is empty.
+
+        Links are followed, but inside `rootfs` only: the kernel resolves every path as if it
+        were chrooted there (openat2, RESOLVE_IN_ROOT; Linux 5.6). Raises `PortError("damaged")`
+        for what is no regular file, is a loop of links, or exceeds `ACCOUNTS_LIMIT`.
+        """
+        with _opened(rootfs, os.O_PATH | os.O_DIRECTORY) as top:
+            return Accounts(_read_inside(top, "etc/passwd"), _read_inside(top, "etc/group"))
+
+    def write_spec(self, config: Config, spec: bytes) -> str:
+        """Put config.json (0600) into the bundle; returns the SHA-256 of `spec` in hex."""
+        write_atomic(bundle(self.root, config.id), SPEC_NAME, spec, SPEC_MODE)
+        return hashlib.sha256(spec).hexdigest()
+
+
+def read_bounded(path: Path | str, limit: int, *, dir_fd: int | None = None) -> bytes:
+    """The bytes of a regular file of at most `limit` bytes that somebody else may have written.
+
+    The last component is not followed and nothing but a regular file is ever opened, so this
+    neither blocks nor has effects. Raises `FileNotFoundError` when the name is absent and
+    `PortError("damaged")` when it is a link, a FIFO, anything else irregular, or too large.
+    """
+    with _opened(path, os.O_PATH | os.O_NOFOLLOW, dir_fd) as handle:
+        return _read(handle, limit, os.fspath(path))
+
+
+def write_atomic(directory: Path | int, name: str, data: bytes, mode: int) -> None:
+    """Give `name` the content `data` and the permission bits `mode`, whatever the umask.
+
+    `directory` is a path or an open descriptor. Readers see the old content or the new, and so
+    does whoever comes after a crash; when this returns, the new one survives power loss. On an
+    error the old content stands and nothing is left behind.
+    """
+    if isinstance(directory, Path):
+        with _opened(directory, os.O_RDONLY | os.O_DIRECTORY) as opened:
+            return write_atomic(opened, name, data, mode)
+    draft = f".{secrets.token_hex(8)}.draft"
+    fd = os.open(
+        draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory
+    )
+    try:
+        try:
+            write_all(fd, data)
+            os.fchmod(fd, mode)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(draft, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(draft, dir_fd=directory)
+        raise
+    os.fsync(directory)
+
+
+def ensure_directory(path: Path, mode: int) -> None:
+    """A directory of these permission bits, whatever the umask; one that is there is kept as it
+    is. Those above are made 0755 less the umask. Raises `FileExistsError` for anything else."""
+    try:
+        path.mkdir(mode)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        return ensure_directory(path, mode)
+    except FileExistsError:
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            raise
+        return
+    path.chmod(mode)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte; the kernel may take them in portions."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+def _read_inside(top: int, path: str) -> bytes:
+    try:
+        handle = openat2(top, path, os.O_PATH, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            reason = f"/{path} of the container is a loop of links or leads out by a magic link"
+            raise PortError("damaged", reason, dirty=False) from None
+        raise
+    try:
+        return _read(handle, ACCOUNTS_LIMIT, f"/{path} of the container")
+    finally:
+        os.close(handle)
+
+
+def _read(handle: int, limit: int, name: str) -> bytes:
+    """Read what an O_PATH descriptor stands for, once it is known to be harmless."""
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        kind = stat.filemode(found.st_mode)[0]
+        raise PortError("damaged", f"{name} is no regular file (type {kind!r})", dirty=False)
+    with _opened(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_NONBLOCK) as fd:
+        parts: list[bytes] = []
+        left = limit + 1  # one more, to tell "full" from "too large"; the size may be growing
+        while left and (part := os.read(fd, left)):
+            parts.append(part)
+            left -= len(part)
+    if not left:
+        raise PortError("damaged", f"{name} is larger than {limit} bytes", dirty=False)
+    return b"".join(parts)
+
+
+@contextmanager
+def _opened(path: Path | str, flags: int, dir_fd: int | None = None) -> Generator[int]:
+    fd = os.open(path, flags | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)

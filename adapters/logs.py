@@ -1,0 +1,62 @@
+"""Container logs in the k8s-file format that the monitor writes: `TIME STREAM F|P TEXT`.
+
+The text is whatever the container chose to print: bounded in length, decoded with replacement,
+and a line that does not have this form is given as it is.
+"""
+
+import os
+from pathlib import Path
+
+from lockgate.adapters.inotify import Inotify, Mask
+from lockgate.effects.config import Config
+from lockgate.effects.ports import LogLine
+
+CHUNK = 1 << 20
+"""Bytes read at a time; a line longer than this is given in pieces."""
+
+
+class FileLogs:
+    """Implements the port `Logs` over `containers/<id>/ctr.log` below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def _path(self, config: Config) -> Path:
+        return self._root / "containers" / config.id / "ctr.log"
+
+    def read(self, config: Config, after: int = 0) -> tuple[tuple[LogLine, ...], int]:
+        """Whole lines from `after`; an unfinished last line is left for the next time. A log that
+        was cut down to its limit meanwhile is read from its beginning."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            fd = os.open(self._path(config), flags)
+        except FileNotFoundError:
+            return (), after
+        try:
+            if os.fstat(fd).st_size < after:
+                after = 0
+            data = os.pread(fd, CHUNK, after)
+        finally:
+            os.close(fd)
+        end = data.rfind(b"\n") + 1
+        if end == 0 and len(data) == CHUNK:
+            end = CHUNK
+        lines = data[:end].removesuffix(b"\n").split(b"\n") if end else []
+        return tuple(map(parsed, lines)), after + end
+
+    def wait(self, config: Config, after: int, timeout: float) -> None:
+        with Inotify() as queue:
+            try:
+                queue.watch(self._path(config), Mask.MODIFY | Mask.DELETE_SELF)
+            except FileNotFoundError:
+                return
+            if not self.read(config, after)[0]:  # what came before we watched is no event
+                queue.wait(timeout)
+
+
+def parsed(line: bytes) -> LogLine:
+    """One line of the file. What does not have the form is text, of an unknown time and stream."""
+    parts = line.decode("utf-8", "replace").split(" ", 3)
+    if len(parts) == 4 and parts[1] in ("stdout", "stderr") and parts[2] in ("F", "P"):
+        return LogLine(parts[0], parts[1], parts[3], parts[2] == "P")
+    return LogLine("", "", line.decode("utf-8", "replace"))

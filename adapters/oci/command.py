@@ -1,0 +1,175 @@
+"""An OCI runtime's command line, but for `create`, which the monitor calls.
+
+Two rules: what a command did is read from the state it left, never from its words (HOST §2: the
+runtimes disagree about what is an error); and its output goes to memory, not to a pipe, so that a
+child which keeps it open cannot hold us up (HOST §0, pitfall 3).
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from lockgate.adapters.inotify import readable
+from lockgate.effects.outcome import FaultKind, PortError
+
+Standing: TypeAlias = Literal["created", "running", "paused", "stopped", "unknown"]
+
+PATIENCE = 60.0
+"""Seconds a command may take; hooks run in it."""
+
+ENVIRONMENT = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "TMPDIR")
+"""What a runtime and its hooks see of our environment (MAP L-65). NOTIFY_SOCKET is not among them:
+given that, `runc start` waits until the container says READY=1, and we hold its lock meanwhile."""
+
+_OUTPUT_LIMIT = 64 * 1024
+_MESSAGE_LIMIT = 1000
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_DENIED = re.compile(r"permission denied|operation not permitted", re.IGNORECASE)
+_MISSING = re.compile(r"not found in|no such file or directory", re.IGNORECASE)
+
+
+class State(Struct, frozen=True):
+    """`runtime state`, as far as we believe it. "unknown": there is none, its record is
+    damaged, or the runtime cannot be asked; `pid` is 0 unless there is a first process."""
+
+    status: Standing = "unknown"
+    pid: int = 0
+
+
+class Ran(Struct, frozen=True):
+    """A command that has ended; `complaint` is what it said, in one line."""
+
+    code: int
+    complaint: str
+    output: bytes = b""
+
+
+class RuntimeCommand:
+    """Calls the runtime at `path` with its records in `root`, one directory a container."""
+
+    def __init__(
+        self,
+        path: Path,
+        root: Path,
+        environment: Mapping[str, str] | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.path, self.root = path, root
+        self.environment = dict(inherited() if environment is None else environment)
+        self._patience = patience
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def record(self, container: str) -> Path:
+        """Where runc, crun and youki keep what they know of a container."""
+        return self.root / container
+
+    def knows(self, container: str) -> bool:
+        return os.path.lexists(self.record(container))
+
+    def forget(self, container: str) -> None:
+        """Remove the runtime's record without asking it."""
+        shutil.rmtree(self.record(container), ignore_errors=True)
+        self.record(container).unlink(missing_ok=True)
+
+    def run(self, verb: str, *arguments: str) -> Ran:
+        """Call `verb` and wait for its end, not for that of its children.
+
+        Raises `PortError`: "missing" without a runtime, "timeout" (then it may have had any effect).
+        """
+        line = [str(self.path), "--root", str(self.root), "--log-format=json", verb, *arguments]
+        output, complaints = _memory("output"), _memory("complaints")
+        try:
+            code = self._waited(line, output, complaints)
+            return Ran(code, complaint(_read(complaints)), _read(output))
+        finally:
+            os.close(output)
+            os.close(complaints)
+
+    def state(self, container: str) -> State:
+        """What the runtime says of it now. Total: damaged records are "unknown"."""
+        if not self.knows(container):
+            return State()
+        try:
+            ran = self.run("state", container)
+            return msgspec.json.decode(ran.output, type=State) if ran.code == 0 else State()
+        except (PortError, msgspec.MsgspecError):
+            return State()
+
+    def _waited(self, line: list[str], output: int, complaints: int) -> int:
+        try:
+            child = subprocess.Popen(
+                line,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=complaints,
+                env=self.environment,
+            )
+        except (FileNotFoundError, PermissionError) as error:
+            reason = f"cannot run the OCI runtime {self.path}: {error.strerror}; is it installed?"
+            raise PortError("missing", reason, dirty=False) from None
+        fd = os.pidfd_open(child.pid)  # Popen.wait with a time limit would sleep and look
+        try:
+            if readable((fd,), self._patience):
+                return child.wait()
+        finally:
+            os.close(fd)
+            if child.returncode is None:
+                child.kill()
+                child.wait()
+        reason = f"{self.name} {line[4]} did not end in {self._patience:.0f} seconds"
+        raise PortError("timeout", reason)
+
+
+def inherited() -> dict[str, str]:
+    """The part of our environment that runtimes are given; they need a PATH in any case."""
+    given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    return {"PATH": os.defpath, "LC_ALL": "C.UTF-8"} | given
+
+
+def complaint(raw: bytes) -> str:
+    """What a runtime said last, from its JSON log or its standard error; one printable line."""
+    lines = raw.decode("utf-8", "replace").splitlines()
+    for line in reversed(lines):
+        try:
+            entry = msgspec.json.decode(line, type=_LogEntry)
+        except msgspec.MsgspecError:
+            continue
+        if entry.level in ("error", "fatal", "panic"):
+            return printable(entry.msg)
+    plain = [line for line in lines if line.strip() and not line.startswith("{")]
+    return printable(plain[-1]) if plain else ""
+
+
+def printable(text: str) -> str:
+    """Without what could command a terminal; a container can have its part in any message."""
+    return _UNPRINTABLE.sub(" ", text).strip()[:_MESSAGE_LIMIT]
+
+
+def kind_of(message: str) -> FaultKind:
+    """What sort of failure the runtime means (MAP L-56)."""
+    if _DENIED.search(message):
+        return "denied"
+    return "missing" if _MISSING.search(message) else "failed"
+
+
+class _LogEntry(Struct, frozen=True):
+    level: str = ""
+    msg: str = ""
+
+
+def _memory(name: str) -> int:
+    return os.memfd_create(name, os.MFD_CLOEXEC)
+
+
+def _read(fd: int) -> bytes:
+    return os.pread(fd, _OUTPUT_LIMIT, 0)

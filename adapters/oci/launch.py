@@ -1,0 +1,140 @@
+"""Setting a monitor on a container to be, and hearing what came of it (HOST §1, protocol).
+
+One rule: our death at any point changes nothing but who hears the answer. The monitor writes it to
+a file, takes our silence for "begin", and is found again by the directory it was given.
+"""
+
+import fcntl
+import os
+import subprocess
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from lockgate.adapters.inotify import Inotify, Mask, readable
+from lockgate.adapters.oci.cgroups import Cgroups
+from lockgate.adapters.oci.command import RuntimeCommand, complaint, printable
+from lockgate.adapters.oci.process import held
+from lockgate.adapters.oci.run import RESERVED, Answer, Run
+from lockgate.effects.config import Config
+from lockgate.effects.outcome import PortError
+
+_STDERR_LIMIT = 4096
+_BEGIN = b"\0"
+_SYNC_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+def launch(
+    run: Run,
+    config: Config,
+    conmon: Path,
+    runtime: RuntimeCommand,
+    cgroups: Cgroups,
+    deadline: float,
+) -> str:
+    """Start the monitor and let it begin; returns when it stands on its own.
+
+    The answer is what it complained of, empty if nothing: it has then left its pid in the run
+    directory. The first of its processes is moved to the monitors' cgroup before it begins, so that
+    neither the caller's limits nor the container's are the monitor's. Raises `PortError("missing")`
+    without conmon, `TimeoutError`, `OSError`.
+    """
+    with ExitStack() as stack:
+        stderr = _kept(stack, os.memfd_create("conmon", os.MFD_CLOEXEC))
+        sync = _kept(stack, os.open(run.sync, _SYNC_FLAGS, 0o600))
+        begin, say = (_kept(stack, end) for end in os.pipe())
+        try:
+            child = subprocess.Popen(
+                command_line(run, config, conmon, runtime),
+                pass_fds=(sync, begin),
+                start_new_session=True,
+                cwd=run.directory,  # where it leaves a second mark of an OOM kill
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                env=runtime.environment
+                | {"_OCI_SYNCPIPE": str(sync), "_OCI_STARTPIPE": str(begin)},
+            )
+        except (FileNotFoundError, PermissionError) as error:
+            reason = f"cannot run the monitor {conmon}: {error.strerror}; is conmon installed?"
+            raise PortError("missing", reason) from None
+        cgroups.enter(f"{config.cgroup_parent}/{RESERVED}", child.pid)
+        with suppress(BrokenPipeError):  # it refused already: its exit status says so (MAP L-57)
+            os.write(say, _BEGIN)
+        code = _reaped(child, deadline)
+        if code == 0:
+            return ""
+        said = complaint(os.pread(stderr, _STDERR_LIMIT, 0))
+        return said or f"conmon ended with status {code} and said nothing"
+
+
+def command_line(run: Run, config: Config, conmon: Path, runtime: RuntimeCommand) -> list[str]:
+    """What conmon is called with. `--full-attach` lets paths be longer than a socket's name."""
+    line = [str(conmon), "--api-version", "--full-attach"]
+    line += ["-c", run.container, "-u", run.container, "-n", config.name or run.container]
+    line += ["-b", str(run.bundle), "-p", str(run.pidfile), "-P", str(run.monitor_pidfile)]
+    line += ["--exit-dir", str(run.exits), "--persist-dir", str(run.persist)]
+    line += ["-l", f"k8s-file:{run.log}", "-r", str(runtime.path)]
+    if config.terminal:
+        line.append("-t")
+    elif config.stdin:
+        line.append("-i")
+    for word in ("--root", str(runtime.root), "--log-format=json", "--log", str(run.runtime_log)):
+        line += ["--runtime-arg", word]
+    return line
+
+
+def heard(run: Run, deadline: float, *, search: bool = False) -> Answer | None:
+    """The monitor's answer; None when it ended without one, or there is no monitor.
+
+    `search`: the monitor may be anywhere on its way (see `Run.monitor`). Raises `TimeoutError`
+    when `deadline` (of the monotonic clock) passes.
+    """
+    with Inotify() as news:
+        try:
+            news.watch(run.sync, Mask.MODIFY | Mask.DONT_FOLLOW)
+        except FileNotFoundError:
+            return None
+        while True:
+            if answer := run.answer():
+                return answer
+            monitor = run.monitor(search=search)
+            if monitor is None:
+                return run.answer()  # its last words may be younger than our question
+            with held(monitor) as fd:
+                if fd is not None and not readable((news.fileno(), fd), _left(deadline)):
+                    raise TimeoutError(f"no answer from conmon (process {monitor.pid})")
+            news.read()
+
+
+def failure(run: Run, answer: Answer | None, said: str) -> str:
+    """Why there is no container: the best of the runtime's log, the answer, and what conmon said."""
+    told = printable(answer.message) if answer else ""
+    return complaint(run.complaints()) or told or said or "conmon ended without an answer"
+
+
+def _reaped(child: subprocess.Popen[bytes], deadline: float) -> int:
+    """The monitor forks away from us; this is the end of its first process, which is our child."""
+    fd = os.pidfd_open(child.pid)
+    try:
+        if readable((fd,), _left(deadline)):
+            return child.wait()
+    finally:
+        os.close(fd)
+        if child.returncode is None:
+            child.kill()
+            child.wait()
+    raise TimeoutError(f"conmon (process {child.pid}) did not begin")
+
+
+def _kept(stack: ExitStack, fd: int) -> int:
+    """This descriptor until the stack is left; not 0, 1 or 2, which a child finds replaced."""
+    if fd <= 2:
+        low, fd = fd, fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        os.close(low)
+    stack.callback(os.close, fd)
+    return fd
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())

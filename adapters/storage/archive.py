@@ -1,0 +1,315 @@
+"""Tar archives, read as entries; compressed with gzip, bzip2, xz or zstd, or not at all.
+
+`tarfile` parses, but it trusts: it reads headers of any size into memory, and takes a damaged
+header for the end. So it reads through a stream that only goes forward, grants a bounded number
+of bytes for each header, and knows whether the end mark was there.
+"""
+
+import bz2
+import gzip
+import lzma
+import re
+import stat
+import subprocess
+import tarfile
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from io import FileIO
+from shutil import which
+from typing import IO, Any, Protocol, cast
+
+from lockgate.adapters.storage.entries import (
+    AnyEntry,
+    Directory,
+    File,
+    HardLink,
+    Meta,
+    Node,
+    Opaque,
+    Parts,
+    Symlink,
+    Whiteout,
+    damaged,
+    keeps,
+    parts_of,
+    refused,
+    shown,
+)
+from lockgate.effects.outcome import PortError
+
+_BLOCK = tarfile.BLOCKSIZE
+_CHUNK = 1 << 20
+_HEADERS = 1 << 20  # bytes one entry's headers may take: attributes are at most 64 KiB each
+_TRAILER = 1 << 20  # bytes of padding after the end mark
+_XZ_MEMORY = 256 << 20  # `xz -9` asks for 65 MiB
+_IDS = range((1 << 32) - 1)  # the last one means "leave as it is" to chown
+_PAST, _FUTURE = -(1 << 33), 1 << 34  # seconds; beyond, file systems disagree
+
+# tarfile before 3.11.10 searches headers in time quadratic to such a run (CVE-2024-6232).
+_DIGITS = re.compile(rb"\d{256}")
+
+_PREFIX, _OPAQUE = b".wh.", b".wh..wh..opq"
+_ATTRIBUTE = "SCHILY.xattr."
+
+
+def read_archive(file: FileIO) -> Iterator[AnyEntry]:
+    """The entries of the archive in `file`, a regular file opened for reading, from its start.
+
+    AUFS-style whiteouts come out as `Whiteout` and `Opaque`. Raises `PortError`: "damaged" for
+    what is no archive or only part of one, "refused" for entries we do not take.
+    """
+    file.seek(0)
+    with _inflated(file) as raw:
+        stream = _Stream(raw)
+        with _distrust(stream):
+            tar = tarfile.TarFile(
+                fileobj=cast(IO[bytes], stream), encoding="utf-8", errors="surrogateescape"
+            )
+        while (member := _next(tar, stream)) is not None:
+            yield _entry(member, stream)
+        stream.finish()
+
+
+def _next(tar: tarfile.TarFile, stream: "_Stream") -> tarfile.TarInfo | None:
+    with _distrust(stream):
+        stream.granted = _HEADERS
+        cast(Any, tar).members = []  # it would remember every member it ever saw
+        return tar.next()
+
+
+@contextmanager
+def _distrust(stream: "_Stream") -> Generator[None]:
+    """tarfile and the decompressors raise almost anything when fed the right bytes."""
+    try:
+        yield
+    except (PortError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        text = str(error) or type(error).__name__
+        raise damaged(f"no readable tar archive: {text} (near byte {stream.tell()})") from None
+
+
+# ---- members ----------------------------------------------------------------------
+
+
+def _entry(member: tarfile.TarInfo, stream: "_Stream") -> AnyEntry:
+    path = parts_of(_raw(member.name))
+    if any(part.startswith(_PREFIX) for part in path):
+        return _whiteout(path, member)
+    if member.issparse():
+        raise refused(f"{shown(path)} is stored sparsely; pack it without that")
+    match member.type:
+        case tarfile.REGTYPE | tarfile.AREGTYPE | tarfile.CONTTYPE:
+            return File(path, _meta(member), member.size, stream.content(path, member.size))
+        case tarfile.DIRTYPE:
+            return Directory(path, _meta(member))
+        case tarfile.SYMTYPE:
+            return Symlink(path, _meta(member), _target(path, member))
+        case tarfile.LNKTYPE:
+            return HardLink(path, parts_of(_raw(member.linkname)))
+        case tarfile.FIFOTYPE:
+            return Node(path, _meta(member), "fifo")
+        case tarfile.CHRTYPE if (member.devmajor, member.devminor) == (0, 0):
+            return Whiteout(path)  # as overlayfs itself writes them
+        case tarfile.CHRTYPE:
+            return Node(path, _meta(member), "char", (member.devmajor, member.devminor))
+        case tarfile.BLKTYPE:
+            return Node(path, _meta(member), "block", (member.devmajor, member.devminor))
+        case unknown:
+            raise refused(f"{shown(path)} is of a type we do not know ({unknown!r})")
+
+
+def _whiteout(path: Parts, member: tarfile.TarInfo) -> Whiteout | Opaque:
+    *above, last = path
+    hidden = last.removeprefix(_PREFIX)
+    if any(part.startswith(_PREFIX) for part in above) or not member.isreg():
+        raise refused(f"{shown(path)} is named like a whiteout but is none")
+    if last == _OPAQUE:
+        return Opaque(tuple(above))
+    if hidden in (b"", b".", b"..") or hidden.startswith(_PREFIX):
+        raise refused(f"{shown(path)} is a whiteout of nothing we could hide")
+    return Whiteout((*above, hidden))
+
+
+def _target(path: Parts, member: tarfile.TarInfo) -> bytes:
+    target = _raw(member.linkname)
+    if not target or b"\0" in target:
+        raise refused(f"{shown(path)} is a link to nothing")
+    return target
+
+
+def _meta(member: tarfile.TarInfo) -> Meta:
+    if member.uid not in _IDS or member.gid not in _IDS:
+        raise damaged(f"{member.name!r} has the impossible owner {member.uid}:{member.gid}")
+    xattrs = sorted(
+        (name, _raw(value))
+        for key, value in member.pax_headers.items()
+        if key.startswith(_ATTRIBUTE) and keeps(name := key.removeprefix(_ATTRIBUTE))
+    )
+    mode = stat.S_IMODE(member.mode)
+    return Meta(mode, member.uid, member.gid, _mtime(member), tuple(xattrs))
+
+
+def _mtime(member: tarfile.TarInfo) -> int:
+    """Nanoseconds; a time that cannot be one is the epoch: nobody is hurt by it."""
+    try:
+        seconds = Decimal(member.pax_headers.get("mtime", member.mtime))
+        return int(seconds * 1_000_000_000) if _PAST < seconds < _FUTURE else 0
+    except (ArithmeticError, ValueError):
+        return 0
+
+
+def _raw(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise damaged(f"{text!r} is no text in any encoding") from None
+
+
+# ---- the stream -------------------------------------------------------------------
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _Stream:
+    """What tarfile sees of a file: bytes in order, and only as many as were granted."""
+
+    def __init__(self, raw: _Readable) -> None:
+        self._raw = raw
+        self._position = 0
+        self._last = b""
+        self.granted = _HEADERS
+
+    def read(self, size: int) -> bytes:
+        if size < 0:
+            raise damaged("an entry claims a negative size")
+        if size > self.granted:
+            raise refused(f"the headers of an entry take more than {_HEADERS} bytes")
+        self.granted -= size
+        self._last = self._fill(size)
+        if size > _BLOCK and _DIGITS.search(self._last):
+            raise refused("a header is made of digits to keep us busy")
+        return self._last
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, position: int) -> int:
+        self.read(position - self._position)
+        return self._position
+
+    def content(self, path: Parts, size: int) -> Iterator[bytes]:
+        """`size` bytes from here on, which must be those of the entry just read."""
+        if size < 0:
+            raise damaged(f"{shown(path)} claims a negative size")
+        while size:
+            with _distrust(self):
+                chunk = self._fill(min(size, _CHUNK))
+            if not chunk:
+                raise damaged(f"the archive ends in the middle of {shown(path)}")
+            size -= len(chunk)
+            yield chunk
+
+    def finish(self) -> None:
+        """Check that this is the end of the archive, and not only of what is left of it."""
+        if self._last != bytes(_BLOCK):
+            raise damaged(
+                f"the archive has no end mark: it is cut off or damaged near byte {self._position}"
+            )
+        with _distrust(self):  # reading on lets the decompressor check its sums
+            rest = self._fill(_TRAILER + 1)
+        if len(rest) > _TRAILER:
+            raise refused(f"more than {_TRAILER} bytes follow the end of the archive")
+
+    def _fill(self, size: int) -> bytes:
+        parts: list[bytes] = []
+        while size and (part := self._raw.read(size)):
+            parts.append(part)
+            size -= len(part)
+            self._position += len(part)
+        return b"".join(parts)
+
+
+# ---- compression ------------------------------------------------------------------
+
+
+@contextmanager
+def _inflated(file: FileIO) -> Generator[_Readable]:
+    magic = file.read(6)
+    file.seek(0)
+    if magic.startswith(b"\x1f\x8b"):
+        with gzip.GzipFile(fileobj=file, mode="rb") as plain:
+            yield plain
+    elif magic.startswith(b"BZh"):
+        yield _Inflated(file, bz2.BZ2Decompressor)
+    elif magic == b"\xfd7zXZ\0":
+        yield _Inflated(file, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY))
+    elif magic.startswith(b"\x28\xb5\x2f\xfd"):
+        with _zstd(file) as plain:
+            yield plain
+    else:
+        yield file
+
+
+class _Inflated:
+    """Any number of compressed streams, one after another, in bounded memory."""
+
+    def __init__(
+        self,
+        file: FileIO,
+        start: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor],
+    ) -> None:
+        self._file, self._start = file, start
+        self._current = start()
+
+    def read(self, size: int, /) -> bytes:
+        while True:
+            ahead = b""
+            if self._current.eof:
+                ahead = self._next_stream()
+                if not ahead:
+                    return b""
+            elif self._current.needs_input:
+                ahead = self._file.read(_CHUNK)
+                if not ahead:
+                    raise EOFError("the compressed data are cut off")
+            if plain := self._current.decompress(ahead, size):
+                return plain
+
+    def _next_stream(self) -> bytes:
+        """Begin the next one with its first bytes, beyond the padding; empty: there is none."""
+        ahead = self._current.unused_data.lstrip(b"\0")
+        while not ahead:
+            chunk = self._file.read(_CHUNK)
+            if not chunk:
+                return b""
+            ahead = chunk.lstrip(b"\0")
+        self._current = self._start()
+        return ahead
+
+
+@contextmanager
+def _zstd(file: FileIO) -> Generator[_Readable]:
+    """By the zstd command, which bounds its own memory (128 MiB of window)."""
+    command = which("zstd")
+    if command is None:
+        raise PortError(
+            "missing",
+            "the archive is compressed with zstd: install zstd, or unpack it",
+            dirty=False,
+        )
+    with subprocess.Popen(
+        [command, "-dcq"], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as child:
+        assert child.stdout is not None
+        try:
+            yield child.stdout
+            if child.wait() != 0:
+                raise damaged("the compressed data are cut off or damaged")
+        finally:
+            child.kill()

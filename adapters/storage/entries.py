@@ -1,0 +1,213 @@
+"""What a tree of files consists of, one entry at a time, and which entries we take.
+
+Archives and directories are read into this one language, and trees are written from it. So the
+rules on hostile input stand here once, and equal content has an equal listing wherever it came
+from: the SHA-256 of the listing names a layer.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from typing import Literal, TypeAlias, assert_never
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lockgate.effects.outcome import PortError
+
+Parts: TypeAlias = tuple[bytes, ...]
+"""A path below the top of the tree, component by component; `()` is the top itself."""
+
+_NAME_MAX, _PATH_MAX = 255, 4095  # bytes, as the kernel counts them
+
+_HARMLESS = frozenset({(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1)})
+"""null, zero, full, random, urandom, tty, console: what a root file system may bring along."""
+
+
+class Meta(Struct, frozen=True, array_like=True):
+    """Permission bits (with setuid, setgid, sticky), owner, time (ns since the epoch)."""
+
+    mode: int
+    uid: int = 0
+    gid: int = 0
+    mtime: int = 0
+    xattrs: tuple[tuple[str, bytes], ...] = ()
+
+
+class Entry(Struct, frozen=True, tag=True, array_like=True):
+    path: Parts
+
+
+class Directory(Entry, frozen=True, tag="directory"):
+    meta: Meta
+
+
+class File(Entry, frozen=True, tag="file"):
+    """`content` yields `size` bytes, once, and before the next entry is asked for."""
+
+    meta: Meta
+    size: int
+    content: Iterable[bytes] = ()
+
+
+class Symlink(Entry, frozen=True, tag="symlink"):
+    meta: Meta
+    target: bytes
+
+
+class HardLink(Entry, frozen=True, tag="hard link"):
+    """Another name of what `target`, an earlier entry, is."""
+
+    target: Parts
+
+
+class Node(Entry, frozen=True, tag="node"):
+    meta: Meta
+    kind: Literal["char", "block", "fifo"]
+    device: tuple[int, int] = (0, 0)
+
+
+class Whiteout(Entry, frozen=True, tag="whiteout"):
+    """Hides what lower layers have under this name (OCI image spec, "Whiteouts")."""
+
+
+class Opaque(Entry, frozen=True, tag="opaque"):
+    """Hides all that lower layers have in this directory."""
+
+
+AnyEntry: TypeAlias = Directory | File | Symlink | HardLink | Node | Whiteout | Opaque
+
+
+class Limits(Struct, frozen=True):
+    """How much one import may bring: bytes of file content, and number of names."""
+
+    size: int = 32 << 30
+    entries: int = 1_000_000
+
+
+class Listing:
+    """The digest and the size of all entries that were passed through `over`."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits. Every entry is self-delimiting, so no two trees share a listing."""
+        return self._hash.hexdigest()
+
+    def over(self, entries: Iterable[AnyEntry]) -> Iterator[AnyEntry]:
+        """The same entries; the contents of files are counted as they are consumed."""
+        for entry in entries:
+            if isinstance(entry, File):
+                self._hash.update(msgspec.msgpack.encode(replace(entry, content=())))
+                self.size += entry.size
+                yield replace(entry, content=self._through(entry))
+            else:
+                self._hash.update(msgspec.msgpack.encode(entry))
+                yield entry
+
+    def _through(self, file: File) -> Iterator[bytes]:
+        left = file.size
+        for chunk in file.content:
+            self._hash.update(chunk)
+            left -= len(chunk)
+            yield chunk
+        if left:
+            raise damaged(f"{shown(file.path)} does not have the {file.size} bytes it claims")
+
+
+def survey(entries: Iterable[AnyEntry]) -> Listing:
+    """Read everything, keep nothing but the listing."""
+    listing = Listing()
+    for entry in listing.over(entries):
+        if isinstance(entry, File):
+            for _ in entry.content:
+                pass
+    return listing
+
+
+def accepted(entries: Iterable[AnyEntry], limits: Limits) -> Iterator[AnyEntry]:
+    """The entries, as long as they are what an image may contain.
+
+    Raises `PortError("refused")` for devices that are not harmless or that only root may make,
+    and for more content or names than `limits` allow: before a byte of the excess is read.
+    """
+    size = 0
+    for number, entry in enumerate(entries, 1):
+        if number > limits.entries:
+            raise refused(f"there are more than {limits.entries} entries; raise the limit on them")
+        match entry:
+            case File():
+                size += entry.size
+                if size > limits.size:
+                    raise refused(
+                        f"with {shown(entry.path)} the content exceeds {limits.size} bytes; "
+                        "raise the limit on the size"
+                    )
+            case Node(kind="char" | "block"):
+                _check_device(entry)
+            case Directory() | Symlink() | HardLink() | Node() | Whiteout() | Opaque():
+                pass
+            case _:
+                assert_never(entry)
+        yield entry
+
+
+def _check_device(node: Node) -> None:
+    major, minor = node.device
+    what = f"{shown(node.path)} is a {node.kind} device {major}:{minor}"
+    if node.kind != "char" or node.device not in _HARMLESS:
+        raise refused(f"{what}, which reaches the host; leave it out")
+    if os.geteuid() != 0:
+        raise refused(f"{what}, which only root can make; leave it out")
+
+
+def parts_of(raw: bytes) -> Parts:
+    """The components of a name as an archive writes it; `.` and doubled slashes mean nothing.
+
+    Raises `PortError("refused")` for absolute names, for `..`, NUL and what is too long.
+    """
+    if raw.startswith(b"/"):
+        raise refused(f"{shown((raw,))} is an absolute name")
+    parts = tuple(part for part in raw.split(b"/") if part not in (b"", b"."))
+    if b".." in parts:
+        raise refused(f"{shown(parts)} leads out of the tree")
+    if b"\0" in raw:
+        raise refused(f"{shown(parts)} contains a NUL")
+    if len(raw) > _PATH_MAX or any(len(part) > _NAME_MAX for part in parts):
+        raise refused(f"{shown(parts)[:64]}… is longer than a path can be")
+    return parts
+
+
+def keeps(attribute: str) -> bool:
+    """Whether an extended attribute belongs to the content, not to the host it came from.
+
+    Kept are file capabilities, ACLs and `user.*`; labels and signatures of the host are not.
+    Raises `PortError("refused")` for attributes by which layers steer overlayfs.
+    """
+    if attribute.startswith(("trusted.overlay.", "user.overlay.")):
+        raise refused(
+            f"the attribute {attribute} belongs to an overlay's upper directory; "
+            "import the merged tree instead"
+        )
+    if "\0" in attribute:
+        raise refused("the name of an attribute contains a NUL")
+    return attribute == "security.capability" or attribute.startswith(
+        ("user.", "system.posix_acl_")
+    )
+
+
+def shown(path: Parts) -> str:
+    """A path for people; bytes that are no text come out escaped."""
+    return "/".join(part.decode("utf-8", "backslashreplace") for part in path) or "."
+
+
+def refused(reason: str) -> PortError:
+    return PortError("refused", reason, dirty=False)
+
+
+def damaged(reason: str) -> PortError:
+    return PortError("damaged", reason, dirty=False)

@@ -1,0 +1,139 @@
+"""The layers directory: trees nobody changes, each named by the SHA-256 of its listing.
+
+A layer comes to be by one rename of a finished, synced draft. Names with a leading dot are
+drafts, or layers on their way out; whoever makes one holds a lock on it, so what a crash leaves
+behind is known by nobody holding it.
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Collection, Generator, Iterable
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from secrets import token_hex
+from types import TracebackType
+
+from lockgate.adapters.filesystem import ensure_directory
+from lockgate.adapters.storage.entries import AnyEntry, Listing, damaged
+from lockgate.adapters.storage.removal import remove_tree
+from lockgate.adapters.storage.unpack import unpack
+from lockgate.adapters.syscalls import syncfs
+from lockgate.effects.outcome import PortError
+
+_LAYER = re.compile(r"[0-9a-f]{64}")
+_ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Layers:
+    """`<root>/layers`, open to its owner alone (0700): setuid programs lie in it."""
+
+    def __init__(self, root: Path) -> None:
+        self._place = root / "layers"
+
+    def path(self, layer: str) -> Path:
+        return self._place / layer
+
+    @contextmanager
+    def exclusive(self) -> Generator["LockedLayers"]:
+        """Nobody else, thread or process, changes which layers there are. Not re-entrant."""
+        ensure_directory(self._place, 0o700)
+        fd = os.open(self._place, _ENTER)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield LockedLayers(fd)
+        finally:
+            os.close(fd)
+
+
+class Draft:
+    """A layer being made; gone at the end of the `with` unless it was adopted."""
+
+    def __init__(self, layers: int) -> None:
+        self.name = f".importing-{token_hex(8)}"
+        with ExitStack() as undo:
+            above = os.open(".", _ENTER, dir_fd=layers)  # a dup would keep the lock
+            undo.callback(os.close, above)
+            os.mkdir(self.name, 0o700, dir_fd=above)
+            self._top = os.open(self.name, _ENTER, dir_fd=above)
+            undo.callback(os.close, self._top)  # and with it the lock
+            undo.callback(remove_tree, above, self.name)
+            fcntl.flock(self._top, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._undo = undo.pop_all()
+
+    def __enter__(self) -> "Draft":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._undo.close()
+
+    def fill(self, entries: Iterable[AnyEntry], layer: str, most: int) -> None:
+        """Unpack at most `most` names and sync; what was promised must be what comes."""
+        listing = Listing()
+        unpack(listing.over(entries), self._top, most)
+        if listing.digest != layer:
+            raise damaged("it changed while it was being imported; import it again")
+        syncfs(self._top)
+
+
+class LockedLayers:
+    """The layers, as long as we hold the lock."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def has(self, layer: str) -> bool:
+        return os.access(layer, os.F_OK, dir_fd=self._fd, follow_symlinks=False)
+
+    def draft(self) -> Draft:
+        """A new one. The lock need not be held while it is filled."""
+        return Draft(self._fd)
+
+    def adopt(self, draft: Draft, layer: str) -> None:
+        """Make the draft a layer, durably; another may have been quicker."""
+        if not self.has(layer):
+            os.rename(draft.name, layer, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+            os.fsync(self._fd)
+
+    def reclaim(self, keep: Collection[str] | None) -> None:
+        """Remove abandoned drafts, and all layers but those to `keep` (None: all of them).
+
+        One that resists does not save the others; the first error is raised at the end.
+        """
+        first: Exception | None = None
+        with os.scandir(self._fd) as entries:
+            names = [entry.name for entry in entries]
+        for name in names:
+            try:
+                if name.startswith("."):
+                    self._remove_abandoned(name)
+                elif keep is not None and name not in keep and _LAYER.fullmatch(name):
+                    self._remove_layer(name)
+            except (OSError, PortError) as error:
+                first = first or error
+        if first is not None:
+            raise first
+
+    def _remove_layer(self, layer: str) -> None:
+        """It must never be seen half removed under its own name: others would share it."""
+        doomed = f".removing-{layer}"
+        os.rename(layer, doomed, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        remove_tree(self._fd, doomed)
+
+    def _remove_abandoned(self, name: str) -> None:
+        try:
+            fd = os.open(name, _ENTER, dir_fd=self._fd)
+        except NotADirectoryError:
+            return remove_tree(self._fd, name)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # its maker lives
+        finally:
+            os.close(fd)
+        remove_tree(self._fd, name)

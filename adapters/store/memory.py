@@ -1,0 +1,117 @@
+"""The store's twin in memory: the same answers to the same commits, and nothing survives.
+
+The rule that keeps it simple: one lock around plain containers of immutable values, and what is
+handed out is a copy.
+"""
+
+from collections.abc import Iterator
+from threading import Condition
+
+from msgspec.structs import replace
+
+from lockgate.adapters.store.admission import admit
+from lockgate.effects.outcome import Exited
+from lockgate.effects.ports import Commit, Event, Row
+
+
+class MemoryStore:
+    """Implements `Store` for the threads of one process."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._rows: dict[str, Row] = {}  # in the order of birth
+        self._holders: dict[str, str] = {}  # name -> the container that has it now
+        self._known: list[tuple[str, str]] = []  # (container, name): who ever had which name
+        self._histories: dict[str, list[bytes]] = {}
+        self._exits: dict[str, dict[int, Exited]] = {}
+        self._events: list[Event] = []
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    # ---- writing -------------------------------------------------------------------------
+
+    def append(self, commit: Commit) -> None:
+        with self._changed:
+            container, name = commit.container, commit.name
+            before = self._rows.get(container)
+            entries = self._histories.get(container, [])
+            holder = self._holders.get(name)
+            other = holder if holder != container else None
+            admit(commit, len(entries), before is not None, other)
+            self._histories[container] = [*entries, commit.entry]
+            if before is None or before.name != name:
+                self._known.append((container, name))
+            self._put(commit, before)
+            for epoch, exited in commit.exits:
+                self._exits.setdefault(container, {}).setdefault(epoch, exited)
+            for number, event in enumerate(commit.events, start=len(self._events) + 1):
+                self._events.append(replace(event, number=number))
+            self._changed.notify_all()
+
+    def _put(self, commit: Commit, before: Row | None) -> None:
+        if before is not None and before.name:
+            del self._holders[before.name]
+        if commit.record is None:
+            self._rows.pop(commit.container, None)
+            return
+        if commit.name:
+            self._holders[commit.name] = commit.container
+        self._rows[commit.container] = Row(
+            container=commit.container,
+            name=commit.name,
+            seq=commit.seq + 1,
+            status=commit.status,
+            record=commit.record,
+            executor=commit.executor,
+        )
+
+    # ---- reading -------------------------------------------------------------------------
+
+    def row(self, container: str) -> Row | None:
+        with self._changed:
+            return self._rows.get(container)
+
+    def rows(self) -> Iterator[Row]:
+        with self._changed:
+            return iter(list(self._rows.values()))
+
+    def find(self, reference: str) -> tuple[str, ...]:
+        with self._changed:
+            if not reference:
+                return ()
+            if reference in self._rows:
+                return (reference,)
+            if reference in self._holders:
+                return (self._holders[reference],)
+            return tuple(sorted(one for one in self._rows if one.startswith(reference))[:2])
+
+    def history(self, container: str) -> Iterator[bytes]:
+        with self._changed:
+            return iter(list(self._histories.get(container, ())))
+
+    def past(self, name: str) -> str | None:
+        with self._changed:
+            if not name:
+                return None
+            if name in self._histories:
+                return name
+            newest_first = self._known[::-1]
+        named = (container for container, had in newest_first if had == name)
+        begins = (container for container, _ in newest_first if container.startswith(name))
+        return next(named, None) or next(begins, None)
+
+    def exit(self, container: str, epoch: int | None = None) -> Exited | None:
+        with self._changed:
+            runs = self._exits.get(container, {})
+            return runs.get(max(runs, default=0) if epoch is None else epoch)
+
+    # ---- events --------------------------------------------------------------------------
+
+    def events(self, after: int = 0) -> Iterator[Event]:
+        with self._changed:
+            return iter(self._events[max(after, 0) :])
+
+    def wait_events(self, after: int, timeout: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._events) > after, timeout)

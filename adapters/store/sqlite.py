@@ -1,0 +1,303 @@
+"""The store on disk: one SQLite database, shared by all threads and processes of an engine.
+
+Two rules keep it simple. A commit is one transaction, so state, history, events and exits cannot
+disagree (P24). And nothing holds a connection between calls: readers see a snapshot without waiting
+for a writer (WAL), and no one who stops listening keeps the log from being folded in.
+"""
+
+import sqlite3
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from lockgate.adapters.store import schema
+from lockgate.adapters.store.admission import admit
+from lockgate.adapters.store.connections import Connections
+from lockgate.adapters.store.reserve import Reserve
+from lockgate.adapters.store.trouble import OutOfSpace, told
+from lockgate.effects.outcome import UNKNOWN_EXIT, Exited
+from lockgate.effects.ports import Commit, Event, Executor, Row
+
+BATCH = 500
+"""How many entries or events are read at a time."""
+
+POLL = 0.01
+"""Seconds between two looks for news: how late `wait_events` may be."""
+
+T = TypeVar("T")
+
+_ENTRIES = "SELECT MAX(seq) + 1 FROM history WHERE history.container = containers.container"
+_ROW = f"SELECT container, name, ({_ENTRIES}), status, record, executor FROM containers"
+
+_ENCODER = msgspec.json.Encoder()
+_EXECUTOR = msgspec.json.Decoder(Executor)
+_EXITED = msgspec.json.Decoder(Exited)
+_EVENT = msgspec.json.Decoder(Event)
+
+
+class SqliteStore:
+    """Implements `Store` in the file `path`, which is made if there is none; its directory must
+    exist. Raises `StoreError` when it cannot be used, and then has changed nothing.
+
+    Thread safe, and safe across forks. `append` waits up to 100 seconds for another process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reserve = Reserve(path.with_name(path.name + "-reserve"))
+        self._connections = Connections(path, self._connected)
+        with self._reading():
+            pass  # what is wrong with the file is told now rather than later
+        self._reserve.keep()
+
+    def close(self) -> None:
+        """Give back what is held open; safe to do twice."""
+        self._connections.close()
+
+    def _connected(self, path: Path) -> sqlite3.Connection:
+        try:
+            return schema.connect(path)
+        except OutOfSpace:  # even reading needs a few pages for the shared index
+            if not self._reserve.give_up():
+                raise
+            return schema.connect(path)
+
+    # ---- writing -------------------------------------------------------------------------
+
+    def append(self, commit: Commit) -> None:
+        try:
+            self._append(commit)
+        except OutOfSpace:
+            if not self._reserve.give_up():
+                raise
+            self._append(commit)
+        self._reserve.keep()
+
+    def _append(self, commit: Commit) -> None:
+        with self._writing() as database:
+            entries, name, holder = database.execute(
+                "SELECT (SELECT MAX(seq) + 1 FROM history WHERE container = :container),"
+                " (SELECT name FROM containers WHERE container = :container),"
+                " (SELECT container FROM containers"
+                "  WHERE name = :name AND name <> '' AND container <> :container)",
+                {"container": commit.container, "name": commit.name},
+            ).fetchone()
+            admit(commit, entries or 0, name is not None, holder)
+            database.execute(
+                "INSERT INTO history (container, seq, entry) VALUES (?, ?, ?)",
+                (commit.container, commit.seq, commit.entry),
+            )
+            if name != commit.name:
+                database.execute(
+                    "INSERT INTO known (container, name) VALUES (?, ?)",
+                    (commit.container, commit.name),
+                )
+            self._put(database, commit, present=name is not None)
+            if commit.exits:
+                database.executemany(  # a run has one end: what was said first stands (P02)
+                    "INSERT INTO exits (container, epoch, exit) VALUES (?, ?, ?)"
+                    " ON CONFLICT DO NOTHING",
+                    [
+                        (commit.container, epoch, _ENCODER.encode(end))
+                        for epoch, end in commit.exits
+                    ],
+                )
+            if commit.events:
+                database.executemany(
+                    "INSERT INTO events (event) VALUES (?)",
+                    [(_ENCODER.encode(event),) for event in commit.events],
+                )
+
+    def _put(self, database: sqlite3.Connection, commit: Commit, *, present: bool) -> None:
+        if commit.record is None:
+            database.execute("DELETE FROM containers WHERE container = ?", (commit.container,))
+            return
+        executor = _ENCODER.encode(commit.executor) if commit.executor else None
+        values = (commit.name, commit.status, commit.record, executor, commit.container)
+        if present:
+            database.execute(
+                "UPDATE containers SET name = ?, status = ?, record = ?, executor = ?"
+                " WHERE container = ?",
+                values,
+            )
+        else:
+            database.execute(
+                "INSERT INTO containers (name, status, record, executor, container)"
+                " VALUES (?, ?, ?, ?, ?)",
+                values,
+            )
+
+    @contextmanager
+    def _writing(self) -> Generator[sqlite3.Connection]:
+        """One transaction: all of it, or none."""
+        with self._connections.writing, self._reading() as database:
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                found = schema.version(database)
+                if found != len(schema.MIGRATIONS):  # upgraded under our feet
+                    raise schema.too_new(self._path, found)
+                yield database
+                database.execute("COMMIT")
+            except BaseException:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+                raise
+
+    # ---- reading -------------------------------------------------------------------------
+
+    @contextmanager
+    def _reading(self) -> Generator[sqlite3.Connection]:
+        with told(self._path), self._connections.lent() as database:
+            yield database
+
+    def row(self, container: str) -> Row | None:
+        with self._reading() as database:
+            found = database.execute(_ROW + " WHERE container = ?", (container,)).fetchone()
+        return _row(found) if found else None
+
+    def rows(self) -> Iterator[Row]:
+        with self._reading() as database:
+            found = database.execute(_ROW + " ORDER BY position").fetchall()
+        return map(_row, found)
+
+    def find(self, reference: str) -> tuple[str, ...]:
+        if not _sayable(reference):
+            return ()
+        with self._reading() as database:
+            (exact,) = database.execute(
+                "SELECT COALESCE((SELECT container FROM containers WHERE container = ?1),"
+                " (SELECT container FROM containers WHERE name = ?1 AND name <> ''))",
+                (reference,),
+            ).fetchone()
+            if exact:
+                return (exact,)
+            # those that begin with it come first in order from there on: no wildcards to escape
+            near = database.execute(
+                "SELECT container FROM containers WHERE container >= ? ORDER BY container LIMIT 2",
+                (reference,),
+            ).fetchall()
+        return tuple(container for (container,) in near if container.startswith(reference))
+
+    def history(self, container: str) -> Iterator[bytes]:
+        with self._reading() as database:
+            (last,) = database.execute(
+                "SELECT COALESCE(MAX(seq), -1) FROM history WHERE container = ?", (container,)
+            ).fetchone()
+        found = self._batches(
+            "SELECT seq, entry FROM history WHERE seq > ? AND seq <= ? AND container = ?"
+            " ORDER BY seq LIMIT ?",
+            -1,
+            last,
+            container,
+        )
+        return (_bytes(entry) for _, entry in found)
+
+    def past(self, name: str) -> str | None:
+        if not _sayable(name):
+            return None
+        with self._reading() as database:
+            (exact,) = database.execute(
+                "SELECT COALESCE((SELECT container FROM known WHERE container = ?1 LIMIT 1),"
+                " (SELECT container FROM known WHERE name = ?1 ORDER BY position DESC LIMIT 1))",
+                (name,),
+            ).fetchone()
+            if exact:
+                return str(exact)
+            near = database.execute(
+                "SELECT container, position FROM known WHERE container >= ? ORDER BY container",
+                (name,),
+            )
+            begins = takewhile(lambda found: found[0].startswith(name), near)
+            newest = max(begins, key=lambda found: found[1], default=None)
+        return str(newest[0]) if newest else None
+
+    def exit(self, container: str, epoch: int | None = None) -> Exited | None:
+        with self._reading() as database:
+            found = database.execute(
+                "SELECT exit FROM exits WHERE container = ?1 AND (epoch = ?2 OR ?2 IS NULL)"
+                " ORDER BY epoch DESC LIMIT 1",
+                (container, epoch),
+            ).fetchone()
+        if found is None:
+            return None
+        unreadable = Exited(UNKNOWN_EXIT, 0, reason="the stored exit of this run is damaged")
+        return _decoded(_EXITED, found[0]) or unreadable
+
+    # ---- events --------------------------------------------------------------------------
+
+    def events(self, after: int = 0) -> Iterator[Event]:
+        found = self._batches(
+            "SELECT number, event FROM events WHERE number > ? AND number <= ?"
+            " ORDER BY number LIMIT ?",
+            after,
+            self._newest(),
+        )
+        readable = ((number, _decoded(_EVENT, data)) for number, data in found)
+        return (replace(event, number=number) for number, event in readable if event)
+
+    def wait_events(self, after: int, timeout: float) -> None:
+        """Looks every 10 ms (a look takes 10 µs), so it needs no help from whoever commits."""
+        deadline = time.monotonic() + timeout
+        while self._newest() <= after and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(POLL, left))
+
+    def _newest(self) -> int:
+        with self._reading() as database:
+            (number,) = database.execute("SELECT COALESCE(MAX(number), 0) FROM events").fetchone()
+        return int(number)
+
+    def _batches(
+        self, query: str, after: int, last: int, *about: str
+    ) -> Iterator[tuple[int, object]]:
+        """What is only ever added to, up to what was last when asked, without holding on to it."""
+        while after < last:
+            with self._reading() as database:
+                batch = database.execute(query, (after, last, *about, BATCH)).fetchall()
+            if not batch:
+                return
+            yield from batch
+            after = batch[-1][0]
+
+
+# ---- what is in the columns, whatever it is (P11) ----------------------------------------
+
+
+def _row(columns: tuple[Any, ...]) -> Row:
+    container, name, entries, status, record, executor = columns
+    return Row(
+        container=container,
+        name=_text(name),
+        seq=entries or 0,
+        status=_text(status),
+        record=_bytes(record),
+        executor=_decoded(_EXECUTOR, executor),
+    )
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], data: object) -> T | None:
+    if not isinstance(data, bytes):
+        return None
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _bytes(data: object) -> bytes:
+    return data if isinstance(data, bytes) else _text(data).encode()
+
+
+def _text(data: object) -> str:
+    return data if isinstance(data, str) else ""
+
+
+def _sayable(reference: str) -> bool:
+    """Can it be anything's name? Not when it is empty, nor when it came from a command line in
+    bytes that are no text."""
+    return bool(reference) and not any("\ud800" <= letter <= "\udfff" for letter in reference)

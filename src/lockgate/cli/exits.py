@@ -1,0 +1,160 @@
+"""What the shell is told: one exit code and one line for every way a command can end badly.
+
+Only what is expected is put into words here; a bug of ours is none of it, and flies.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from threading import Thread
+
+import click
+
+OK, FAILURE, USAGE, NO_SUCH, ILLEGAL, DIVERGED = range(6)
+NOT_RUN, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
+"""Of `run` only, as the field has them; every other code is the container's own."""
+INTERRUPTED = 130
+
+MEANINGS = (
+    (f"{OK}", "all went well"),
+    (f"{FAILURE}", "it did not happen; what was begun has been taken back"),
+    (f"{USAGE}", "asked in a way that makes no sense"),
+    (f"{NO_SUCH}", "no such container or image"),
+    (f"{ILLEGAL}", "not legal in this state, or another operation is in flight"),
+    (f"{DIVERGED}", "a replay went another way than the history"),
+    (f"{NOT_RUN}", "run: the container could not be run, or nobody saw how it ended"),
+    (f"{NOT_EXECUTABLE}, {NOT_FOUND}", "run: its command cannot be executed, was not found"),
+    ("other", "run: the container's own exit code"),
+)
+
+SIDE_BY_SIDE = 8
+"""How many containers a patient command waits for at once."""
+
+
+class Problem(click.ClickException):
+    """An expected end with a code of its own."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def verdict(problem: BaseException) -> tuple[int, str] | None:
+    """The exit code for an expected problem, and what to say; None for a bug."""
+    match problem:
+        case click.UsageError(ctx=context):
+            command = context.command_path if context else "lockgate"
+            return USAGE, f"{problem.format_message()} See `{command} --help`."
+        case click.ClickException():
+            return problem.exit_code, problem.format_message()
+        case UnicodeEncodeError():
+            return USAGE, f"{problem.object!r} is not UTF-8; only UTF-8 can be kept"
+        case _:
+            return _of_the_engine(problem)
+
+
+def _of_the_engine(problem: BaseException) -> tuple[int, str] | None:
+    # not at the top: who mistypes an option does not wait for the engine to load
+    from msgspec import MsgspecError
+
+    from lockgate import errors
+    from lockgate.effects.outcome import PortError
+
+    match problem:
+        case errors.InvalidArgument():
+            return USAGE, str(problem)
+        case errors.NoSuchContainer() | errors.NoSuchImage() | errors.AmbiguousName():
+            return NO_SUCH, str(problem)
+        case errors.IllegalState():
+            return ILLEGAL, str(problem)
+        case errors.LockgateError() | errors.StoreError():
+            return FAILURE, str(problem)
+        case PortError():
+            return FAILURE, problem.fault.reason
+        case MsgspecError():
+            return FAILURE, f"what is stored cannot be read: {problem}"
+        case OSError(filename=path) if path is not None:
+            return FAILURE, f"{path}: {problem.strerror}"
+        case _:
+            return None
+
+
+def before_it_ran(problem: Exception) -> Exception:
+    """The same problem as `run` tells of it: in the codes no container's own can be taken for."""
+    from lockgate.errors import InvalidArgument, OperationFailed
+
+    known = verdict(problem)
+    if known is None or isinstance(problem, InvalidArgument):
+        return problem
+    code = NOT_RUN
+    if isinstance(problem, OperationFailed):
+        code = {"denied": NOT_EXECUTABLE, "missing": NOT_FOUND}.get(problem.fault.kind, NOT_RUN)
+    return Problem(known[1], code)
+
+
+def report(problem: Exception) -> int:
+    """One line on standard error; returns the exit code. What is a bug is raised again."""
+    known = verdict(problem)
+    if known is None:
+        raise problem
+    code, message = known
+    say(message)
+    return code
+
+
+def say(message: str) -> None:
+    """One line on standard error, whatever the message holds."""
+    line = "".join(char if char.isprintable() else " " for char in message)
+    click.echo(f"lockgate: {' '.join(line.split())}", err=True)
+
+
+def each(names: Sequence[str], act: Callable[[str], object], *, patient: bool = False) -> int:
+    """Do it to all of them; print, in their order, what `act` returns, or else the name. One that
+    fails keeps no other from its turn, and the code is the first failure's.
+
+    `patient` says that each may take its time, so that they are done side by side.
+    """
+    code = OK
+    for name, outcome in _side_by_side(names, act) if patient else _one_by_one(names, act):
+        if isinstance(outcome, Exception):
+            told = report(outcome)
+            code = code or told
+        else:
+            click.echo(name if outcome is None else outcome)
+    return code
+
+
+def _tried(act: Callable[[str], object], name: str) -> object:
+    try:
+        return act(name)
+    except Exception as problem:
+        return problem
+
+
+def _one_by_one(
+    names: Sequence[str], act: Callable[[str], object]
+) -> Iterator[tuple[str, object]]:
+    for name in names:
+        yield name, _tried(act, name)
+
+
+def _side_by_side(
+    names: Sequence[str], act: Callable[[str], object]
+) -> Iterator[tuple[str, object]]:
+    """By threads that nobody joins: who presses Ctrl-C does not wait for the most patient, and
+    what is left half done the next command finishes."""
+    outcomes: list[tuple[str, Future[object]]] = [(name, Future()) for name in names]
+    ahead = deque(outcomes)
+
+    def work() -> None:
+        while ahead:
+            try:
+                name, future = ahead.popleft()
+            except IndexError:  # another was faster
+                return
+            future.set_result(_tried(act, name))
+
+    for _ in outcomes[:SIDE_BY_SIDE]:
+        Thread(target=work, daemon=True).start()
+    for name, future in outcomes:
+        yield name, future.result()

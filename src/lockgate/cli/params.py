@@ -1,0 +1,48 @@
+"""What is written on the command line, made into values: sizes, pairs, names."""
+
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SIZE_FORM = re.compile(r"(\d{1,19}(?:\.\d{1,9})?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
+UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
+
+
+def size(text: str) -> int:
+    """Bytes: `1048576`, `64m`, `1.5g`, `512KiB`; a unit is a power of 1024. Raises `ValueError`."""
+    form = SIZE_FORM.fullmatch(text.strip())
+    if form is None:
+        raise ValueError(f"{text!r} is no size: write bytes, or a number with k, m, g or t")
+    number, unit = form.groups()
+    return int(Fraction(number) * 2 ** UNITS[unit.lower()])
+
+
+class Size(click.ParamType):
+    name = "bytes"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return size(value)
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+def pairs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+    """`K=V` given any number of times; the last one wins."""
+    found: dict[str, str] = {}
+    for entry in value:
+        key, equals, text = entry.partition("=")
+        if not key or not equals:
+            raise click.BadParameter(f"{entry!r} is no pair: write KEY=VALUE", ctx, param)
+        found[key] = text
+    return found

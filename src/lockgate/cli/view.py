@@ -1,0 +1,246 @@
+"""Engine values as people and scripts are shown them: plain dictionaries, and words.
+
+Pure. The keys of the dictionaries are what scripts rely on; they are added to, never renamed.
+"""
+
+import shlex
+import signal
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lockgate.effects.model import Order
+from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
+from lockgate.effects.ports import Event, Image
+from lockgate.statemachine.inputs import (
+    Command,
+    Died,
+    Input,
+    Kill,
+    Remove,
+    Restart,
+    Resumed,
+    Salvaged,
+    Stop,
+)
+from lockgate.statemachine.law import RESTING
+from lockgate.statemachine.record import RESOURCES, Record
+from lockgate.statemachine.status import Presence
+from lockgate.statemachine.step import admissible
+
+SHORT = 12
+"""Hex digits of an id that are shown where it need not be whole."""
+
+AGES = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def rfc3339(at: int) -> str | None:
+    """Nanoseconds since the Unix epoch as RFC 3339 in UTC, none of them lost; None for never."""
+    if not at:
+        return None
+    seconds, nanoseconds = divmod(at, 10**9)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09}Z"
+
+
+def ago(at: int, now: int) -> str | None:
+    """How long it has been, in the largest unit that fits; None for never."""
+    if not at:
+        return None
+    past = max(0, now - at) // 10**9
+    for length, unit in AGES:
+        if past >= length:
+            count = past // length
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+# ---- containers --------------------------------------------------------------------------
+
+
+def container(record: Record) -> dict[str, Any]:
+    """All there is to know of it. Times are RFC 3339 or null, sizes bytes, timeouts seconds."""
+    config = record.config
+    return {
+        "id": record.id,
+        "name": config.name,
+        "state": record.status,
+        "exit_code": record.exit_code,
+        "pid": record.process.pid if record.process else None,
+        "mounted": record.mount is Presence.PRESENT,
+        "mountpoint": record.mountpoint or None,
+        "created_at": rfc3339(config.created_at),
+        "started_at": rfc3339(record.started_at),
+        "finished_at": rfc3339(record.finished_at),
+        "oom_killed": record.oom_killed,
+        "operation": str(record.operation.verb) if record.operation else None,
+        "legal": [str(verb) for verb in admissible(record)],
+        "epoch": record.epoch,
+        "exit_reason": record.exit_reason or None,
+        "stopped_by_user": record.stopped_by_user,
+        "faults": record.faults,
+        "presences": {name: getattr(record, name) for name in RESOURCES},
+        "netns": record.netns or None,
+        "image": config.image or None,
+        "image_id": config.image_id or None,
+        "rootfs": config.rootfs or None,
+        "command": config.command,
+        "env": config.env,
+        "workdir": config.workdir,
+        "user": config.user or None,
+        "hostname": config.hostname or None,
+        "network": config.network,
+        "memory": config.memory or None,
+        "stop_signal": signal_name(config.stop_signal),
+        "stop_timeout": config.stop_timeout,
+        "labels": dict(config.labels),
+        "annotations": dict(config.annotations),
+        "auto_remove": config.auto_remove,
+    }
+
+
+def busy_or_live(record: Record) -> bool:
+    """Is it anything but at rest?"""
+    return record.status not in RESTING or bool(record.todo)
+
+
+CONTAINERS = ("ID", "NAME", "STATE", "EXIT", "PID", "CREATED", "IMAGE", "COMMAND")
+
+
+def container_row(record: Record, now: int) -> tuple[object, ...]:
+    config = record.config
+    state = str(record.status)
+    if record.operation:
+        state += f" ({record.operation.verb})"
+    return (
+        record.id[:SHORT],
+        config.name,
+        state,
+        record.exit_code,
+        record.process.pid if record.process else None,
+        ago(config.created_at, now),
+        config.image or config.rootfs,
+        shortened(shlex.join(config.command)),
+    )
+
+
+def shortened(text: str, most: int = 40) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+# ---- images ------------------------------------------------------------------------------
+
+
+def image(one: Image) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "id": one.id,
+        "layers": one.layers,
+        "command": one.command,
+        "env": one.env,
+        "workdir": one.workdir,
+        "user": one.user or None,
+        "stop_signal": one.stop_signal or None,
+        "size": one.size,
+        "created_at": rfc3339(one.created_at),
+    }
+
+
+IMAGES = ("NAME", "ID", "SIZE", "CREATED", "COMMAND")
+
+
+def image_row(one: Image, now: int) -> tuple[object, ...]:
+    return (
+        one.name,
+        one.id[:SHORT],
+        sized(one.size),
+        ago(one.created_at, now),
+        shortened(shlex.join(one.command)),
+    )
+
+
+def sized(count: int) -> str:
+    """Bytes in decimal units, as disks are sold."""
+    number, units = float(count), iter(("B", "kB", "MB", "GB"))
+    unit = next(units)
+    while number >= 1000 and (larger := next(units, "")):
+        number, unit = number / 1000, larger
+    return f"{number:.1f} {unit}" if unit != "B" else f"{count} B"
+
+
+# ---- events and histories ----------------------------------------------------------------
+
+
+def event(one: Event) -> dict[str, Any]:
+    return {
+        "number": one.number,
+        "at": rfc3339(one.at),
+        "container": one.container,
+        "name": one.name,
+        "event": one.event,
+        "exit_code": one.exit_code,
+        "signal": signal_name(one.signal) if one.signal else None,
+    }
+
+
+def event_line(one: Event) -> str:
+    """One line for a person, in an order that lines up while they come in one by one."""
+    detail = f" (exit code {one.exit_code})" if one.exit_code is not None else ""
+    detail += f" ({signal_name(one.signal)})" if one.signal else ""
+    return f"{one.number:>6}  {rfc3339(one.at)}  {one.container[:SHORT]}  {one.name}  {one.event}{detail}"
+
+
+def signal_name(number: int) -> str:
+    """`SIGTERM`; a number where there is no name, as for most real-time signals."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def heard(given: Input, asked: Mapping[int, str]) -> str:
+    """An input in words; `asked` says what was ordered under which ticket."""
+    match given:
+        case Done(ticket, fact):
+            return f"{asked.get(ticket, 'an order')} done{_fact(fact)}"
+        case Failed(ticket, fault):
+            return f"{asked.get(ticket, 'an order')} failed: {fault.reason}"
+        case Died(epoch, end):
+            return f"died (run {epoch}, exit code {end.code})"
+        case Resumed():
+            return "resumed by another process"
+        case Salvaged():
+            return "record unreadable: nothing is known"
+        case _:
+            return _command(given)
+
+
+def _fact(fact: Fact | None) -> str:
+    match fact:
+        case Created(process):
+            return f" (pid {process.pid})"
+        case Exited(code):
+            return f" (exit code {code})"
+        case _:
+            return ""
+
+
+def _command(command: Command) -> str:
+    match command:
+        case Kill(signal=number):
+            return f"kill {signal_name(number)}"
+        case Stop(timeout) | Restart(timeout) | Remove(timeout=timeout) if timeout is not None:
+            return f"{command.verb} (timeout {timeout} s)"
+        case _:
+            return str(command.verb)
+
+
+def kind(order: Order) -> str:
+    """The effect's name, as histories spell it."""
+    return str(type(order.effect).__struct_config__.tag)
+
+
+def orders(asked: Sequence[Order]) -> str:
+    return ", ".join(kind(order) + (" (again)" if order.again else "") for order in asked)
+
+
+ENTRIES = ("SEQ", "TIME", "HEARD", "ASKED FOR", "DIGEST")

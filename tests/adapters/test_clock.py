@@ -1,0 +1,13 @@
+"""The clock tells the time of day in nanoseconds."""
+
+import time
+
+from lockgate.adapters.clock import SystemClock
+from lockgate.effects.ports import Clock
+
+
+def test_it_tells_nanoseconds_since_the_unix_epoch() -> None:
+    clock: Clock = SystemClock()
+    before = time.time_ns()
+    now = clock.now()
+    assert before <= now <= time.time_ns()

@@ -1,0 +1,93 @@
+"""Reading what the monitor wrote down of what the container wrote."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockgate.adapters.logs import CHUNK, FileLogs, parsed
+from lockgate.effects.config import Config
+from lockgate.effects.ports import LogLine
+
+CONFIG = Config(id="c0ffee")
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "containers" / "c0ffee" / "ctr.log"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+@pytest.fixture
+def logs(tmp_path: Path, log: Path) -> FileLogs:
+    return FileLogs(tmp_path)
+
+
+def test_lines_have_a_time_a_stream_and_a_text(logs: FileLogs, log: Path) -> None:
+    log.write_text("T1 stdout F hello, world\nT2 stderr P half\nT3 stderr F  a line\n")
+    lines, offset = logs.read(CONFIG)
+    assert lines == (
+        LogLine("T1", "stdout", "hello, world"),
+        LogLine("T2", "stderr", "half", partial=True),
+        LogLine("T3", "stderr", " a line"),
+    )
+    assert offset == log.stat().st_size
+    assert logs.read(CONFIG, offset) == ((), offset)
+
+
+def test_an_unfinished_line_is_left_for_the_next_time(logs: FileLogs, log: Path) -> None:
+    log.write_text("T1 stdout F one\nT2 stdo")
+    lines, offset = logs.read(CONFIG)
+    assert [line.text for line in lines] == ["one"]
+    with log.open("a") as file:
+        file.write("ut F two\n")
+    assert [line.text for line in logs.read(CONFIG, offset)[0]] == ["two"]
+
+
+def test_an_empty_line_of_the_container_is_a_line(logs: FileLogs, log: Path) -> None:
+    log.write_text("T1 stdout F \nT2 stdout F x\n")
+    assert [line.text for line in logs.read(CONFIG)[0]] == ["", "x"]
+
+
+def test_no_log_is_no_lines(logs: FileLogs) -> None:
+    assert logs.read(CONFIG, 7) == ((), 7)
+
+
+def test_a_log_that_was_cut_down_is_read_from_its_beginning(logs: FileLogs, log: Path) -> None:
+    log.write_text("T1 stdout F new\n")
+    assert [line.text for line in logs.read(CONFIG, 10_000)[0]] == ["new"]
+
+
+def test_a_link_in_its_place_is_not_followed(logs: FileLogs, log: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("T stdout F secret\n")
+    log.symlink_to(tmp_path / "secret")
+    with pytest.raises(OSError):
+        logs.read(CONFIG)
+
+
+def test_a_line_without_end_is_given_in_pieces(logs: FileLogs, log: Path) -> None:
+    log.write_bytes(b"x" * (CHUNK + 5))
+    lines, offset = logs.read(CONFIG)
+    assert (len(lines), len(lines[0].text), offset) == (1, CHUNK, CHUNK)
+    assert logs.read(CONFIG, offset) == ((), offset)
+
+
+@given(st.binary(max_size=80).filter(lambda data: b"\n" not in data))
+def test_any_bytes_are_a_line(data: bytes) -> None:
+    assert parsed(data).stream in ("stdout", "stderr", "")
+
+
+def test_waiting_ends_when_there_is_more(logs: FileLogs, log: Path) -> None:
+    log.write_text("T1 stdout F one\n")
+    _, offset = logs.read(CONFIG)
+    waiter = threading.Thread(target=logs.wait, args=(CONFIG, offset, 30.0))
+    waiter.start()
+    with log.open("a") as file:
+        file.write("T2 stdout F two\n")
+    waiter.join(10)
+    assert not waiter.is_alive()
+    logs.wait(CONFIG, offset, 30.0)  # what is there already is not waited for
+    logs.wait(Config(id="none"), 0, 30.0)
