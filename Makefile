@@ -46,6 +46,9 @@ cover: setup ## branch coverage of the pure rooms and the interpreter: must be w
 explore: setup ## every reachable place of one container, with all faults
 	@$(BIN)/python -m lockgate.testing
 
+mutants: setup ## the law broken on purpose, one way at a time: each must be caught
+	@$(BIN)/python -m lockgate.testing --mutants
+
 bench: setup ## what is compared with whom
 	@$(BIN)/pip install -q -e '.[bench]'
 	@for one in step life scale start_up; do $(BIN)/python benchmarks/$$one.py || exit 1; done

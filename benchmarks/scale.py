@@ -7,6 +7,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lockgate import Engine
@@ -43,13 +44,14 @@ def main() -> None:
             for known, engine in engines.items():
                 seen = results.setdefault(known, {})
                 web = engine.create(name="web", image="busybox")
-                for name, call in {
-                    "start": lambda e=engine: e.start("web"),
-                    "inspect": lambda e=engine: e.inspect("web"),
-                    "pause": lambda e=engine: e.pause("web"),
-                    "unpause": lambda e=engine: e.unpause("web"),
-                    "remove --force": lambda e=engine, i=web.id: e.remove(i, force=True),
-                }.items():
+                calls: dict[str, Callable[[], object]] = {
+                    "start": partial(engine.start, "web"),
+                    "inspect": partial(engine.inspect, "web"),
+                    "pause": partial(engine.pause, "web"),
+                    "unpause": partial(engine.unpause, "web"),
+                    "remove --force": partial(engine.remove, web.id, force=True),
+                }
+                for name, call in calls.items():
                     seen.setdefault(name, []).append(timed(call))
         print(f"{'':16} {'10 known':>10} {'10,000':>10}  ms (median)   ratio")
         for name in results[10]:

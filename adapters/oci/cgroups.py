@@ -122,17 +122,16 @@ class Cgroups(Struct, frozen=True):
 
         Raises `PortError("failed")` when one cannot be removed after all.
         """
+        left = self.directories(path)
         for pause in _PAUSES:
-            if not (left := self.directories(path)):
+            if not left:
                 return
             self.kill(path, patience)
-            if all([_removed(place) for place in left]):
-                return
-            time.sleep(pause)
-        left = self.directories(path)
+            left = tuple(place for place in left if not _removed(place))
+            if left:
+                time.sleep(pause)
         if left:
-            reason = f"cannot remove cgroup {left[0]}: it is still in use"
-            raise PortError("failed", reason)
+            raise PortError("failed", f"cannot remove cgroup {left[0]}: it is still in use")
 
     def _places(self, path: str) -> tuple[tuple[Hierarchy, Path], ...]:
         inner = _checked(path)
@@ -200,11 +199,13 @@ def _write(path: Path, text: str) -> None:
 
 def _removed(place: Path) -> bool:
     """Whether this cgroup and those below it are gone now."""
-    for below, _, _ in os.walk(place, topdown=False):
-        try:
-            Path(below).rmdir()
-        except FileNotFoundError:
-            pass
-        except OSError:
-            return False
+    try:
+        place.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        with os.scandir(place) as entries:
+            inside = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+        staying = [below for below in inside if not _removed(below)]
+        return bool(inside) and not staying and _removed(place)
     return True

@@ -21,7 +21,7 @@ from lockgate.effects.model import Process
 from lockgate.effects.outcome import UNKNOWN_EXIT, Exited, PortError
 
 _LIMIT = 16  # bytes; "-1" to "255" need three
-_CODE = re.compile(rb"-1|[0-9]{1,3}")
+_CODE = re.compile(rb"-1|0|[1-9][0-9]{0,2}")
 _NEWS = Mask.MOVED_TO | Mask.CREATE | Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.ONLYDIR
 
 

@@ -69,8 +69,9 @@ def launch(
 
 
 def command_line(run: Run, config: Config, conmon: Path, runtime: RuntimeCommand) -> list[str]:
-    """What conmon is called with. `--full-attach` lets paths be longer than a socket's name."""
-    line = [str(conmon), "--api-version", "--full-attach"]
+    """What conmon is called with. `--full-attach` lets paths be longer than a socket's name;
+    with `--no-sync-log` an exit is not held back until the disk has the last line of the log."""
+    line = [str(conmon), "--api-version", "--full-attach", "--no-sync-log"]
     line += ["-c", run.container, "-u", run.container, "-n", config.name or run.container]
     line += ["-b", str(run.bundle), "-p", str(run.pidfile), "-P", str(run.monitor_pidfile)]
     line += ["--exit-dir", str(run.exits), "--persist-dir", str(run.persist)]

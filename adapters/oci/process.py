@@ -148,7 +148,8 @@ def descendants(process: Process) -> tuple[Process, ...]:
 
 def pids() -> tuple[int, ...]:
     """All there are now."""
-    return tuple(int(name) for name in os.listdir("/proc") if name.isdecimal())
+    with os.scandir("/proc") as entries:
+        return tuple(int(entry.name) for entry in entries if entry.name.isdecimal())
 
 
 def stat_of(pid: int) -> Stat | None:

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -108,7 +109,7 @@ class Run(Struct, frozen=True):
     def others(self) -> tuple["Run", ...]:
         """Other runs of this container that have left something."""
         try:
-            names = os.listdir(self.directory.parent)
+            names = [path.name for path in self.directory.parent.iterdir()]
         except (FileNotFoundError, NotADirectoryError):
             return ()
         epochs = (int(name) for name in names if name.isdecimal() and name.isascii())
@@ -180,12 +181,12 @@ class Run(Struct, frozen=True):
         if pid <= 1 or (process := identify(pid)) is None:
             return None
         try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
+            with Path(f"/proc/{pid}/cmdline").open("rb") as file:
                 words = file.read(ANSWER_LIMIT).split(b"\0")
         except (FileNotFoundError, ProcessLookupError):
             return None
         ours = (b"--exit-dir", os.fsencode(self.exits))
-        if ours not in zip(words, words[1:]):
+        if ours not in pairwise(words):
             return None
         return process if alive(process) else None
 

@@ -57,12 +57,13 @@ def words(value: Sequence[str] | str, what: str) -> tuple[str, ...]:
 
 
 def environment(value: Mapping[str, str] | Iterable[str]) -> tuple[str, ...]:
-    pairs = [f"{k}={v}" for k, v in value.items()] if isinstance(value, Mapping) else list(value)
+    written = value if not isinstance(value, Mapping) else map("=".join, value.items())
+    pairs = tuple(written)
     for pair in pairs:
         key, equals, _ = pair.partition("=")
         if not key or not equals or "\0" in pair:
             raise InvalidArgument(f"{pair!r} is no environment entry: write NAME=VALUE")
-    return tuple(pairs)
+    return pairs
 
 
 def pairs(value: Mapping[str, str], what: str) -> tuple[tuple[str, str], ...]:

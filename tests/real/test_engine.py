@@ -197,7 +197,8 @@ class TestOthers:
         record = engine.start("web")
         assert record.monitor is not None and record.process is not None
         os.kill(record.monitor.pid, signal.SIGKILL)
-        until(lambda: not Path(f"/proc/{record.monitor.pid}/exe").exists())  # type: ignore[union-attr]
+        monitor = record.monitor
+        until(lambda: not Path(f"/proc/{monitor.pid}/exe").exists())
         assert engine.inspect("web").status is Status.RUNNING
         ended = engine.kill("web")
         assert (ended.status, ended.exit_code) == (Status.STOPPED, -1)

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from returns.result import Failure, Success
 
-from lockgate.effects.outcome import Exited
+from lockgate.effects.outcome import Done, Exited
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.history import (
     Divergence,
@@ -44,7 +44,7 @@ def written(inputs: Iterable[i.Input]) -> tuple[Record, list[Entry]]:
         tell(given)
         while record.pending:
             order = record.pending[0]
-            tell(i.Done(order.ticket, FACTS.get(type(order.effect).__name__)))
+            tell(Done(order.ticket, FACTS.get(type(order.effect).__name__)))
     return record, entries
 
 

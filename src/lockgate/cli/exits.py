@@ -79,13 +79,14 @@ def _of_the_engine(problem: BaseException) -> tuple[int, str] | None:
             return None
 
 
-def before_it_ran(problem: Exception) -> Exception:
-    """The same problem as `run` tells of it: in the codes no container's own can be taken for."""
+def of_run(problem: Exception) -> Problem | None:
+    """The same problem as `run` tells of it, in codes that few containers use; None where the
+    verdict needs no change."""
     from lockgate.errors import InvalidArgument, OperationFailed
 
     known = verdict(problem)
     if known is None or isinstance(problem, InvalidArgument):
-        return problem
+        return None
     code = NOT_RUN
     if isinstance(problem, OperationFailed):
         code = {"denied": NOT_EXECUTABLE, "missing": NOT_FOUND}.get(problem.fault.kind, NOT_RUN)
@@ -108,9 +109,15 @@ def say(message: str) -> None:
     click.echo(f"lockgate: {' '.join(line.split())}", err=True)
 
 
-def each(names: Sequence[str], act: Callable[[str], object], *, patient: bool = False) -> int:
-    """Do it to all of them; print, in their order, what `act` returns, or else the name. One that
-    fails keeps no other from its turn, and the code is the first failure's.
+def each(
+    names: Sequence[str],
+    act: Callable[[str], object],
+    *,
+    patient: bool = False,
+    tell: bool = False,
+) -> int:
+    """Do it to all of them and print their names, or with `tell` what `act` returns, in their
+    order. One that fails keeps no other from its turn; the code is the first failure's.
 
     `patient` says that each may take its time, so that they are done side by side.
     """
@@ -120,7 +127,7 @@ def each(names: Sequence[str], act: Callable[[str], object], *, patient: bool = 
             told = report(outcome)
             code = code or told
         else:
-            click.echo(name if outcome is None else outcome)
+            click.echo(outcome if tell else name)
     return code
 
 
@@ -131,9 +138,7 @@ def _tried(act: Callable[[str], object], name: str) -> object:
         return problem
 
 
-def _one_by_one(
-    names: Sequence[str], act: Callable[[str], object]
-) -> Iterator[tuple[str, object]]:
+def _one_by_one(names: Sequence[str], act: Callable[[str], object]) -> Iterator[tuple[str, object]]:
     for name in names:
         yield name, _tried(act, name)
 

@@ -1,14 +1,10 @@
 """What is written on the command line, made into values: sizes, pairs, names."""
 
 import re
-from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 SIZE_FORM = re.compile(r"(\d{1,19}(?:\.\d{1,9})?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
 UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
@@ -26,9 +22,7 @@ def size(text: str) -> int:
 class Size(click.ParamType):
     name = "bytes"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
         try:
@@ -46,3 +40,21 @@ def pairs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) ->
             raise click.BadParameter(f"{entry!r} is no pair: write KEY=VALUE", ctx, param)
         found[key] = text
     return found
+
+
+SIZE = Size()
+
+NAMES = click.argument("names", metavar="NAME...", nargs=-1, required=True)
+"""Containers by name, id, or the beginning of an id that only one has."""
+
+NAME = click.argument("name", metavar="NAME")
+
+patience = click.option(
+    "-t",
+    "--timeout",
+    metavar="S",
+    type=int,
+    help="Seconds of patience before SIGKILL; left out: as the container was made.",
+)
+
+JSON = click.option("--json", "as_json", is_flag=True, help="For scripts.")

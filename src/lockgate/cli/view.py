@@ -5,13 +5,14 @@ Pure. The keys of the dictionaries are what scripts rely on; they are added to, 
 
 import shlex
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
 from lockgate.effects.ports import Event, Image
+from lockgate.statemachine.history import Entry
 from lockgate.statemachine.inputs import (
     Command,
     Died,
@@ -182,11 +183,19 @@ def event(one: Event) -> dict[str, Any]:
     }
 
 
+EVENT_LINE = "{:>6}  {:<30}  {:<12}  {:<22}  {}"
+"""Fixed columns: events are shown while they come in, so the widest is not known yet."""
+
+EVENTS = EVENT_LINE.format("NUMBER", "TIME", "CONTAINER", "EVENT", "NAME")
+
+
 def event_line(one: Event) -> str:
-    """One line for a person, in an order that lines up while they come in one by one."""
-    detail = f" (exit code {one.exit_code})" if one.exit_code is not None else ""
-    detail += f" ({signal_name(one.signal)})" if one.signal else ""
-    return f"{one.number:>6}  {rfc3339(one.at)}  {one.container[:SHORT]}  {one.name}  {one.event}{detail}"
+    what = one.event
+    if one.signal:
+        what += f" {signal_name(one.signal)}"
+    if one.exit_code is not None:
+        what += f" (exit code {one.exit_code})"
+    return EVENT_LINE.format(one.number, rfc3339(one.at), one.container[:SHORT], what, one.name)
 
 
 def signal_name(number: int) -> str:
@@ -244,3 +253,11 @@ def orders(asked: Sequence[Order]) -> str:
 
 
 ENTRIES = ("SEQ", "TIME", "HEARD", "ASKED FOR", "DIGEST")
+
+
+def entry_rows(entries: Iterable[Entry]) -> Iterator[tuple[object, ...]]:
+    asked: dict[int, str] = {}
+    for entry in entries:
+        said = heard(entry.given, asked)
+        asked |= {order.ticket: kind(order) for order in entry.orders}
+        yield entry.seq, rfc3339(entry.at), said, orders(entry.orders), entry.digest

@@ -272,7 +272,7 @@ class OneContainer:
             self._sound = known
 
     def _can_run(self, node: Node) -> None:
-        helpful = {Status.PAUSED: i.Unpause(), Status.STOPPING: i.Stop()}
+        helpful: dict[Status, i.Command] = {Status.PAUSED: i.Unpause(), Status.STOPPING: i.Stop()}
         for _ in range(4):
             if node.record.status is Status.RUNNING and node.world.runtime == "running":
                 return

@@ -1,0 +1,148 @@
+"""The page `lockgate --help`: which commands there are, in the order of a container's life, and
+how every one of them ends."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+import lockgate
+from lockgate.cli import exits, host, images, life, looking, past, run
+from lockgate.cli.session import Session, default_root, opened
+
+Sections = Sequence[tuple[str, Sequence[click.Command]]]
+
+SECTIONS: Sections = (
+    ("Images", (images.image,)),
+    (
+        "The life of a container",
+        (
+            run.create,
+            run.run,
+            life.init,
+            life.start,
+            life.pause,
+            life.unpause,
+            life.restart,
+            life.stop,
+            life.kill,
+            life.wait,
+            life.cleanup,
+            life.rm,
+        ),
+    ),
+    ("How things are", (looking.ps, looking.inspect, looking.logs, looking.events)),
+    ("How they came to be", (past.history, past.replay)),
+    ("The law and this machine", (past.diagram, host.doctor, host.version)),
+)
+
+EXAMPLE = """\
+lockgate image import busybox rootfs.tar
+lockgate run --rm --image busybox -- echo hello
+lockgate create --name web --image busybox -- sleep 60
+lockgate start web && lockgate ps && lockgate stop -t 2 web
+lockgate history web && lockgate replay web"""
+
+COMPLETION = 'eval "$(_LOCKGATE_COMPLETE=bash_source lockgate)"    # or zsh_source, fish_source'
+
+
+class Lockgate(click.Group):
+    """A group whose help is in sections, and whose every end is an exit code and one line."""
+
+    def __init__(self, *args: Any, sections: Sections = (), **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        self._sections = sections
+        for _, commands in sections:
+            for command in commands:
+                self.add_command(command)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of a life, not of the alphabet
+
+    def main(self, *args: Any, standalone_mode: bool = True, **rest: Any) -> Any:
+        """Commands return their exit codes; problems have theirs from `exits`."""
+        if standalone_mode:
+            self._ended(*args, **rest)
+        return super().main(*args, standalone_mode=False, **rest)
+
+    def _ended(self, *args: Any, **rest: Any) -> NoReturn:
+        try:
+            code = super().main(*args, standalone_mode=False, **rest)
+        except click.exceptions.NoArgsIsHelpError as nothing:
+            nothing.show()
+            code = exits.USAGE
+        except click.Abort:  # as click tells of a Ctrl-C
+            code = exits.INTERRUPTED
+        except Exception as problem:
+            code = exits.report(problem)
+        sys.exit(code)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Commands first: they are what the page is opened for."""
+        self.format_commands(ctx, formatter)
+        click.Command.format_options(self, ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections = [(title, list(_rows(commands))) for title, commands in self._sections]
+        width = max(len(name) for _, rows in sections for name, _ in rows)
+        for title, rows in sections:
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), text) for name, text in rows])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit codes"):
+            width = max(len(code) for code, _ in exits.MEANINGS)
+            formatter.write_dl([(code.ljust(width), text) for code, text in exits.MEANINGS])
+        for title, lines in (("Example", EXAMPLE), ("Completion", COMPLETION)):
+            with formatter.section(title):
+                for line in lines.splitlines():
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+def _rows(commands: Sequence[click.Command]) -> "list[tuple[str, str]]":
+    """Name and short help; a group's commands stand for it."""
+    rows: list[tuple[str, str]] = []
+    for command in commands:
+        if isinstance(command, click.Group):
+            for inner in command.commands.values():
+                rows.append((f"{command.name} {inner.name}", inner.get_short_help_str(80)))
+        else:
+            rows.append((command.name or "", command.get_short_help_str(80)))
+    return rows
+
+
+@click.group(
+    cls=Lockgate,
+    sections=SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    envvar="LOCKGATE_ROOT",
+    show_envvar=True,
+    default=default_root,
+    show_default="/var/lib/lockgate for root, else ~/.local/share/lockgate",
+    help="Where everything is kept.",
+)
+@click.option(
+    "--runtime",
+    metavar="NAME|PATH",
+    envvar="LOCKGATE_RUNTIME",
+    show_envvar=True,
+    show_default="one that works here",
+    help="The OCI runtime.",
+)
+@click.version_option(lockgate.__version__, prog_name="lockgate", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context, root: Path, runtime: str | None) -> None:
+    """Containers that change their state only as the law allows: one step at a time, under a lock,
+    written down before it is done. No daemon; all there is, is in one folder.
+
+    A NAME is a container's name, its id, or the beginning of an id that no other has. Where several
+    may be given, all are done; the exit code is that of the first that failed.
+    """
+    context.obj = Session(context, root, runtime, context.obj or opened)

@@ -1,0 +1,34 @@
+"""What this machine offers, and what is installed on it."""
+
+import platform
+
+import click
+
+import lockgate
+from lockgate.cli import exits, output
+from lockgate.cli.params import JSON
+
+
+@click.command(short_help="Check what this machine offers, advise.")
+@JSON
+def doctor(as_json: bool) -> int:
+    """Look at what containers need of this machine: kernel, runtime, monitor, rights. Changes
+    nothing; exits with 1 if something is missing."""
+    from lockgate.adapters.oci.choose import survey
+
+    checks = survey().checks
+    if as_json:
+        output.as_json(checks)
+    else:
+        rows = [(one.verdict, one.name, one.found, one.advice) for one in checks]
+        output.table(("VERDICT", "CHECK", "FOUND", "ADVICE"), rows)
+    return exits.FAILURE if any(one.verdict == "missing" for one in checks) else exits.OK
+
+
+@click.command(short_help="Tell the versions: of lockgate, its law, Python.")
+def version() -> int:
+    """Tell the versions that a report of a problem should name."""
+    from lockgate.statemachine.law import LAW
+
+    click.echo(f"lockgate {lockgate.__version__}, law {LAW}, Python {platform.python_version()}")
+    return exits.OK

@@ -1,0 +1,197 @@
+"""`create` and `run`: one set of wishes, and what it means to stay with a container to its end.
+
+The rule of staying: while we do, the signals that would end us are the container's.
+"""
+
+import signal
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockgate.cli import exits
+from lockgate.cli.params import SIZE, pairs
+from lockgate.cli.session import Session, pass_session
+from lockgate.cli.streams import show
+
+if TYPE_CHECKING:
+    from lockgate.engine import Engine
+    from lockgate.statemachine.record import Record
+
+PASSED_ON = (signal.SIGINT, signal.SIGTERM)
+ENOUGH = 3
+"""The signal that is passed on as SIGKILL: by then, the container has shown that it will not go."""
+
+MOMENT = 0.02
+"""Seconds between two attempts to pass on a signal that came before there was a process."""
+
+UNKNOWN = -1
+"""The exit code of an end that nobody saw."""
+
+WISHES = (
+    click.argument("command", metavar="[--] [CMD]...", nargs=-1, type=click.UNPROCESSED),
+    click.option("--name", metavar="N", default="", help="Its name; left out: the id's beginning."),
+    click.option("--image", metavar="NAME", default="", help="The image it is made from, …"),
+    click.option("--rootfs", metavar="DIR", default="", help="… or a root filesystem, in place."),
+    click.option(
+        "--net",
+        "network",
+        type=click.Choice(["none", "host"]),
+        default="none",
+        show_default=True,
+        help="A network namespace of its own with nothing in it, or the host's.",
+    ),
+    click.option("-m", "--memory", type=SIZE, default=0, help="Limit: bytes, or 64m, 1.5g."),
+    click.option("-e", "--env", metavar="K=V", multiple=True, help="Environment; any number."),
+    click.option("-w", "--workdir", metavar="DIR", default="", help="Where its process begins."),
+    click.option("-u", "--user", metavar="U[:G]", default="", help="Name or number, group too."),
+    click.option("--hostname", metavar="H", default="", help="Left out: the id's beginning."),
+    click.option("--stop-signal", metavar="S", default="", help="What `stop` sends [TERM]."),
+    click.option(
+        "--stop-timeout",
+        metavar="S",
+        type=int,
+        default=10,
+        show_default=True,
+        help="Seconds from the stop signal to SIGKILL.",
+    ),
+    click.option(
+        "-l", "--label", "labels", metavar="K=V", multiple=True, callback=pairs, help="Any number."
+    ),
+    click.option(
+        "--annotation",
+        "annotations",
+        metavar="K=V",
+        multiple=True,
+        callback=pairs,
+        help="For the OCI runtime; any number.",
+    ),
+    click.option(
+        "--rm", "auto_remove", is_flag=True, help="Remove it when `run` or `wait` saw its end."
+    ),
+)
+"""Parameters of the names and types that `Engine.create` has."""
+
+ITS_OWN = {"allow_interspersed_args": False}
+"""From the first word of the container's command on, options are the container's."""
+
+
+def wishes(command: Callable[..., int]) -> Callable[..., int]:
+    for one in reversed(WISHES):
+        command = one(command)
+    return command
+
+
+@click.command(short_help="Make a container; nothing runs yet.", context_settings=ITS_OWN)
+@wishes
+@pass_session
+def create(session: Session, **asked: Any) -> int:
+    """Make a container: claim its name, make its writable layer. Prints the id; nothing runs yet.
+
+    What is left out is taken from the image.
+    """
+    click.echo(session.engine.create(**asked).id)
+    return exits.OK
+
+
+@click.command(short_help="Make a container, start it, stay to its end.", context_settings=ITS_OWN)
+@click.option("-d", "--detach", is_flag=True, help="Print the id and leave it running.")
+@wishes
+@pass_session
+def run(session: Session, detach: bool, **asked: Any) -> int:
+    """Make a container, start it, show what it writes, and exit with its exit code.
+
+    SIGINT and SIGTERM are passed on to it; the third one as SIGKILL. What goes wrong before it
+    runs has codes of its own: 126 if the command cannot be executed, 127 if it was not found, 125
+    for all else.
+    """
+    try:
+        engine = session.engine
+        record = engine.create(**asked)
+        with ExitStack() as stack:
+            if record.config.auto_remove:
+                stack.callback(_removed, engine, record.id)
+            if not detach:
+                return _stayed(engine, record)
+            engine.start(record.id)
+            stack.pop_all()  # it lives on, and so does the wish
+            click.echo(record.id)
+            return exits.OK
+    except Exception as problem:
+        told = exits.of_run(problem)
+        if told is None:
+            raise
+        raise told from problem
+
+
+def _stayed(engine: "Engine", record: "Record") -> int:
+    """Start it, show what it writes, and return its exit code."""
+    with _passing_on(engine, record.id):
+        show(engine.run_to_end(record.id))
+        code = engine.wait(record.id)
+    if code != UNKNOWN:
+        return code
+    reason = engine.inspect(record.id).exit_reason
+    name = record.config.name
+    raise exits.Problem(f"how container {name} ended is not known: {reason}", exits.NOT_RUN)
+
+
+def _removed(engine: "Engine", container: str) -> None:
+    from lockgate.errors import NoSuchContainer
+
+    try:
+        engine.remove(container, force=True)
+    except NoSuchContainer:
+        pass  # somebody else was faster
+    except Exception as problem:
+        exits.report(problem)  # the exit code stays the container's
+
+
+# ---- signals -----------------------------------------------------------------------------
+
+
+@contextmanager
+def _passing_on(engine: "Engine", container: str) -> Generator[None]:
+    """SIGINT and SIGTERM are the container's, from before it is started.
+
+    The handlers only take note: whoever they interrupt may hold the container's lock, so that it
+    takes another thread to ask the engine for anything.
+    """
+    noted: SimpleQueue[int | None] = SimpleQueue()
+    over = Event()
+    before = {one: signal.signal(one, lambda number, _: noted.put(number)) for one in PASSED_ON}
+    carrier = Thread(target=_carry, args=(engine, container, noted.get, over), daemon=True)
+    carrier.start()
+    try:
+        yield
+    finally:
+        over.set()
+        noted.put(None)
+        carrier.join()
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _carry(engine: "Engine", container: str, noted: Callable[[], int | None], over: Event) -> None:
+    for count, number in enumerate(iter(noted, None), start=1):
+        _carried(engine, container, signal.SIGKILL if count >= ENOUGH else number, over)
+
+
+def _carried(engine: "Engine", container: str, number: int, over: Event) -> None:
+    """Pass one signal on as soon as there is a process to take it."""
+    from lockgate.errors import IllegalState, LockgateError
+    from lockgate.statemachine.status import Status
+
+    while not over.is_set():
+        try:
+            engine.kill(container, number)
+            return
+        except IllegalState as refused:
+            if refused.refusal.status not in (Status.CONFIGURED, Status.CREATED):
+                return  # it has ended: nobody is left to hear it
+            over.wait(MOMENT)
+        except LockgateError:
+            return  # it ended under our hands, or is gone
