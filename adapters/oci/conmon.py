@@ -9,11 +9,11 @@ from pathlib import Path
 
 from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.cgroups import Cgroups
-from lockgate.adapters.oci.command import RuntimeCommand, kind_of
+from lockgate.adapters.oci.command import RuntimeCommand, State, kind_of
 from lockgate.adapters.oci.launch import failure, heard, launch
 from lockgate.adapters.oci.process import identify, send
 from lockgate.adapters.oci.removal import Removal
-from lockgate.adapters.oci.run import Answer, Run
+from lockgate.adapters.oci.run import Run
 from lockgate.effects.config import Config
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import Created, Exited, Fault, PortError
@@ -58,7 +58,7 @@ class ConmonRuntime:
         cgroup = _cgroup(config)
         self._cgroups.directories(cgroup)  # refuses a path that could lead elsewhere
         if again:
-            if adopted := self._adopted(config, run):
+            if adopted := self._adopted(run):
                 return adopted
             for each in (run, *run.others()):
                 self._removal(config, each).demolish(None, None)
@@ -166,33 +166,28 @@ class ConmonRuntime:
         if answer is None or answer.data <= 1:
             why = failure(run, answer, said)
             raise PortError(kind_of(why), f"{self._command.name} cannot create it: {why}")
-        return self._standing(run, answer)
-
-    def _adopted(self, config: Config, run: Run) -> Created | None:
-        """What an earlier attempt has made or is still making, if that is whole."""
-        if not run.exists():
-            return None
-        try:
-            answer = heard(run, time.monotonic() + self._patience, search=True)
-        except TimeoutError:
-            return None
-        if answer is None or answer.data <= 1:
-            return None
-        state = self._command.state(run.container)
-        if state.status != "created" or state.pid != answer.data:
-            return None
-        try:
-            return self._standing(run, answer)
-        except PortError:
-            return None
-
-    def _standing(self, run: Run, answer: Answer) -> Created:
         process, monitor = identify(answer.data), run.monitor()
         if process is None:
             raise PortError("failed", f"process {answer.data} ended before it could be started")
         if monitor is None:  # nobody would ever report its exit (HOST §1)
             raise PortError("failed", "the monitor ended before the container could be started")
         return Created(process, monitor)
+
+    def _adopted(self, run: Run) -> Created | None:
+        """What an earlier attempt has made or is still making, if that is whole."""
+        if not run.exists():
+            return None
+        pid = run.pid()
+        if not pid:  # the runtime is not done, or its word is lost
+            try:
+                answer = heard(run, time.monotonic() + self._patience, search=True)
+            except TimeoutError:
+                return None
+            pid = answer.data if answer else 0
+        if pid <= 1 or self._command.state(run.container) != State("created", pid):
+            return None
+        process, monitor = identify(pid), run.monitor(search=True)
+        return Created(process, monitor) if process and monitor else None
 
     def _undone(self, config: Config, run: Run, fault: Fault) -> PortError:
         """The fault of an attempt, after everything of it is removed; dirty if that failed."""

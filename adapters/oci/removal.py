@@ -5,11 +5,14 @@ One rule: the runtime is asked first and believed never. Where its record is dam
 `delete` fails, the same things are found by their names and removed by hand (FAULTS rows k and m).
 """
 
+import signal
+from contextlib import suppress
+
 from msgspec import Struct
 
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.command import RuntimeCommand
-from lockgate.adapters.oci.process import alive, descendants, end, identify, wait_gone
+from lockgate.adapters.oci.process import alive, descendants, end, identify, send, wait_gone
 from lockgate.adapters.oci.run import Run
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
@@ -67,8 +70,12 @@ class Removal(Struct, frozen=True):
         if not self.run.exists() or self.run.answer() is not None:
             return
         while monitor := self.run.monitor(search=True):
-            for each in (*descendants(monitor), monitor):
-                self._ended(each)
+            with suppress(PortError):  # stopped, it begins nothing new, and inherits every orphan
+                send(monitor, signal.SIGSTOP)
+            while family := descendants(monitor):
+                for each in family:
+                    self._ended(each)
+            self._ended(monitor)
 
     def _kill(self, process: Process) -> None:
         """SIGKILL, then thaw: the frozen die when they wake (HOST §2)."""

@@ -81,8 +81,9 @@ class Run(Struct, frozen=True):
 
     @property
     def exit_files(self) -> tuple[Path, Path]:
-        """The monitor writes the second first, each under another name and then renamed."""
-        return self.exits / self.container, self.persist / "exit"
+        """In the order the monitor writes them, each under another name and then renamed. Read in
+        this order, too: whoever looks between the two sees what everybody sees later (P03)."""
+        return self.persist / "exit", self.exits / self.container
 
     @property
     def persist(self) -> Path:
@@ -159,6 +160,12 @@ class Run(Struct, frozen=True):
             number = _ANSWER.match(line)
             return Answer(int(number[1]) if number else -1, text)
 
+    def pid(self) -> int:
+        """The first process, as the runtime wrote at the end of `create`; 0 before. Only a number:
+        whose it is must be asked elsewhere."""
+        text = self._read(self.pidfile, 16).strip()
+        return int(text) if text.isdigit() and int(text) > 1 else 0
+
     def complaints(self) -> bytes:
         """The runtime's log of `create`."""
         return self._read(self.runtime_log, ANSWER_LIMIT)
@@ -172,9 +179,10 @@ class Run(Struct, frozen=True):
         if pid > 1 and (found := self._watcher(pid)):
             return found
         if search:
-            for candidate in pids():
-                if found := self._watcher(candidate):
-                    return found
+            for _ in range(2):  # it forks away from itself once: the first walk may pass between
+                for candidate in pids():
+                    if found := self._watcher(candidate):
+                        return found
         return None
 
     def _watcher(self, pid: int) -> Process | None:

@@ -158,7 +158,7 @@ class Images:
         except FileNotFoundError:
             return
         for file in files:
-            if not _NAME.fullmatch(_name_of(file)):
+            if not _is_record(file):
                 continue  # being written, or none of ours
             try:
                 yield self._read(file)
@@ -271,6 +271,11 @@ def _file_of(name: str) -> str:
 
 def _name_of(file: str) -> str:
     return unquote(file.removesuffix(".json"))
+
+
+def _is_record(file: str) -> bool:
+    name = _name_of(file)
+    return _NAME.fullmatch(name) is not None and _file_of(name) == file
 
 
 def _sync(directory: Path) -> None:

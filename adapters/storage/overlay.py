@@ -178,9 +178,10 @@ def _check_ours(found: int, config: Config, merged: Path) -> None:
     with Path("/proc/thread-self/mountinfo").open() as table:
         for line in table:
             own, _, theirs = line.partition(" - ")
-            if own.startswith(f"{found} "):
+            number, _, _, top, *_ = own.split(" ")
+            if number == str(found):
                 fstype, source = theirs.split(" ")[:2]
-                if (fstype, source) == ("overlay", _source(config)):
+                if (fstype, source, top) == ("overlay", _source(config), "/"):
                     return
                 raise PortError(
                     "refused",

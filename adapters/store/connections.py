@@ -22,8 +22,8 @@ FORK_PATIENCE = 10.0
 class Connections:
     """Lends connections, newest first, and opens one when none is idle. Thread safe.
 
-    `writing` is to be held around a write transaction: SQLite has threads that want to write poll
-    for it, a lock hands over at once.
+    `writing` is to be held around a write transaction: threads would poll for SQLite's own lock,
+    this one is handed over at once.
     """
 
     def __init__(self, path: Path, connect: Callable[[Path], sqlite3.Connection]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 SIZE: Final = 1 << 20
-"""Bytes: about a hundred commits."""
+"""Bytes: some fifty commits."""
 
 
 class Reserve:

@@ -8,6 +8,7 @@ done: all that are missing are done in one transaction, or none.
 import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Final, TypeAlias
@@ -72,14 +73,17 @@ def connect(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> sqlite3
     Raises `StoreError` for what is not a store, is from a newer version, or cannot be written;
     nothing is changed then.
     """
-    if not os.path.lexists(path):
-        _make(path, migrations)
-    if not path.is_file():
-        raise StoreError(f"store {path}: it is not a file; move it away, or use another directory")
-    for place in (path, path.parent):
-        if not os.access(place, os.R_OK | os.W_OK):
-            raise StoreError(f"store {path}: {place} cannot be written; make it writable")
-    return _opened(path, migrations)
+    with told(path):
+        if not os.path.lexists(path):
+            _make(path, migrations)
+        if not path.is_file():
+            raise StoreError(
+                f"store {path}: it is not a file; move it away, or use another directory"
+            )
+        for place in (path, path.parent):
+            if not os.access(place, os.R_OK | os.W_OK):
+                raise StoreError(f"store {path}: {place} cannot be written; make it writable")
+        return _opened(path, migrations)
 
 
 def version(connection: sqlite3.Connection) -> int:
@@ -96,27 +100,26 @@ def too_new(path: Path, found: int, known: int = len(MIGRATIONS)) -> StoreError:
 
 
 def _opened(path: Path, migrations: Sequence[Migration]) -> sqlite3.Connection:
-    with told(path):
-        connection = sqlite3.connect(
-            f"file:{quote(os.fspath(path))}?mode=rw",  # never make a file here: see `_make`
-            uri=True,
-            timeout=PATIENCE,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        connection.text_factory = _lenient
-        try:
-            connection.execute("PRAGMA synchronous = FULL")
-            _bring_up_to_date(connection, path, migrations)
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            if mode != "wal":
-                raise StoreError(
-                    f"store {path}: its file system cannot share memory between processes "
-                    f"(journal mode {mode}); use a directory on a local disk"
-                )
-        except BaseException:
-            connection.close()
-            raise
+    connection = sqlite3.connect(
+        f"file:{quote(os.fspath(path))}?mode=rw",  # never make a file here: see `_make`
+        uri=True,
+        timeout=PATIENCE,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.text_factory = _lenient
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        _bring_up_to_date(connection, path, migrations)
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise StoreError(
+                f"store {path}: its file system cannot share memory between processes "
+                f"(journal mode {mode}); use a directory on a local disk"
+            )
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -129,7 +132,7 @@ def _bring_up_to_date(
     connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]
 ) -> None:
     if _missing(connection, path, migrations):
-        connection.execute("BEGIN EXCLUSIVE")
+        connection.execute("BEGIN IMMEDIATE")
         try:
             # again, under the lock: another process may have been faster
             for migration in _missing(connection, path, migrations):
@@ -163,22 +166,23 @@ def _missing(
 
 
 def _make(path: Path, migrations: Sequence[Migration]) -> None:
+    """Raises `StoreError`; a store that another process made meanwhile is as good."""
+    if not path.parent.is_dir():
+        raise StoreError(f"store {path}: there is no directory {path.parent}; make it")
     try:
-        descriptor, name = mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except FileNotFoundError:
-        raise StoreError(f"store {path}: there is no directory {path.parent}; make it") from None
-    except OSError as error:
-        raise StoreError(f"store {path}: cannot be made there ({error.strerror})") from error
-    os.close(descriptor)
-    draft = Path(name)
-    try:
-        _opened(draft, migrations).close()
-        os.link(draft, path)
+        descriptor, draft = mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(descriptor)
+        try:
+            _opened(Path(draft), migrations).close()
+            with suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            Path(draft).unlink()
         _sync(path.parent)
-    except FileExistsError:
-        pass  # another process was faster
-    finally:
-        draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"store {path}: cannot be made there ({error.strerror}); use another directory"
+        ) from error
 
 
 def _sync(directory: Path) -> None:

@@ -8,7 +8,7 @@ for a writer (WAL), and no one who stops listening keeps the log from being fold
 import sqlite3
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
@@ -140,7 +140,7 @@ class SqliteStore:
             database.execute("BEGIN IMMEDIATE")
             try:
                 found = schema.version(database)
-                if found != len(schema.MIGRATIONS):  # upgraded under our feet
+                if found > len(schema.MIGRATIONS):  # upgraded under our feet
                     raise schema.too_new(self._path, found)
                 yield database
                 database.execute("COMMIT")
@@ -171,9 +171,9 @@ class SqliteStore:
             return ()
         with self._reading() as database:
             (exact,) = database.execute(
-                "SELECT COALESCE((SELECT container FROM containers WHERE container = ?1),"
-                " (SELECT container FROM containers WHERE name = ?1 AND name <> ''))",
-                (reference,),
+                "SELECT COALESCE((SELECT container FROM containers WHERE container = :reference),"
+                " (SELECT container FROM containers WHERE name = :reference AND name <> ''))",
+                {"reference": reference},
             ).fetchone()
             if exact:
                 return (exact,)
@@ -203,26 +203,29 @@ class SqliteStore:
             return None
         with self._reading() as database:
             (exact,) = database.execute(
-                "SELECT COALESCE((SELECT container FROM known WHERE container = ?1 LIMIT 1),"
-                " (SELECT container FROM known WHERE name = ?1 ORDER BY position DESC LIMIT 1))",
-                (name,),
+                "SELECT COALESCE((SELECT container FROM known WHERE container = :name LIMIT 1),"
+                " (SELECT container FROM known WHERE name = :name ORDER BY position DESC LIMIT 1))",
+                {"name": name},
             ).fetchone()
             if exact:
                 return str(exact)
-            near = database.execute(
-                "SELECT container, position FROM known WHERE container >= ? ORDER BY container",
-                (name,),
-            )
-            begins = takewhile(lambda found: found[0].startswith(name), near)
-            newest = max(begins, key=lambda found: found[1], default=None)
+            with closing(  # a query left half read would hold on to its snapshot
+                database.execute(
+                    "SELECT container, position FROM known WHERE container >= ? ORDER BY container",
+                    (name,),
+                )
+            ) as near:
+                begins = takewhile(lambda found: found[0].startswith(name), near)
+                newest = max(begins, key=lambda found: found[1], default=None)
         return str(newest[0]) if newest else None
 
     def exit(self, container: str, epoch: int | None = None) -> Exited | None:
         with self._reading() as database:
             found = database.execute(
-                "SELECT exit FROM exits WHERE container = ?1 AND (epoch = ?2 OR ?2 IS NULL)"
+                "SELECT exit FROM exits"
+                " WHERE container = :container AND (epoch = :epoch OR :epoch IS NULL)"
                 " ORDER BY epoch DESC LIMIT 1",
-                (container, epoch),
+                {"container": container, "epoch": epoch},
             ).fetchone()
         if found is None:
             return None

@@ -15,31 +15,34 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.adapters.storage import Images, Limits
-from lockgate.adapters.storage import archive as archive_module
-from lockgate.adapters.storage import images as images_module
-from lockgate.adapters.storage import layers as layers_module
+from lockgate.adapters.storage.archive import read_archive
+from lockgate.adapters.storage.entries import AnyEntry, survey
+from lockgate.adapters.storage.removal import remove_tree
+from lockgate.adapters.storage.unpack import unpack
 from lockgate.adapters.syscalls import MountFlag, mount, unmount
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Image
 
 real = pytest.mark.real
+quick = pytest.mark.timeout(10)  # what must not block
 
 CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")  # cap_net_raw=ep
 
 Member = tuple[tarfile.TarInfo, bytes]
 
 
-def member(
-    name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **more: object
-) -> Member:
+def member(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **more: Any) -> Member:
     info = tarfile.TarInfo(name)
     info.type, info.size = kind, len(content)
     info.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
@@ -48,11 +51,11 @@ def member(
     return info, content
 
 
-def directory(name: str, **more: object) -> Member:
+def directory(name: str, **more: Any) -> Member:
     return member(name, tarfile.DIRTYPE, **more)
 
 
-def link(name: str, target: str, **more: object) -> Member:
+def link(name: str, target: str, **more: Any) -> Member:
     return member(name, tarfile.SYMTYPE, linkname=target, **more)
 
 
@@ -70,6 +73,10 @@ def tar_bytes(*members: Member) -> bytes:
         for info, content in members:
             tar.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def zstd(plain: bytes) -> bytes:
+    return subprocess.run(["zstd", "-c"], input=plain, check=True, stdout=subprocess.PIPE).stdout
 
 
 @pytest.fixture
@@ -203,10 +210,34 @@ class TestImport:
         assert (tree(images, image) / "b").read_bytes() == b"b"
         assert image.layers == images.import_image("plain", tmp_path / "plain").layers
 
+    @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd])
+    def test_a_sum_at_the_very_end_is_checked(
+        self, images: Images, tmp_path: Path, compress: Callable[[bytes], bytes]
+    ) -> None:
+        whole = compress(tar_bytes(member("a")))
+        (tmp_path / "cut").write_bytes(whole[:-2])
+        with pytest.raises(PortError) as caught:
+            images.import_image("cut", tmp_path / "cut")
+        assert caught.value.fault.kind == "damaged"
+        (tmp_path / "whole").write_bytes(whole)
+        images.import_image("whole", tmp_path / "whole")
+
+    def test_xz_may_not_ask_for_all_our_memory(self, images: Images, tmp_path: Path) -> None:
+        """The same archive, but its header says: keep 2 GiB of dictionary."""
+        packed = bytearray(lzma.compress(tar_bytes(member("a"))))
+        start, size = 12, (packed[12] + 1) * 4
+        assert packed[start + 2 : start + 4] == b"\x21\x01"
+        packed[start + 4] = 38
+        check = zlib.crc32(packed[start : start + size - 4])
+        packed[start + size - 4 : start + size] = check.to_bytes(4, "little")
+        (tmp_path / "greedy").write_bytes(packed)
+        with pytest.raises(PortError, match="Memory usage limit"):
+            images.import_image("x", tmp_path / "greedy")
+
     def test_zstd_without_zstd(
         self, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(archive_module, "which", lambda command: None)
+        monkeypatch.setattr("lockgate.adapters.storage.archive.which", lambda command: None)
         (tmp_path / "file").write_bytes(b"\x28\xb5\x2f\xfd rest")
         with pytest.raises(PortError, match="install zstd") as caught:
             images.import_image("x", tmp_path / "file")
@@ -249,7 +280,9 @@ class TestImport:
         self, images: Images, source: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         image = images.import_image("busybox", source)
-        monkeypatch.setattr(layers_module, "unpack", None)  # whoever calls it fails
+        monkeypatch.setattr(
+            "lockgate.adapters.storage.layers.unpack", None
+        )  # whoever calls it fails
         assert images.import_image("busybox", source) == image
         assert images.import_image("other", source).layers == image.layers
 
@@ -257,7 +290,7 @@ class TestImport:
         self, images: Images, source: Path, tmp_path: Path
     ) -> None:
         (tmp_path / "tar").mkdir()
-        command = ["tar", "--sort=name", "--format=pax", "-cf", tmp_path / "tar/x", "."]
+        command = ["tar", "--sort=name", "--format=pax", "-cf", str(tmp_path / "tar/x"), "."]
         subprocess.run(command, cwd=source, check=True)
         layers = images.import_image("directory", source).layers
         assert images.import_image("archive", tmp_path / "tar/x").layers == layers
@@ -331,6 +364,34 @@ class TestImport:
         top = tree(images, images.import_image("x", source))
         assert (top / "out").is_symlink()
         assert sorted(path.name for path in top.iterdir()) == ["bin", "lib", "out"]
+
+    def test_a_hard_link_to_a_link_is_another_name_of_the_link(
+        self, images: Images, pack: Callable[..., Path], outside: Path
+    ) -> None:
+        archive = pack(link("l", str(outside / "file")), hard_link("h", "l"))
+        top = tree(images, images.import_image("x", archive))
+        assert (top / "h").is_symlink()
+        assert (top / "h").lstat().st_ino == (top / "l").lstat().st_ino
+
+    def test_bounds_are_for_each_entry_not_for_all(
+        self, images: Images, pack: Callable[..., Path]
+    ) -> None:
+        archive = pack(*(member(f"{i}", pax_headers={"comment": "x" * 999}) for i in range(700)))
+        assert archive.stat().st_size > 1 << 20
+        images.import_image("x", archive)
+
+    def test_of_many_entries_few_are_remembered(
+        self, images: Images, pack: Callable[..., Path]
+    ) -> None:
+        archive = pack(*(member(f"{i}") for i in range(4000)))
+        with archive.open("rb", buffering=0) as file:
+            tracemalloc.start()
+            try:
+                assert sum(1 for _ in read_archive(file)) == 4000
+                _, most = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+        assert most < 2 << 20
 
     def test_a_time_out_of_this_world_is_the_epoch(
         self, images: Images, pack: Callable[..., Path]
@@ -570,18 +631,62 @@ class TestHostileArchives:
     def test_a_source_that_changes_meanwhile(
         self, images: Images, root: Path, source: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        survey = images_module.survey
 
-        def survey_then_change(entries: Iterable[images_module.AnyEntry]) -> object:
+        def survey_then_change(entries: Iterable[AnyEntry]) -> object:
             try:
                 return survey(entries)
             finally:
                 (source / "bin/sh").write_bytes(b"!!")
 
-        monkeypatch.setattr(images_module, "survey", survey_then_change)
+        monkeypatch.setattr("lockgate.adapters.storage.images.survey", survey_then_change)
         with pytest.raises(PortError, match="changed while"):
             images.import_image("x", source)
         assert left_in(root) == []
+        assert images.list() == ()
+
+    def test_a_file_that_shrinks_meanwhile(
+        self, images: Images, source: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr("lockgate.adapters.storage.directory.os.read", lambda fd, size: b"")
+            with pytest.raises(PortError, match="does not have the 2 bytes it claims"):
+                images.import_image("x", source)
+
+    @quick
+    def test_a_file_that_is_replaced_meanwhile(
+        self, images: Images, source: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lstat = os.lstat
+
+        def lstat_then_replace(name: bytes, *, dir_fd: int | None = None) -> os.stat_result:
+            found = lstat(name, dir_fd=dir_fd)
+            if name == b"ash":
+                (source / "fifo").rename(source / "bin/ash")
+            return found
+
+        os.mkfifo(source / "fifo")
+        with monkeypatch.context() as patched:
+            patched.setattr("lockgate.adapters.storage.directory.os.lstat", lstat_then_replace)
+            with pytest.raises(PortError, match="replaced while being read"):
+                images.import_image("x", source)
+
+    def test_a_base_that_is_removed_meanwhile(
+        self,
+        images: Images,
+        source: Path,
+        pack: Callable[..., Path],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        images.import_image("base", source)
+
+        def survey_then_remove(entries: Iterable[AnyEntry]) -> object:
+            images.remove("base")
+            return survey(entries)
+
+        monkeypatch.setattr("lockgate.adapters.storage.images.survey", survey_then_remove)
+        with pytest.raises(PortError, match="removed meanwhile") as caught:
+            images.import_image("x", pack(member("a")), base="base")
+        assert caught.value.fault.kind == "missing"
         assert images.list() == ()
 
     @real
@@ -801,10 +906,11 @@ class TestNames:
         ],
     )
     def test_bad_ones(self, images: Images, root: Path, source: Path, name: str) -> None:
-        for use in (lambda: images.import_image(name, source), lambda: images.lookup(name)):
-            with pytest.raises(PortError, match="no image name") as caught:
-                use()
-            assert caught.value.fault.kind == "refused"
+        with pytest.raises(PortError, match="no image name") as caught:
+            images.import_image(name, source)
+        assert caught.value.fault.kind == "refused"
+        with pytest.raises(PortError, match="no image name"):
+            images.lookup(name)
         assert not root.exists()
 
     def test_nothing_may_be_named_like_an_id(self, images: Images, source: Path) -> None:
@@ -894,7 +1000,16 @@ class TestDamage:
                 images.import_image("bad", source)
                 assert images.lookup("bad").id
 
-    @pytest.mark.timeout(10)
+    def test_a_record_that_was_tampered_with(
+        self, images: Images, root: Path, source: Path
+    ) -> None:
+        images.import_image("x", source, command=["sh"])
+        record = root / "images/x.json"
+        record.write_bytes(record.read_bytes().replace(b'"sh"', b'"no"'))
+        with pytest.raises(PortError, match="damaged"):
+            images.lookup("x")
+
+    @quick
     def test_a_record_that_is_no_file(self, images: Images, root: Path, source: Path) -> None:
         images.import_image("good", source)
         os.mkfifo(root / "images/fifo.json")
@@ -919,6 +1034,8 @@ class TestDamage:
         images.import_image("good", source)
         (root / "images/.0123.draft").write_bytes(b"half")
         (root / "images/README (old)").write_bytes(b"?")
+        (root / "images/notes").write_bytes(b"?")
+        (root / "images/%67ood.json").write_bytes(b"?")
         assert [image.name for image in images.list()] == ["good"]
 
 
@@ -970,6 +1087,35 @@ class TestCrashes:
         images.import_image("x", source)
         assert not draft.exists()
 
+    def test_one_import_in_the_middle_of_another(
+        self, images: Images, root: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        others = ["other"]
+
+        def unpack_meanwhile(entries: Iterable[AnyEntry], top: int, most: int) -> None:
+            if others:
+                Images(root).import_image(others.pop(), source / "bin")
+            unpack(entries, top, most)
+
+        monkeypatch.setattr("lockgate.adapters.storage.layers.unpack", unpack_meanwhile)
+        image = images.import_image("x", source)
+        assert sorted(images.lookup("other").layers + image.layers) == left_in(root)
+        assert (tree(images, image) / "bin/sh").exists()
+
+    def test_the_same_import_in_the_middle_of_itself(
+        self, images: Images, root: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        others = ["other"]
+
+        def unpack_meanwhile(entries: Iterable[AnyEntry], top: int, most: int) -> None:
+            if others:
+                Images(root).import_image(others.pop(), source)
+            unpack(entries, top, most)
+
+        monkeypatch.setattr("lockgate.adapters.storage.layers.unpack", unpack_meanwhile)
+        image = images.import_image("x", source)
+        assert left_in(root) == list(image.layers) == list(images.lookup("other").layers)
+
     def test_a_half_removed_layer_is_never_taken_for_a_whole_one(
         self, images: Images, root: Path, source: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -979,7 +1125,7 @@ class TestCrashes:
             raise OSError("injected")
 
         with monkeypatch.context() as patched:
-            patched.setattr(layers_module, "remove_tree", fail)
+            patched.setattr("lockgate.adapters.storage.layers.remove_tree", fail)
             with pytest.raises(OSError, match="injected"):
                 images.remove("x")
         assert left_in(root) == [f".removing-{image.layers[0]}"]
@@ -991,14 +1137,13 @@ class TestCrashes:
         self, images: Images, root: Path, source: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (root / "layers/.removing-stuck/x").mkdir(parents=True)
-        remove = layers_module.remove_tree
 
         def stuck(above: int, name: str) -> None:
             if name == ".removing-stuck":
                 raise OSError("injected")
-            remove(above, name)
+            remove_tree(above, name)
 
-        monkeypatch.setattr(layers_module, "remove_tree", stuck)
+        monkeypatch.setattr("lockgate.adapters.storage.layers.remove_tree", stuck)
         image = images.import_image("x", source)
         assert left_in(root) == [".removing-stuck", *image.layers]
 

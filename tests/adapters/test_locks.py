@@ -14,9 +14,9 @@ from threading import Barrier, Event, Thread
 import pytest
 
 from lockgate.adapters.locks import FileLocks, MemoryLocks
+from lockgate.effects.ports import Locks
 
 AnyLocks = FileLocks | MemoryLocks
-Elsewhere = Callable[[Callable[[], object]], object]
 
 HOLDER = """
 import sys
@@ -44,7 +44,7 @@ def elsewhere(act: Callable[[], object]) -> object:
         return thread.submit(act).result()
 
 
-def is_free(locks: AnyLocks, scope: str = "web") -> bool:
+def is_free(locks: Locks, scope: str = "web") -> bool:
     def attempt() -> bool:
         try:
             with locks.hold(scope, timeout=0):
@@ -101,7 +101,7 @@ def test_whoever_waits_is_next(locks: AnyLocks) -> None:
             entered.set()
 
     with locks.hold("web"):
-        other = Thread(target=wait)
+        other = Thread(target=wait, daemon=True)
         other.start()
         assert waiting.wait(5)
         assert not entered.wait(0.05)
@@ -137,46 +137,29 @@ def test_a_scope_is_a_plain_word(locks: AnyLocks, scope: str) -> None:
         locks.hold(scope).__enter__()
 
 
-def test_never_two_at_once(locks: AnyLocks) -> None:
+@pytest.mark.parametrize("forgetful", [False, True])
+def test_never_two_at_once(locks: AnyLocks, forgetful: bool) -> None:
+    """Not even when the lock is forgotten and made anew all the time."""
     together, inside, most = Barrier(4), 0, 0
 
     def work() -> None:
         nonlocal inside, most
         together.wait()
-        for _ in range(25):
+        for _ in range(50):
             with locks.hold("web"):
                 inside += 1
                 most = max(most, inside)
                 time.sleep(0)  # let somebody else in, if anything does
                 inside -= 1
+            if forgetful:
+                locks.forget("web")
 
-    threads = [Thread(target=work) for _ in range(4)]
+    threads = [Thread(target=work, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
-    assert (inside, most) == (0, 1)
-
-
-def test_never_two_at_once_though_locks_are_forgotten(locks: AnyLocks) -> None:
-    together, inside, most = Barrier(4), 0, 0
-
-    def work() -> None:
-        nonlocal inside, most
-        together.wait()
-        for _ in range(25):
-            with locks.hold("web"):
-                inside += 1
-                most = max(most, inside)
-                time.sleep(0)
-                inside -= 1
-            locks.forget("web")
-
-    threads = [Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads)
     assert (inside, most) == (0, 1)
 
 
@@ -201,6 +184,14 @@ def test_the_file_is_private_and_stays(files: FileLocks, tmp_path: Path) -> None
     with files.hold("web"):
         pass
     assert stat.S_IMODE((tmp_path / "web.lock").stat().st_mode) == 0o600
+
+
+def test_no_descriptor_is_left_open(files: FileLocks) -> None:
+    before = sorted(Path("/proc/self/fd").iterdir())
+    with files.hold("web"):
+        assert not is_free(files)
+    files.forget("web")
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 
 def test_a_forgotten_lock_leaves_no_file(files: FileLocks, tmp_path: Path) -> None:

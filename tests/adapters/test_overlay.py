@@ -16,8 +16,6 @@ import pytest
 
 from lockgate.adapters.filesystem import LocalFilesystem
 from lockgate.adapters.storage import OverlayStorage
-from lockgate.adapters.storage import overlay as overlay_module
-from lockgate.adapters.storage import removal as removal_module
 from lockgate.adapters.storage.images import _identified  # pyright: ignore[reportPrivateUsage]
 from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.syscalls import MountFlag, UnmountFlag, mount, mounted_at, unmount
@@ -338,6 +336,21 @@ class TestMount:
         for config in (CONFIG, other):
             storage.unmount(config)
 
+    def test_a_part_of_its_own_mount_in_its_place(
+        self, storage: OverlayStorage, place: Path
+    ) -> None:
+        storage.create(CONFIG)
+        mount(
+            str(Path(storage.mount(CONFIG).mountpoint) / "etc"),
+            place / "merged",
+            "",
+            MountFlag.BIND,
+        )
+        with pytest.raises(PortError, match="not ours"):
+            storage.mount(CONFIG)
+        storage.unmount(CONFIG)
+        assert mounts_below(place) == []
+
     @pytest.mark.parametrize("name", ["a,b", "a:b", "a\\b", "a b", "a\nb", "é", "x" * 250])
     def test_wherever_the_root_is(self, tmp_path: Path, source: Path, name: str) -> None:
         storage = OverlayStorage(tmp_path / name / name)
@@ -433,8 +446,10 @@ class TestUnmount:
             flags.append(how)
             unmount(target, how)
 
-        monkeypatch.setattr(overlay_module, "unmount", recorded)
-        monkeypatch.setattr(overlay_module.time, "sleep", lambda seconds: busy.close())
+        monkeypatch.setattr("lockgate.adapters.storage.overlay.unmount", recorded)
+        monkeypatch.setattr(
+            "lockgate.adapters.storage.overlay.time.sleep", lambda seconds: busy.close()
+        )
         storage.unmount(CONFIG)
         assert flags == [UnmountFlag.NOFOLLOW, UnmountFlag.NOFOLLOW]
 
@@ -472,7 +487,7 @@ class TestUnmount:
             unmount(target, how)
             unmount(target, how)  # raises EINVAL: nothing is mounted any more
 
-        monkeypatch.setattr(overlay_module, "unmount", after_another)
+        monkeypatch.setattr("lockgate.adapters.storage.overlay.unmount", after_another)
         storage.unmount(CONFIG)
         assert mounts_below(place) == []
 
@@ -486,7 +501,7 @@ class TestUnmount:
             raise PermissionError(errno.EPERM, "injected")
 
         with monkeypatch.context() as patched:
-            patched.setattr(overlay_module, "unmount", forbidden)
+            patched.setattr("lockgate.adapters.storage.overlay.unmount", forbidden)
             with pytest.raises(PermissionError):
                 storage.unmount(CONFIG)
         storage.unmount(CONFIG)
@@ -560,7 +575,7 @@ class TestDelete:
                 raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr(overlay_module, "remove_tree", die)
+            patched.setattr("lockgate.adapters.storage.overlay.remove_tree", die)
             with pytest.raises(KeyboardInterrupt):
                 storage.delete(CONFIG)
         assert not place.exists()
@@ -584,7 +599,7 @@ class TestDelete:
         def full(*names: str, src_dir_fd: int, dst_dir_fd: int) -> None:
             raise OSError(errno.ENOSPC, "injected")
 
-        monkeypatch.setattr(overlay_module.os, "rename", full)
+        monkeypatch.setattr("lockgate.adapters.storage.overlay.os.rename", full)
         storage.delete(CONFIG)
         assert list(place.parent.iterdir()) == []
 
@@ -700,13 +715,15 @@ class TestRemoveTree:
             if (doomed / what).exists():
                 set_flags(doomed / what, 0)
 
-    def test_as_another_user_shut_out_of_ones_own_directories(self, doomed: Path) -> None:
+    @real
+    @pytest.mark.parametrize("mode", [0, 0o500])
+    def test_shut_out_of_ones_own_directories(self, doomed: Path, mode: int) -> None:
         """Root is not shut out by permissions; others are, until they change them."""
         (doomed / "a/b").mkdir(parents=True)
         (doomed / "a/b/file").touch()
         for path in (doomed / "a/b", doomed / "a", doomed):
             os.chown(path, 1000, 1000)
-            path.chmod(0)
+            path.chmod(mode)
         os.chown(doomed.parent, 1000, 1000)
         above = os.open(doomed.parent, os.O_RDONLY | os.O_DIRECTORY)
         child = os.fork()
@@ -737,7 +754,7 @@ class TestRemoveTree:
                 (doomed / "d/another").touch()
             rmdir(name, dir_fd=dir_fd)
 
-        monkeypatch.setattr(removal_module.os, "rmdir", interfered)
+        monkeypatch.setattr("lockgate.adapters.storage.removal.os.rmdir", interfered)
         self.remove(doomed)
         assert not busy
 
@@ -748,7 +765,7 @@ class TestRemoveTree:
             raise OSError(errno.ENOTEMPTY, "injected")
 
         with monkeypatch.context() as patched:
-            patched.setattr(removal_module.os, "rmdir", never)
+            patched.setattr("lockgate.adapters.storage.removal.os.rmdir", never)
             with pytest.raises(OSError, match="keep appearing"):
                 self.remove(doomed)
         self.remove(doomed)

@@ -47,6 +47,9 @@ def spawn() -> Iterator[Spawn]:
         child.communicate()
 
 
+EXIT = 60 if os.uname().machine == "x86_64" else 93
+"""The number of exit(2)."""
+
 IDLE = "print('ready', flush=True); input()"
 
 
@@ -103,7 +106,7 @@ def test_a_process_whose_first_thread_has_left_lives_on(spawn: Spawn) -> None:
         "import ctypes, sys, threading;"
         "threading.Thread(target=sys.stdin.read).start();"
         "print('ready', flush=True);"
-        "ctypes.CDLL(None).syscall(60, 0)"  # exit(2): this thread alone
+        f"ctypes.CDLL(None).syscall({EXIT}, 0)"  # this thread alone
     )
     child = spawn(leave)
     found = stat_of(child.pid)
@@ -169,9 +172,10 @@ class TestSending:
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
     def test_what_is_not_permitted_is_denied(self) -> None:
         script = (
-            "import os; os.setuid(65534)\n"
+            "import os\n"
             "from lockgate.adapters.oci.process import identify, send\n"
             "from lockgate.effects.outcome import PortError\n"
+            "os.setuid(65534)\n"
             "try: send(identify(os.getppid()), 0)\n"
             "except PortError as problem: print(problem.fault.kind, problem.fault.dirty)\n"
         )

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Barrier, Thread
 from threading import Event as Signal
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -307,7 +307,7 @@ def test_waiting_ends_at_once_when_there_is_news_already(store: Store) -> None:
 
 def test_waiting_ends_when_news_come(store: Store) -> None:
     store.append(commit(A, events=(happened("create"),)))
-    waiter = Thread(target=store.wait_events, args=(1, 60))
+    waiter = Thread(target=store.wait_events, args=(1, 60), daemon=True)
     waiter.start()
     store.append(commit(A, 1, events=(happened("start"),)))
     waiter.join(10)
@@ -445,7 +445,7 @@ def test_writers_wait_for_each_other(disk: SqliteStore, path: Path) -> None:
         disk.append(commit(A))
         done.set()
 
-    thread = Thread(target=write)
+    thread = Thread(target=write, daemon=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         thread.start()
@@ -606,6 +606,19 @@ def test_an_older_store_is_brought_up_to_date(path: Path) -> None:
         connection.execute("PRAGMA user_version = 1")
     with closing(SqliteStore(path)) as store:
         assert everything(store) == before
+
+
+def test_an_older_store_may_be_opened_by_many_at_once(path: Path) -> None:
+    SqliteStore(path).close()
+    together = Barrier(8)
+
+    def upgrade(_: int) -> int:
+        together.wait()
+        with closing(schema.connect(path, [*schema.MIGRATIONS, NEXT])) as connection:
+            return schema.version(connection)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(upgrade, range(8))) == [2] * 8
 
 
 def test_all_migrations_or_none(path: Path) -> None:
@@ -859,6 +872,18 @@ def test_a_read_only_disk_is_told_at_once(tmpfs: Callable[[str], Path]) -> None:
     disk = tmpfs("size=4m")
     SqliteStore(disk / "store").close()
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-    for name in ("store", "new"):
-        with pytest.raises(StoreError, match=f"{disk}/{name}: .*(writ|made)"):
-            SqliteStore(disk / name)
+    with pytest.raises(StoreError, match=f"{disk}/store: .*store cannot be written; make it"):
+        SqliteStore(disk / "store")
+    with pytest.raises(StoreError, match=f"{disk}/new: cannot be made there .Read-only file"):
+        SqliteStore(disk / "new")
+
+
+@pytest.mark.real
+def test_a_full_disk_holds_no_new_store(tmpfs: Callable[[str], Path]) -> None:
+    disk = tmpfs("size=4m")
+    ballast = filled(disk)
+    with pytest.raises(StoreError, match=f"{disk}/store: no space left"):
+        SqliteStore(disk / "store")
+    assert list(disk.iterdir()) == [ballast]
+    ballast.unlink()
+    SqliteStore(disk / "store").close()

@@ -4,7 +4,7 @@ how every one of them ends."""
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -45,7 +45,7 @@ lockgate create --name web --image busybox -- sleep 60
 lockgate start web && lockgate ps && lockgate stop -t 2 web
 lockgate history web && lockgate replay web"""
 
-COMPLETION = 'eval "$(_LOCKGATE_COMPLETE=bash_source lockgate)"    # or zsh_source, fish_source'
+COMPLETION = 'eval "$(_LOCKGATE_COMPLETE=bash_source lockgate)"  # or zsh_source'
 
 
 class Lockgate(click.Group):
@@ -61,15 +61,11 @@ class Lockgate(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of a life, not of the alphabet
 
-    def main(self, *args: Any, standalone_mode: bool = True, **rest: Any) -> Any:
+    def main(self, *args: Any, **rest: Any) -> Any:
         """Commands return their exit codes; problems have theirs from `exits`."""
-        if standalone_mode:
-            self._ended(*args, **rest)
-        return super().main(*args, standalone_mode=False, **rest)
-
-    def _ended(self, *args: Any, **rest: Any) -> NoReturn:
+        standalone = rest.pop("standalone_mode", True)
         try:
-            code = super().main(*args, standalone_mode=False, **rest)
+            code = super().main(*args, **rest | {"standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as nothing:
             nothing.show()
             code = exits.USAGE
@@ -77,7 +73,9 @@ class Lockgate(click.Group):
             code = exits.INTERRUPTED
         except Exception as problem:
             code = exits.report(problem)
-        sys.exit(code)
+        if standalone:
+            sys.exit(code)
+        return code
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Commands first: they are what the page is opened for."""
@@ -101,7 +99,7 @@ class Lockgate(click.Group):
                     formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
 
 
-def _rows(commands: Sequence[click.Command]) -> "list[tuple[str, str]]":
+def _rows(commands: Sequence[click.Command]) -> list[tuple[str, str]]:
     """Name and short help; a group's commands stand for it."""
     rows: list[tuple[str, str]] = []
     for command in commands:
@@ -123,18 +121,15 @@ def _rows(commands: Sequence[click.Command]) -> "list[tuple[str, str]]":
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     envvar="LOCKGATE_ROOT",
-    show_envvar=True,
     default=default_root,
-    show_default="/var/lib/lockgate for root, else ~/.local/share/lockgate",
-    help="Where everything is kept.",
+    help="Where everything is kept: here, else in $LOCKGATE_ROOT, else in /var/lib/lockgate for "
+    "root and in ~/.local/share/lockgate for others.",
 )
 @click.option(
     "--runtime",
     metavar="NAME|PATH",
     envvar="LOCKGATE_RUNTIME",
-    show_envvar=True,
-    show_default="one that works here",
-    help="The OCI runtime.",
+    help="The OCI runtime: this, else $LOCKGATE_RUNTIME, else one that works here.",
 )
 @click.version_option(lockgate.__version__, prog_name="lockgate", message="%(prog)s %(version)s")
 @click.pass_context

@@ -17,7 +17,7 @@ INTERRUPTED = 130
 
 MEANINGS = (
     (f"{OK}", "all went well"),
-    (f"{FAILURE}", "it did not happen; what was begun has been taken back"),
+    (f"{FAILURE}", "it did not happen, or not all of it"),
     (f"{USAGE}", "asked in a way that makes no sense"),
     (f"{NO_SUCH}", "no such container or image"),
     (f"{ILLEGAL}", "not legal in this state, or another operation is in flight"),
@@ -31,12 +31,12 @@ SIDE_BY_SIDE = 8
 """How many containers a patient command waits for at once."""
 
 
-class Problem(click.ClickException):
-    """An expected end with a code of its own."""
+class Problem(Exception):
+    """An expected end, its words and its code known where it is raised."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
+    def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.code = code
 
 
 def verdict(problem: BaseException) -> tuple[int, str] | None:
@@ -44,7 +44,9 @@ def verdict(problem: BaseException) -> tuple[int, str] | None:
     match problem:
         case click.UsageError(ctx=context):
             command = context.command_path if context else "lockgate"
-            return USAGE, f"{problem.format_message()} See `{command} --help`."
+            return USAGE, f"{problem.format_message()} (see `{command} --help`)"
+        case Problem(code=code):
+            return code, str(problem)
         case click.ClickException():
             return problem.exit_code, problem.format_message()
         case UnicodeEncodeError():

@@ -14,15 +14,15 @@ from lockgate.cli.params import JSON
 def doctor(as_json: bool) -> int:
     """Look at what containers need of this machine: kernel, runtime, monitor, rights. Changes
     nothing; exits with 1 if something is missing."""
-    from lockgate.adapters.oci.choose import survey
+    from lockgate.adapters.doctor import survey
 
-    checks = survey().checks
+    report = survey()
     if as_json:
-        output.as_json(checks)
+        output.as_json(report.checks)
     else:
-        rows = [(one.verdict, one.name, one.found, one.advice) for one in checks]
+        rows = [(one.verdict, one.name, one.found, one.advice) for one in report.checks]
         output.table(("VERDICT", "CHECK", "FOUND", "ADVICE"), rows)
-    return exits.FAILURE if any(one.verdict == "missing" for one in checks) else exits.OK
+    return exits.OK if report.ready else exits.FAILURE
 
 
 @click.command(short_help="Tell the versions: of lockgate, its law, Python.")

@@ -2,12 +2,16 @@
 each on success, and leaves what to say and which code to exit with to `exits.each`."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
 from lockgate.cli import exits
 from lockgate.cli.params import NAMES, patience
 from lockgate.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from lockgate.engine import Engine
 
 
 @click.command(short_help="Prepare everything, up to a process that waits.")
@@ -115,10 +119,22 @@ def wait(session: Session, names: tuple[str, ...]) -> int:
 
     def act(name: str) -> int:
         code = engine.wait(name)
-        farewell(engine, name)
+        _departed(engine, name)
         return code
 
     return exits.each(names, act, patient=True, tell=True)
+
+
+def _departed(engine: "Engine", name: str) -> None:
+    """Now that its end has been seen, remove it, if that was its maker's wish."""
+    from lockgate.errors import IllegalState, NoSuchContainer
+
+    try:
+        record = engine.inspect(name)
+        if record.config.auto_remove and record.exit_code is not None:
+            engine.remove(record.id)
+    except (NoSuchContainer, IllegalState):
+        pass  # somebody else removed it, or has started it again
 
 
 @click.command(short_help="Give back what its run held, and keep it.")

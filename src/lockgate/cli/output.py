@@ -22,7 +22,9 @@ COLOURS: Mapping[str, str] = MappingProxyType(
         "exited": "dim",
     }
 )
-"""Words that are coloured where they stand first in a cell."""
+"""Of the first word of a cell, below one of these titles."""
+
+COLOURED = ("STATE", "VERDICT")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -55,8 +57,12 @@ def _drawn(header: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     for title in header:
         drawn.add_column(title, overflow="fold")
     for line in cells:
-        drawn.add_row(*(Text(text, COLOURS.get(text.partition(" ")[0], "")) for text in line))
+        drawn.add_row(*(Text(text, _colour(title, text)) for title, text in zip(header, line)))
     Console(highlight=False).print(drawn)
+
+
+def _colour(title: str, text: str) -> str:
+    return COLOURS.get(text.partition(" ")[0], "") if title in COLOURED else ""
 
 
 def as_json(value: object) -> None:

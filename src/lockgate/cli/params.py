@@ -2,7 +2,6 @@
 
 import re
 from fractions import Fraction
-from typing import Any
 
 import click
 
@@ -19,16 +18,11 @@ def size(text: str) -> int:
     return int(Fraction(number) * 2 ** UNITS[unit.lower()])
 
 
-class Size(click.ParamType):
-    name = "bytes"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        try:
-            return size(value)
-        except ValueError as problem:
-            self.fail(str(problem), param, ctx)
+def as_size(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    try:
+        return size(value)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem), ctx, param) from None
 
 
 def pairs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
@@ -41,8 +35,6 @@ def pairs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) ->
         found[key] = text
     return found
 
-
-SIZE = Size()
 
 NAMES = click.argument("names", metavar="NAME...", nargs=-1, required=True)
 """Containers by name, id, or the beginning of an id that only one has."""

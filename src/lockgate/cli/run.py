@@ -4,18 +4,18 @@ The rule of staying: while we do, the signals that would end us are the containe
 """
 
 import signal
-from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lockgate.cli import exits
-from lockgate.cli.params import SIZE, pairs
+from lockgate.cli.params import as_size, pairs
 from lockgate.cli.session import Session, pass_session
-from lockgate.cli.streams import show
+from lockgate.cli.streams import followed, show
 
 if TYPE_CHECKING:
     from lockgate.engine import Engine
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 PASSED_ON = (signal.SIGINT, signal.SIGTERM)
 ENOUGH = 3
 """The signal that is passed on as SIGKILL: by then, the container has shown that it will not go."""
-
-MOMENT = 0.02
-"""Seconds between two attempts to pass on a signal that came before there was a process."""
 
 UNKNOWN = -1
 """The exit code of an end that nobody saw."""
@@ -44,7 +41,14 @@ WISHES = (
         show_default=True,
         help="A network namespace of its own with nothing in it, or the host's.",
     ),
-    click.option("-m", "--memory", type=SIZE, default=0, help="Limit: bytes, or 64m, 1.5g."),
+    click.option(
+        "-m",
+        "--memory",
+        metavar="SIZE",
+        default="0",
+        callback=as_size,
+        help="Limit: bytes, or 64m, 1.5g.",
+    ),
     click.option("-e", "--env", metavar="K=V", multiple=True, help="Environment; any number."),
     click.option("-w", "--workdir", metavar="DIR", default="", help="Where its process begins."),
     click.option("-u", "--user", metavar="U[:G]", default="", help="Name or number, group too."),
@@ -88,7 +92,7 @@ def wishes(command: Callable[..., int]) -> Callable[..., int]:
 @click.command(short_help="Make a container; nothing runs yet.", context_settings=ITS_OWN)
 @wishes
 @pass_session
-def create(session: Session, **asked: Any) -> int:
+def create(session: Session, /, **asked: Any) -> int:
     """Make a container: claim its name, make its writable layer. Prints the id; nothing runs yet.
 
     What is left out is taken from the image.
@@ -101,7 +105,7 @@ def create(session: Session, **asked: Any) -> int:
 @click.option("-d", "--detach", is_flag=True, help="Print the id and leave it running.")
 @wishes
 @pass_session
-def run(session: Session, detach: bool, **asked: Any) -> int:
+def run(session: Session, /, detach: bool, **asked: Any) -> int:
     """Make a container, start it, show what it writes, and exit with its exit code.
 
     SIGINT and SIGTERM are passed on to it; the third one as SIGKILL. What goes wrong before it
@@ -129,8 +133,10 @@ def run(session: Session, detach: bool, **asked: Any) -> int:
 
 def _stayed(engine: "Engine", record: "Record") -> int:
     """Start it, show what it writes, and return its exit code."""
-    with _passing_on(engine, record.id):
-        show(engine.run_to_end(record.id))
+    with Signals() as signals:
+        engine.start(record.id)
+        signals.go_to(engine, record.id)
+        show(followed(engine, record.id))
         code = engine.wait(record.id)
     if code != UNKNOWN:
         return code
@@ -153,45 +159,38 @@ def _removed(engine: "Engine", container: str) -> None:
 # ---- signals -----------------------------------------------------------------------------
 
 
-@contextmanager
-def _passing_on(engine: "Engine", container: str) -> Generator[None]:
-    """SIGINT and SIGTERM are the container's, from before it is started.
+class Signals:
+    """SIGINT and SIGTERM, noted from here on, and passed on once there is somebody to take them.
 
-    The handlers only take note: whoever they interrupt may hold the container's lock, so that it
+    The handlers only take note, since whoever they interrupt may hold the container's lock: it
     takes another thread to ask the engine for anything.
     """
-    noted: SimpleQueue[int | None] = SimpleQueue()
-    over = Event()
-    before = {one: signal.signal(one, lambda number, _: noted.put(number)) for one in PASSED_ON}
-    carrier = Thread(target=_carry, args=(engine, container, noted.get, over), daemon=True)
-    carrier.start()
-    try:
-        yield
-    finally:
-        over.set()
-        noted.put(None)
-        carrier.join()
-        for one, handler in before.items():
+
+    def __enter__(self) -> "Signals":
+        self._noted: SimpleQueue[int | None] = SimpleQueue()
+        self._carrier: Thread | None = None
+        self._before = {one: signal.signal(one, self._note) for one in PASSED_ON}
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        for one, handler in self._before.items():
             signal.signal(one, handler)
+        self._noted.put(None)
+        if self._carrier:
+            self._carrier.join()
 
+    def _note(self, number: int, frame: object) -> None:
+        self._noted.put(number)
 
-def _carry(engine: "Engine", container: str, noted: Callable[[], int | None], over: Event) -> None:
-    for count, number in enumerate(iter(noted, None), start=1):
-        _carried(engine, container, signal.SIGKILL if count >= ENOUGH else number, over)
+    def go_to(self, engine: "Engine", container: str) -> None:
+        self._carrier = Thread(target=self._carry, args=(engine, container), daemon=True)
+        self._carrier.start()
 
+    def _carry(self, engine: "Engine", container: str) -> None:
+        from lockgate.errors import LockgateError
 
-def _carried(engine: "Engine", container: str, number: int, over: Event) -> None:
-    """Pass one signal on as soon as there is a process to take it."""
-    from lockgate.errors import IllegalState, LockgateError
-    from lockgate.statemachine.status import Status
-
-    while not over.is_set():
-        try:
-            engine.kill(container, number)
-            return
-        except IllegalState as refused:
-            if refused.refusal.status not in (Status.CONFIGURED, Status.CREATED):
-                return  # it has ended: nobody is left to hear it
-            over.wait(MOMENT)
-        except LockgateError:
-            return  # it ended under our hands, or is gone
+        for count, number in enumerate(iter(self._noted.get, None), start=1):
+            try:
+                engine.kill(container, signal.SIGKILL if count >= ENOUGH else number)
+            except LockgateError:
+                pass  # it has ended, or is gone: nobody is left to hear it

@@ -1,8 +1,6 @@
 """What containers write, shown: their standard output on ours, their standard error on ours."""
 
-import time
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -11,8 +9,9 @@ if TYPE_CHECKING:
     from lockgate.effects.ports import LogLine
     from lockgate.engine import Engine
 
-GLANCE = 0.2
-"""Seconds between two looks at what a container has written."""
+BRIEFLY, AT_MOST = 0.01, 0.2
+"""Seconds after which one that writes nothing is looked at again, since it may have ended: soon
+after it wrote something, for that is when most end, then ever more rarely."""
 
 
 def show(lines: "Iterable[LogLine]", *, stamped: bool = False) -> None:
@@ -30,16 +29,17 @@ def followed(engine: "Engine", reference: str) -> "Iterator[LogLine]":
     from lockgate.errors import NoSuchContainer
     from lockgate.lifecycle import LIVE
 
-    container = engine.resolve(reference)
-    shown = 0
+    record = engine.inspect(reference)
+    offset, patience = 0, BRIEFLY
     while True:
         try:
-            over = engine.inspect(container).status not in LIVE
-            for line in islice(engine.logs(container), shown, None):
-                shown += 1
-                yield line
+            over = engine.inspect(record.id).status not in LIVE
         except NoSuchContainer:
+            over = True
+        lines, offset = engine.host.logs.read(record.config, offset)
+        yield from lines
+        if over and not lines:
             return
-        if over:
-            return
-        time.sleep(GLANCE)
+        patience = BRIEFLY if lines else min(2 * patience, AT_MOST)
+        if not over:
+            engine.host.logs.wait(record.config, offset, patience)

@@ -12,6 +12,7 @@ from typing import Any
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
 from lockgate.effects.ports import Event, Image
+from lockgate.lifecycle import LIVE
 from lockgate.statemachine.history import Entry
 from lockgate.statemachine.inputs import (
     Command,
@@ -66,7 +67,7 @@ def container(record: Record) -> dict[str, Any]:
         "name": config.name,
         "state": record.status,
         "exit_code": record.exit_code,
-        "pid": record.process.pid if record.process else None,
+        "pid": pid(record),
         "mounted": record.mount is Presence.PRESENT,
         "mountpoint": record.mountpoint or None,
         "created_at": rfc3339(config.created_at),
@@ -99,6 +100,11 @@ def container(record: Record) -> dict[str, Any]:
     }
 
 
+def pid(record: Record) -> int | None:
+    """Of its first process, while there is one."""
+    return record.process.pid if record.process and record.status in LIVE else None
+
+
 def busy_or_live(record: Record) -> bool:
     """Is it anything but at rest?"""
     return record.status not in RESTING or bool(record.todo)
@@ -117,7 +123,7 @@ def container_row(record: Record, now: int) -> tuple[object, ...]:
         config.name,
         state,
         record.exit_code,
-        record.process.pid if record.process else None,
+        pid(record),
         ago(config.created_at, now),
         config.image or config.rootfs,
         shortened(shlex.join(config.command)),
