@@ -57,8 +57,10 @@ def words(value: Sequence[str] | str, what: str) -> tuple[str, ...]:
 
 
 def environment(value: Mapping[str, str] | Iterable[str]) -> tuple[str, ...]:
-    written = value if not isinstance(value, Mapping) else map("=".join, value.items())
-    pairs = tuple(written)
+    if isinstance(value, Mapping):
+        pairs = tuple(f"{key}={text}" for key, text in value.items())
+    else:
+        pairs = tuple(value)
     for pair in pairs:
         key, equals, _ = pair.partition("=")
         if not key or not equals or "\0" in pair:

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
+
 from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.exits import await_exit, look
 from lockgate.adapters.oci.process import identify
 from lockgate.adapters.oci.run import Run
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import Exited, PortError
-from msgspec.structs import replace
 
 SOON = 20.0
 
@@ -370,10 +371,10 @@ class TestWaiting:
         assert len({waiter.result() for waiter in waiters}) == 1
 
     def test_nothing_is_held_afterwards(self, run: Run, monitor: Actor, first: Actor) -> None:
-        before = len(os.listdir("/proc/self/fd"))
+        before = len(list(Path("/proc/self/fd").iterdir()))
         for timeout in (0, 0.01):
             await_exit(run, first.process, monitor.process, timeout)
         with suppress(PortError):
             run.remove()
             await_exit(run, GONE, GONE, 0)
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert len(list(Path("/proc/self/fd").iterdir())) == before

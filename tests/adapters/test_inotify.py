@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from lockgate.adapters.inotify import Inotify, Mask, readable
 
 SOON = 20.0

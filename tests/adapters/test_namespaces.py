@@ -1,6 +1,5 @@
 """Network namespaces of our own making."""
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -39,10 +38,10 @@ PING = "import socket; s = socket.create_server(('127.0.0.1', 0)); s.close()"
 
 
 def test_ours_is_not_touched(namespaces: Namespaces) -> None:
-    before = os.stat("/proc/self/ns/net").st_ino
+    before = Path("/proc/self/ns/net").stat().st_ino
     handle = namespaces.join(CONFIG, 1).netns
-    assert os.stat("/proc/self/ns/net").st_ino == before
-    assert os.stat(handle).st_ino != before
+    assert Path("/proc/self/ns/net").stat().st_ino == before
+    assert Path(handle).stat().st_ino != before
     namespaces.leave(CONFIG, 1)
 
 
@@ -56,7 +55,7 @@ def test_each_run_has_its_own_and_leaving_gives_back_all(
     namespaces: Namespaces, tmp_path: Path
 ) -> None:
     first, second = (namespaces.join(CONFIG, epoch).netns for epoch in (1, 2))
-    assert os.stat(first).st_ino != os.stat(second).st_ino
+    assert Path(first).stat().st_ino != Path(second).stat().st_ino
     namespaces.leave(CONFIG, 2)
     assert list((tmp_path / "netns").iterdir()) == []
 

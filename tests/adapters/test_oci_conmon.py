@@ -13,12 +13,14 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import msgspec
 import pytest
+
 from lockgate.adapters.inotify import Inotify, Mask
 from lockgate.adapters.oci import ConmonRuntime, removal
 from lockgate.adapters.oci.cgroups import Cgroups
@@ -66,7 +68,11 @@ class Lab:
         return ConmonRuntime(self.root, **options)
 
     def container(
-        self, *command: str, id: str = "web", change: Callable[[Any], None] | None = None, **wish: Any
+        self,
+        *command: str,
+        id: str = "web",
+        change: Callable[[Any], None] | None = None,
+        **wish: Any,
     ) -> Config:
         """A config, and the config.json that somebody else writes."""
         config = Config(id=id, cgroup_parent=self.cgroup_parent, command=command, **wish)
@@ -406,7 +412,7 @@ class TestWhatCannotBeCreated:
         config = lab.container("sleep", "1000")
         made = lab.running(config)
         for epoch in (1, 2):
-            fault = refused(lambda epoch=epoch: lab.created(config, epoch)).fault
+            fault = refused(partial(lab.created, config, epoch)).fault
             assert (fault.kind, fault.dirty) == ("refused", False)
         assert lab.look(config, made) is None
         lab.deleted(config, made)
@@ -500,9 +506,7 @@ class TestAgain:
         assert lab.ended(config, made).code == 7
         lab.deleted(config, made)
 
-    @pytest.mark.parametrize(
-        "place", ["conmon.launch", "cgroups.Cgroups.enter", "conmon.heard"]
-    )
+    @pytest.mark.parametrize("place", ["conmon.launch", "cgroups.Cgroups.enter", "conmon.heard"])
     def test_what_a_killed_engine_began_is_removed(self, lab: Lab, place: str) -> None:
         config = lab.container("sleep", "1000")
         killed_at(lab, config, place)
@@ -557,7 +561,7 @@ class TestStarting:
     def test_what_is_not_there_cannot_start(self, lab: Lab) -> None:
         config = lab.container("true")
         for again in (False, True):
-            fault = refused(lambda again=again: lab.port.start(config, 1, again=again)).fault
+            fault = refused(partial(lab.port.start, config, 1, again=again)).fault
             assert fault.kind == "missing"
 
     def test_a_run_that_is_over_does_not_touch_the_next(self, lab: Lab) -> None:
@@ -635,9 +639,7 @@ class TestDeleting:
         made = lab.running(config)
         for process in (made.process, None):
             fault = refused(
-                lambda process=process: lab.port.delete(
-                    config, 1, force=False, process=process, monitor=None
-                )
+                partial(lab.port.delete, config, 1, force=False, process=process, monitor=None)
             ).fault
             assert (fault.kind, fault.dirty) == ("refused", False)
         assert lab.look(config, made) is None

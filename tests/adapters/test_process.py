@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 import pytest
+from msgspec.structs import replace
+
 from lockgate.adapters.inotify import readable
 from lockgate.adapters.oci.process import (
     alive,
@@ -22,7 +24,6 @@ from lockgate.adapters.oci.process import (
 )
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
-from msgspec.structs import replace
 
 SOON = 20.0
 Spawn = Callable[..., subprocess.Popen[bytes]]
@@ -207,7 +208,7 @@ def test_descendants_are_all_below_and_nobody_else(spawn: Spawn) -> None:
     child = spawn(
         "import subprocess, sys;"
         "below = subprocess.Popen([sys.executable, '-c',"
-        " 'import subprocess; subprocess.Popen([\"sleep\", \"100\"]); print(1, flush=True); input()'],"
+        ' \'import subprocess; subprocess.Popen(["sleep", "100"]); print(1, flush=True); input()\'],'
         " stdin=subprocess.PIPE, stdout=subprocess.PIPE);"
         "below.stdout.readline();" + IDLE
     )

@@ -45,7 +45,7 @@ class Shell:
         self.host = self.wiring.simulation
         self.engine = Engine(self.wiring)
         self.trouble: dict[type[AnyEffect], Exception] = {}
-        self.after: dict[type[AnyEffect], Callable[[AnyEffect], None]] = {}
+        self.after: dict[type[AnyEffect], Callable[[AnyEffect], object]] = {}
         self.host.before = self._before
         self.opened: list[tuple[Path, str | None]] = []
         self.opener: Callable[[Path, str | None], AbstractContextManager[Engine]] = self._open
@@ -53,7 +53,8 @@ class Shell:
     def _before(self, effect: AnyEffect) -> None:
         if problem := self.trouble.get(type(effect)):
             raise problem
-        self.after.get(type(effect), lambda effect: None)(effect)
+        if then := self.after.get(type(effect)):
+            then(effect)
 
     def _open(self, root: Path, runtime: str | None) -> AbstractContextManager[Engine]:
         self.opened.append((root, runtime))
@@ -61,7 +62,9 @@ class Shell:
 
     def __call__(self, *words: str, input: str | None = None) -> Result:
         """Exit code, stdout, stderr. What is not expected flies, as it would from a real one."""
-        result = CliRunner(env={"COLUMNS": "80"}).invoke(cli, words, input, obj=self.opener, prog_name="lockgate")
+        result = CliRunner(env={"COLUMNS": "80"}).invoke(
+            cli, words, input, obj=self.opener, prog_name="lockgate"
+        )
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

@@ -76,7 +76,10 @@ class TestOneLine:
         assert capsys.readouterr().err == "lockgate: first second [31mred end\n"
 
     def test_usage_errors_too(self, shell: Shell) -> None:
-        assert shell.no(2, "stop", "--never") == "No such option '--never'. (see `lockgate stop --help`)"
+        assert (
+            shell.no(2, "stop", "--never")
+            == "No such option '--never'. (see `lockgate stop --help`)"
+        )
         assert "Did you mean 'history'?" in shell.no(2, "histroy")
         assert "Missing argument 'NAME...'" in shell.no(2, "rm")
 

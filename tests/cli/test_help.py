@@ -88,7 +88,9 @@ def test_help_loads_nothing_of_the_engine() -> None:
 
 @pytest.mark.parametrize("missing", ["click", "rich"])
 def test_without_the_extra_one_line_says_what_to_install(missing: str) -> None:
-    done = python(f"import sys; sys.modules[{missing!r}] = None; from lockgate.cli import main; main()")
+    done = python(
+        f"import sys; sys.modules[{missing!r}] = None; from lockgate.cli import main; main()"
+    )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         "lockgate: the command line needs click and rich: pip install 'lockgate[cli]'"

@@ -32,7 +32,22 @@ def test_a_size_is_bytes_or_a_number_with_a_unit(text: str, meant: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "m", "-1", "+1", "64q", "1e6", "0x10", "1_000", "1.m", ".5g", "6 4m", "٣m", "9" * 5000, "inf"],
+    [
+        "",
+        "m",
+        "-1",
+        "+1",
+        "64q",
+        "1e6",
+        "0x10",
+        "1_000",
+        "1.m",
+        ".5g",
+        "6 4m",
+        "٣m",
+        "9" * 5000,
+        "inf",
+    ],
 )
 def test_anything_else_is_no_size(text: str) -> None:
     with pytest.raises(ValueError, match="is no size: write bytes, or a number with k, m, g or t"):
