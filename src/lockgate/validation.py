@@ -4,6 +4,7 @@ import re
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from lockgate.errors import InvalidArgument
 
@@ -58,7 +59,8 @@ def words(value: Sequence[str] | str, what: str) -> tuple[str, ...]:
 
 def environment(value: Mapping[str, str] | Iterable[str]) -> tuple[str, ...]:
     if isinstance(value, Mapping):
-        pairs = tuple(f"{key}={text}" for key, text in value.items())
+        mapping = cast(Mapping[str, str], value)  # an Iterable[str] might be one of other values
+        pairs = tuple(f"{key}={text}" for key, text in mapping.items())
     else:
         pairs = tuple(value)
     for pair in pairs:
