@@ -79,7 +79,7 @@ class Counter:
 
     def always(self, node: int) -> None:
         if node == self._forbidden:
-            raise Broken(f"{node} is forbidden")
+            raise Broken("P00", f"{node} is forbidden")
 
     def drains(self, node: int) -> None:
         return None

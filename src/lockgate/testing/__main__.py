@@ -1,13 +1,18 @@
-"""`python -m lockgate.testing [--mutants]`: explore the shipped machine, or broken ones."""
+"""`python -m lockgate.testing [--mutants | --properties]`: explore the shipped machine, or broken
+ones; or list what is promised."""
 
 import sys
 
 from lockgate.testing.containers import OneContainer
 from lockgate.testing.explore import explore
 from lockgate.testing.mutants import MUTANTS, mutated
+from lockgate.testing.properties import table
 
 
 def main(arguments: list[str]) -> int:
+    if "--properties" in arguments:
+        print(table(), end="")
+        return 0
     if "--mutants" in arguments:
         survivors = 0
         for mutant in MUTANTS:

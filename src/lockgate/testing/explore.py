@@ -15,7 +15,11 @@ Node = TypeVar("Node", bound=Hashable)
 
 
 class Broken(Exception):
-    """A promise does not hold here."""
+    """A promise does not hold here. `promise`: its number, P01 to P27."""
+
+    def __init__(self, promise: str, what: str) -> None:
+        super().__init__(f"{promise}: {what}")
+        self.promise = promise
 
 
 class Model(Protocol[Node]):
