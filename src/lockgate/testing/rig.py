@@ -12,8 +12,8 @@ from lockgate.effects.model import Order
 from lockgate.effects.outcome import Done, Failed, Outcome, PortError
 from lockgate.lifecycle import LIVE
 from lockgate.statemachine import inputs as i
-from lockgate.statemachine.record import Answer, Record, Refused, Step
-from lockgate.statemachine.status import Status
+from lockgate.statemachine.record import RESOURCES, Answer, Record, Refused, Step
+from lockgate.statemachine.status import Presence, Status
 from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
 from lockgate.testing.explore import Broken
@@ -30,6 +30,18 @@ class Place(Struct, frozen=True):
     record: Record
     world: World
     adrift: bool = False
+
+    def __str__(self) -> str:
+        """On one line: what is on record, what is being done, what there is."""
+        record, there = self.record, promised.footprint(self.world)
+        doubts = [name for name in RESOURCES if getattr(record, name) is Presence.UNCERTAIN]
+        parts = [str(record.status), *(f"{name}?" for name in doubts)]
+        if record.todo:
+            orders = ", ".join(type(order.effect).__name__ for order in record.pending)
+            parts.append(f"{record.todo[0]}: {orders}{' (adrift)' if self.adrift else ''}")
+        return f"{' '.join(parts)} | {' '.join(sorted(there.held)) or 'nothing'}" + (
+            f" ({there.runtime})" if "runtime" in there.held else ""
+        )
 
 
 class Rig:
