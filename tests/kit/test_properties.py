@@ -112,6 +112,7 @@ BITES: list[tuple[str, Callable[[], object]]] = [
     ("P06", lambda: promised.settled(RUNNING, Footprint(ALL - {"mount"}, True))),
     ("P07", lambda: promised.about_itself(CONFIGURED, ordered(OTHER.effect))),
     ("P07", lambda: forgetful(ENDED)),
+    ("P07", lambda: promised.only_its_run(STARTED, replace(ENDED, epoch=2), World())),
     ("P08", lambda: promised.intent_first(CONFIGURED, THERE)),
     ("P08", lambda: promised.ordered_before_heard(life(i.Create(CONFIG), Done(1))[1:])),
     ("P09", lambda: promised.stale_is_no_news(believes_anything, RUNNING)),

@@ -10,7 +10,7 @@ import msgspec
 from lockgate.testing import counterexamples
 from lockgate.testing.containers import OneContainer
 from lockgate.testing.explore import Broken, Report, explore
-from lockgate.testing.models import MODELS, model, mutant_model
+from lockgate.testing.models import MODELS, SHORT, model, mutant_model
 from lockgate.testing.mutants import MUTANTS, mutated
 from lockgate.testing.properties import table
 from lockgate.testing.together import explore_together
@@ -23,6 +23,7 @@ def main(arguments: list[str]) -> int:
     what.add_argument("--mutants", action="store_true", help="break the law, one way at a time")
     what.add_argument("--properties", action="store_true", help="list what is promised")
     what.add_argument("--replay", type=Path, metavar="FILE", help="walk a saved counterexample")
+    what.add_argument("--all", action="store_true", help="the models that take minutes, too")
     parser.add_argument("--model", action="append", choices=MODELS, help="only this one")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="keep counterexamples here")
     parser.add_argument("--workers", type=int, help="processes (left out: one a processor)")
@@ -34,7 +35,8 @@ def main(arguments: list[str]) -> int:
         return _replayed(given.replay)
     if given.mutants:
         return _survivors(given.save)
-    return _explored(given.model or list(MODELS), given.workers, given.save)
+    names = given.model or (list(MODELS) if given.all else list(SHORT))
+    return _explored(names, given.workers, given.save)
 
 
 def _explored(names: list[str], workers: int | None, folder: Path | None) -> int:

@@ -190,40 +190,55 @@ FAULTY = frozenset(
 
 def canonical(node: Place) -> Place:
     """What the law cannot tell apart is one node: tickets and runs are counted from one again."""
-    record, world, now = canonical_pair(node.record, node.world)
-    del now
-    return replace(node, record=record, world=world)
+    numbers = Numbers(node.record, node.world)
+    return replace(node, record=numbers.record(node.record), world=numbers.world(node.world))
 
 
-def canonical_pair(record: Record, world: World) -> tuple[Record, World, Mapping[int, int]]:
-    """The same record and world in their smallest numbers, and which ticket became which."""
-    tickets = {order.ticket: rank for rank, order in enumerate(record.pending, 1)}
-    older = world.epoch not in (0, record.epoch)
-    now = (2 if older else 1) if record.epoch else 0
-    pending = tuple(renumbered(order, tickets[order.ticket], now) for order in record.pending)
-    smallest = replace(
-        record,
-        tickets=len(tickets),
-        pending=pending,
-        epoch=now,
-        process=record.process and process(now),
-        monitor=record.monitor and monitor(now),
-        stopped_by_user=False,
-        exit_reason="",
-        started_at=min(record.started_at, AT),
-        finished_at=0,
-        faults=record.faults[:1],
-    )
-    return smallest, replace(world, epoch=(1 if older else now) if world.epoch else 0), tickets
+class Numbers:
+    """The smallest numbers for the runs and tickets there are, in their order. Tickets that the
+    record no longer waits for become 0, which it never does."""
+
+    def __init__(self, record: Record, world: World, held: Iterable[Order] = ()) -> None:
+        epochs = {record.epoch, world.epoch, *(epoch_of(order) for order in held)} - {0}
+        self._epochs = {epoch: rank for rank, epoch in enumerate(sorted(epochs), 1)} | {0: 0}
+        self._tickets = {order.ticket: rank for rank, order in enumerate(record.pending, 1)}
+
+    def record(self, record: Record) -> Record:
+        now = self._epochs[record.epoch]
+        return replace(
+            record,
+            tickets=len(self._tickets),
+            pending=tuple(self.order(order, now) for order in record.pending),
+            epoch=now,
+            process=record.process and process(now),
+            monitor=record.monitor and monitor(now),
+            stopped_by_user=False,
+            exit_reason="",
+            started_at=min(record.started_at, AT),
+            finished_at=0,
+            faults=record.faults[:1],
+        )
+
+    def world(self, world: World) -> World:
+        return replace(world, epoch=self._epochs[world.epoch])
+
+    def order(self, order: Order, epoch: int | None = None) -> Order:
+        now = self._epochs[epoch_of(order)] if epoch is None else epoch
+        effect = order.effect
+        fields: dict[str, object] = {}
+        if hasattr(effect, "epoch"):
+            fields["epoch"] = now
+        if getattr(effect, "process", None) is not None:
+            fields["process"] = process(now)
+        if getattr(effect, "monitor", None) is not None:
+            fields["monitor"] = monitor(now)
+        ticket = self._tickets.get(order.ticket, 0)
+        return replace(order, ticket=ticket, effect=replace(effect, **fields))
+
+    def outcome(self, outcome: Outcome) -> Outcome:
+        return replace(outcome, ticket=self._tickets.get(outcome.ticket, 0))
 
 
-def renumbered(order: Order, ticket: int, epoch: int) -> Order:
-    effect = order.effect
-    fields: dict[str, object] = {}
-    if hasattr(effect, "epoch"):
-        fields["epoch"] = epoch
-    if getattr(effect, "process", None) is not None:
-        fields["process"] = process(epoch)
-    if getattr(effect, "monitor", None) is not None:
-        fields["monitor"] = monitor(epoch)
-    return replace(order, ticket=ticket, effect=replace(effect, **fields))
+def epoch_of(order: Order) -> int:
+    """The run an order is about; 0 where it is about none."""
+    return getattr(order.effect, "epoch", 0)

@@ -49,14 +49,10 @@ def found(model: str, report: Report[Node]) -> Counterexample:
 
 
 def walk(model: Model[Node], moves: Sequence[str]) -> Iterator[tuple[str, Node]]:
-    """Every move and the place it led to. Raises `LookupError` where a move is not possible (any
+    """Every move from the model's first beginning, and the place it led to. Raises `LookupError` where a move is not possible (any
     more), `Broken` as soon as a promise is."""
     node = next(iter(model.begin()))
-    if moves and moves[0].startswith(FROM):
-        node = {str(begin): begin for begin in model.begin()}[moves[0].removeprefix(FROM)]
     for move in moves:
-        if move.startswith(FROM):
-            continue
         model.always(node)
         possible = dict(model.moves(node))
         if move not in possible:
@@ -67,10 +63,6 @@ def walk(model: Model[Node], moves: Sequence[str]) -> Iterator[tuple[str, Node]]
     model.always(node)
     dict(model.moves(node))
     model.drains(node)
-
-
-FROM = "from "
-"""The first label of a path in a model with several beginnings."""
 
 
 def follow(model: Model[Any], moves: Sequence[str]) -> None:

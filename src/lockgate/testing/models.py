@@ -8,11 +8,21 @@ from typing import Any
 from lockgate.testing.containers import OneContainer
 from lockgate.testing.explore import Model
 from lockgate.testing.mutants import MUTANTS, Mutant, mutated
+from lockgate.testing.operators import TwoOperators
+
+SHORT = (
+    "one container, nothing goes wrong",
+    "one container, all faults",
+    "two operators, either may die",
+)
+"""What takes seconds; the others take minutes."""
 
 MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
     {
         "one container, nothing goes wrong": partial(OneContainer, faults=False),
         "one container, all faults": OneContainer,
+        "two operators, either may die": partial(TwoOperators, faults=False),
+        "two operators, all faults": TwoOperators,
     }
 )
 

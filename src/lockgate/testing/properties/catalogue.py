@@ -64,7 +64,7 @@ _ALL = (
         "P07",
         "no collateral",
         "What is done to one container changes nothing of another.",
-        ("about_itself", "untouched"),
+        ("about_itself", "only_its_run", "untouched"),
     ),
     Property(
         "P08",
@@ -101,7 +101,7 @@ _ALL = (
         "P13",
         "no deadlock",
         "Somebody can always go on, and nobody holds a lock while something slow is awaited.",
-        ("patient_alone",),
+        ("patient_alone", "tests/kit/test_operators.py"),
     ),
     Property(
         "P14",

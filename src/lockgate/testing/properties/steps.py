@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from lockgate.adapters.simulated.world import World, carried_out
-from lockgate.effects.model import AnyEffect, DeleteRuntime, Halt, Process, Signal
+from lockgate.effects.model import AnyEffect, DeleteRuntime, Halt, Order, Process, Signal
 from lockgate.effects.outcome import Done, Exited, Failed, Fault, PortError
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.record import RESOURCES, Answer, Notice, Record, Refused, Step
@@ -61,6 +61,13 @@ def twice_is_once(world: World, effect: AnyEffect) -> None:
         return
     if twice != once:
         raise Broken("P09", f"{type(effect).__name__} twice is not once")
+
+
+def only_its_run(order: Order, before: World, after: World) -> None:
+    """P07: what is about a process leaves every other run's alone."""
+    epoch = getattr(order.effect, "epoch", before.epoch)
+    if order.effect.vital and before.epoch != epoch and after != before:
+        raise Broken("P07", f"{type(order.effect).__name__} of run {epoch} hit run {before.epoch}")
 
 
 def about_itself(record: Record, answer: Step) -> None:
