@@ -141,13 +141,16 @@ class ConmonRuntime:
         knows what an interrupted create has left: what stands in its cgroup and what its monitor
         began is found, killed and removed."""
         run = self._run(config, epoch)
-        if run.foreign():
+        runs = (run,) if epoch else (*run.others(), run)
+        if epoch and run.foreign():
             return
-        removal = self._removal(config, run)
-        if not force and (living := removal.living(process)):
-            reason = f"{config.name or run.container} lives (process {living}): stop it, or force"
-            raise PortError("refused", reason, dirty=False)
-        removal.demolish(process, monitor)
+        for each in runs:
+            removal = self._removal(config, each)
+            if not force and (living := removal.living(process)):
+                name = config.name or run.container
+                reason = f"{name} lives (process {living}): stop it, or force"
+                raise PortError("refused", reason, dirty=False)
+            removal.demolish(process, monitor)
 
     # ---- Monitor -------------------------------------------------------------------------
 
