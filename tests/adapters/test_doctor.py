@@ -91,3 +91,36 @@ def test_few_queues_and_no_overlay(tmp_path: Path) -> None:
 def test_an_old_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 26, 0))
     assert doctor._sqlite().verdict == "missing"
+
+
+@pytest.mark.parametrize(
+    ("script", "verdict", "told"),
+    [
+        ("exit 0", "ok", ""),
+        ("echo 'Error: vdso' >&2; exit 1", "warn", "fails: Error: vdso"),
+        ("exec sleep 5", "warn", "timed out"),
+    ],
+)
+def test_criu_is_asked_whether_it_works(
+    script: str, verdict: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    criu = tmp_path / "criu"
+    criu.write_text(f"#!/bin/sh\n{script}\n")
+    criu.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(doctor, "CRIU_PATIENCE", 0.3)
+    check = doctor._criu()
+    assert check.verdict == verdict
+    assert told in check.advice
+
+
+def test_rootless_needs_namespaces_and_maps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = tmp_path / "max_user_namespaces"
+    assert "user.max_user_namespaces" in doctor._rootless(setting).advice
+    setting.write_text("100\n")
+    monkeypatch.setattr(doctor, "find", lambda name: None)
+    assert "apt install uidmap" in doctor._rootless(setting).advice
+    monkeypatch.setattr(doctor, "find", lambda name: Path("/usr/bin/newuidmap"))
+    assert doctor._rootless(setting).verdict == "ok"
