@@ -57,7 +57,8 @@ class Runtime(Protocol):
         """Remove the runtime's object, the monitor, and the run directory of this epoch.
 
         With `force` every process of the container is killed first; without it a live one is a
-        fault, and nothing has changed.
+        fault, and nothing has changed. Epoch 0 means every run there may be: whoever asks does
+        not know which there were.
         """
         ...
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.command import RuntimeCommand, State, kind_of
+from lockgate.adapters.oci.fifo import let_go
 from lockgate.adapters.oci.launch import failure, heard, launch
 from lockgate.adapters.oci.process import identify, send
 from lockgate.adapters.oci.removal import Removal
@@ -71,8 +72,11 @@ class ConmonRuntime:
             raise self._undone(config, run, fault_of(problem)) from problem
 
     def start(self, config: Config, epoch: int, *, again: bool) -> None:
-        """As the port says; what a failed command did is read from the state it left."""
+        """As the port says: by hand where we know how, else by the runtime's command. What a failed
+        one did is read from the state it left."""
         run = self._present(config, epoch)
+        if self._let_go(run):
+            return
         ran = self._command.run("start", run.container)
         if ran.code == 0:
             return
@@ -89,6 +93,13 @@ class ConmonRuntime:
                 raise PortError(kind_of(ran.complaint), ran.complaint, dirty=False)
             case "unknown":
                 raise PortError("missing", f"there is nothing to start: {ran.complaint}")
+
+    def _let_go(self, run: Run) -> bool:
+        first = identify(run.pid())
+        if first is None or not self._command.knows(run.container):
+            return False
+        record = self._command.record(run.container)
+        return let_go(self._command.name, record, run.bundle, first) == "started"
 
     def signal(self, config: Config, epoch: int, process: Process, signal: int) -> None:
         """As the port says: by pidfd, after the identity was checked."""
@@ -130,13 +141,16 @@ class ConmonRuntime:
         knows what an interrupted create has left: what stands in its cgroup and what its monitor
         began is found, killed and removed."""
         run = self._run(config, epoch)
-        if run.foreign():
+        runs = (run,) if epoch else (*run.others(), run)
+        if epoch and run.foreign():
             return
-        removal = self._removal(config, run)
-        if not force and (living := removal.living(process)):
-            reason = f"{config.name or run.container} lives (process {living}): stop it, or force"
-            raise PortError("refused", reason, dirty=False)
-        removal.demolish(process, monitor)
+        for each in runs:
+            removal = self._removal(config, each)
+            if not force and (living := removal.living(process)):
+                name = config.name or run.container
+                reason = f"{name} lives (process {living}): stop it, or force"
+                raise PortError("refused", reason, dirty=False)
+            removal.demolish(process, monitor)
 
     # ---- Monitor -------------------------------------------------------------------------
 
