@@ -78,6 +78,21 @@ def died(world: World, code: int) -> World:
     )
 
 
+def rebooted(world: World, *, volatile: bool) -> World:
+    """The machine went down and came up again: no process, mount or namespace of before is left.
+    `volatile`: the runtime's own files were on a file system in memory, and are gone, too."""
+    if volatile or world.runtime == "absent":
+        return World(layer=world.layer, spec=world.spec)
+    return World(
+        layer=world.layer,
+        spec=world.spec,
+        runtime="stopped",
+        epoch=world.epoch,
+        code=world.code,
+        reported=world.reported,
+    )
+
+
 def seen(world: World, epoch: int, at: int) -> Exited | None:
     """What a look from outside tells of this run's end."""
     if world.epoch != epoch or world.runtime == "absent":

@@ -11,7 +11,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from lockgate.adapters.simulated.world import World, died, monitor, process
+from lockgate.adapters.simulated.world import World, died, monitor, process, rebooted
 from lockgate.effects.config import Config
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Failed, Fault, Outcome
@@ -42,10 +42,18 @@ BY_ITSELF = 3  # the exit code of a container that ends by itself
 
 
 class OneContainer:
-    """`faults`: whether anything may go wrong at all. `step`: the machine to explore."""
+    """`faults`: whether anything may go wrong at all. `boots`: how the machine answers when it is
+    told of a boot; given, the host may go down and come up again at any point. `step`: the machine
+    to explore."""
 
-    def __init__(self, *, faults: bool = True, step: Stepper = step) -> None:
-        self._faults = faults
+    def __init__(
+        self,
+        *,
+        faults: bool = True,
+        boots: Callable[[Record], Step] | None = None,
+        step: Stepper = step,
+    ) -> None:
+        self._faults, self._boots = faults, boots
         self._rig = Rig(step)
         self._sound: set[Place] = set()  # known to drain
         self._config = CONFIG
@@ -57,6 +65,11 @@ class OneContainer:
 
     def moves(self, node: Place) -> Iterator[tuple[str, Place]]:
         record, world = node.record, node.world
+        if self._boots is not None and world != World():
+            yield from self._downs(node)
+        if node.booted:
+            yield "the boot is seen", self._booted(node)
+            return
         prompt = [order for order in record.pending if not order.effect.patient]
         locked = bool(prompt) and not node.adrift
         if not locked:
@@ -84,6 +97,19 @@ class OneContainer:
             if isinstance(answer, Step):
                 yield str(command.verb), canonical(Place(answer.record, node.world))
 
+    @staticmethod
+    def _downs(node: Place) -> Iterator[tuple[str, Place]]:
+        for volatile, label in ((True, "boot"), (False, "boot that keeps the runtime's files")):
+            world = rebooted(node.world, volatile=volatile)
+            adrift = bool(node.record.pending)
+            yield label, canonical(replace(node, world=world, adrift=adrift, booted=True))
+
+    def _booted(self, node: Place) -> Place:
+        assert self._boots is not None
+        answer = self._boots(node.record)
+        promised.sound_answer(node.record, answer)
+        return canonical(Place(answer.record, node.world))
+
     def _outcomes(self, node: Place, order: Order) -> Iterator[tuple[str, Place]]:
         for label, world, outcome in outcomes(self._rig, node.world, order, self._faults):
             yield label, self._after(replace(node, world=world), outcome)
@@ -101,6 +127,9 @@ class OneContainer:
     def always(self, node: Place) -> None:
         record, world = node.record, node.world
         there = promised.footprint(world)
+        promised.intent_first(record, there)
+        if node.booted:
+            return  # whoever looks is told of the boot before anything else
         promised.everywhere(record, there)
         promised.one_truthful_exit(record, world)
         promised.stale_is_no_news(self._rig.step, record)
@@ -112,6 +141,8 @@ class OneContainer:
     def drains(self, node: Place) -> None:
         """Faults ceasing: whatever is in flight ends, then it can be run, then removed."""
         passed: list[Place] = []
+        if node.booted:
+            node = self._booted(node)
         rest = self._rig.comes_to_rest(node, passed, self._sound)
         if rest not in self._sound:
             self._rig.can_run(rest)

@@ -126,7 +126,8 @@ _ALL = (
         "P17",
         "boot",
         "A boot ends every run of the boot before with an unknown end, once, and only a boot does.",
-        missing="the machine is not told of boots yet",
+        ("tests/kit/test_boot.py",),
+        "the machine is not told of boots yet; the rule it would need is explored",
     ),
     Property(
         "P18",
