@@ -20,7 +20,7 @@ from lockgate.adapters.simulated.host import SimulatedHost
 from lockgate.effects.config import Config, NetworkMode
 from lockgate.effects.interpreter import Interpreter, unprobed
 from lockgate.effects.outcome import Exited, Fault, PortError
-from lockgate.effects.ports import Event, Image, LogLine, NameTakenError, Row
+from lockgate.effects.ports import Event, Image, LogLine, NameTakenError, Row, StoreError
 from lockgate.errors import (
     AlreadyStopped,
     AmbiguousName,
@@ -416,12 +416,13 @@ class Engine:
         return record.exit_code is not None or self._lifecycle.look(record) is not None
 
     def _fresh(self, record: Record) -> Record:
-        """The record, brought up to date if its run has ended unnoticed and nobody is busy."""
+        """The record, brought up to date if its run has ended unnoticed, nobody is busy, and there
+        is space to write it down; a look never fails for want of either (P13, P25)."""
         if self._lifecycle.look(record) is None:
             return record
         try:
             return self._interpreter.sync(record.id, GLANCE)
-        except TimeoutError:
+        except (TimeoutError, StoreError):
             return record
 
     def _exit_code(self, container: str, epoch: int | None) -> int:

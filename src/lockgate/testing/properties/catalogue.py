@@ -175,7 +175,7 @@ _ALL = (
         "P25",
         "scarcity",
         "Without space, stopping, killing, removing and listing work, and nothing is half written.",
-        ("tests/adapters/test_store.py",),
+        ("tests/engine/test_crash.py", "tests/adapters/test_store.py"),
     ),
     Property(
         "P26",
