@@ -12,6 +12,11 @@ NetworkMode = Literal["none", "host", "private"]
 """`none`: a fresh namespace made by the runtime; `host`: the host's; `private`: one of our making."""
 
 
+RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]
+"""Whether a run that ended by itself is followed by another; `always` and `unless-stopped` differ
+after a reboot: the first starts again also what its user had stopped."""
+
+
 class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True):
     """One container as its creator described it.
 
@@ -40,5 +45,7 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
     auto_remove: bool = False
+    restart: RestartPolicy = "no"
+    restart_retries: int = 0  # for on-failure: how often at most; 0: without end
     cgroup_parent: str = "/lockgate"
     created_at: int = 0

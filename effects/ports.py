@@ -205,6 +205,10 @@ class Clock(Protocol):
         """Nanoseconds since the Unix epoch. *Lock free.*"""
         ...
 
+    def boot(self) -> str:
+        """The host's name for this boot: another one after each. *Lock free.*"""
+        ...
+
 
 Specify = Callable[[Config, WriteSpec, Accounts], bytes]
 """A pure function lent by the front door: how an OCI spec follows from a config."""

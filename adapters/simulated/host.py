@@ -13,6 +13,7 @@ from lockgate.adapters.simulated.world import (
     World,
     carried_out,
     died,
+    rebooted,
     seen,
 )
 from lockgate.effects import model as e
@@ -37,6 +38,7 @@ class SimulatedHost:
         self._worlds: dict[str, World] = {}
         self._images: dict[str, Image] = {}
         self._time = EPOCH_BEGIN
+        self._boots = 1
         self._changed = Condition(RLock())
         self.before = before or (lambda effect: None)
         self.runtime = SimulatedRuntime(self)
@@ -66,6 +68,16 @@ class SimulatedHost:
         with self._changed:
             self._time += 1
             return self._time
+
+    def boot(self) -> str:
+        return f"boot {self._boots}"
+
+    def reboot(self) -> None:
+        """The host is restarted; what is on disk stays."""
+        with self._changed:
+            self._boots += 1
+            for container, world in list(self._worlds.items()):
+                self._put(container, rebooted(world))
 
     # ---- Storage -------------------------------------------------------------------------
 

@@ -78,6 +78,18 @@ def died(world: World, code: int) -> World:
     )
 
 
+def rebooted(world: World) -> World:
+    """The host was restarted: nothing is left of a run but what was on disk."""
+    return replace(
+        world,
+        mounted=False,
+        network=False,
+        frozen=False,
+        monitor=False,
+        runtime="stopped" if world.alive else world.runtime,
+    )
+
+
 def seen(world: World, epoch: int, at: int) -> Exited | None:
     """What a look from outside tells of this run's end."""
     if world.epoch != epoch or world.runtime == "absent":

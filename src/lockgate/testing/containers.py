@@ -18,6 +18,7 @@ from lockgate.adapters.simulated.world import (
     died,
     monitor,
     process,
+    rebooted,
     seen,
 )
 from lockgate.effects.config import Config
@@ -25,7 +26,7 @@ from lockgate.effects.model import Order
 from lockgate.effects.outcome import Done, Exited, Failed, Fault, Outcome, PortError
 from lockgate.lifecycle import LIVE
 from lockgate.statemachine import inputs as i
-from lockgate.statemachine.law import STAGES
+from lockgate.statemachine.law import EDGES, STAGES
 from lockgate.statemachine.record import RESOURCES, Answer, Notice, Record, Refused, Step, newborn
 from lockgate.statemachine.status import Presence, Status
 from lockgate.statemachine.step import step
@@ -40,6 +41,7 @@ COMMANDS: tuple[i.Command, ...] = (
     i.Pause(),
     i.Unpause(),
     i.Restart(),
+    i.Revive(),
     i.Cleanup(),
     i.Remove(),
     i.Remove(force=True),
@@ -68,7 +70,7 @@ class OneContainer:
         self._faults = faults
         self._machine = step
         self._sound: set[Node] = set()  # known to drain
-        self._config = Config(id="c", name="c", network="private")
+        self._config = Config(id="c", name="c", network="private", restart="always")
         self._reached: set[str] = set()
 
     def begin(self) -> Iterable[Node]:
@@ -94,8 +96,22 @@ class OneContainer:
             yield "the record is damaged", self._after(node, i.Salvaged(self._config, 0))
         if world.alive:
             yield "it ends by itself", canonical(replace(node, world=died(world, BY_ITSELF)))
+        if self._faults and not locked:
+            yield "the host is restarted", self._rebooted(node)
         if world.alive and world.monitor and self._faults:
             yield "the monitor dies", canonical(replace(node, world=replace(world, monitor=False)))
+
+    def _rebooted(self, node: Node) -> Node:
+        """And looked at: how its run ended is told first, then that nothing else is left of it."""
+        record, world = node.record, rebooted(node.world)
+        node = replace(node, world=world, adrift=bool(record.pending))
+        if record.status in LIVE and record.status is not Status.CREATED:
+            end = seen(world, record.epoch, AT)
+            assert end is not None
+            node = self._after(node, i.Died(record.epoch, end))
+        node = self._after(node, i.Booted("another"))
+        heard = (node.record.status, "reboot") in EDGES
+        return replace(node, adrift=node.adrift and not heard)
 
     def _commands(self, node: Node) -> Iterator[tuple[str, Node]]:
         commands = COMMANDS
@@ -218,7 +234,9 @@ class OneContainer:
                 if record.status is Status.STOPPED and world.alive:
                     raise Broken("says stopped, but it lives")
                 held = world.mounted or world.network or world.runtime != "absent"
-                if record.status is not Status.STOPPED and held and not record.faults:
+                unsure = any(getattr(record, name) is Presence.UNCERTAIN for name in RESOURCES)
+                said = unsure or record.faults
+                if record.status is not Status.STOPPED and held and not said:
                     raise Broken("leaked without saying so")
                 if record.gone and not world.empty:
                     raise Broken("gone, but something is left")
@@ -327,6 +345,8 @@ def canonical(node: Node) -> Node:
             process=record.process and process(now),
             monitor=record.monitor and monitor(now),
             stopped_by_user=False,
+            restarts=0,
+            boot="",
             exit_reason="",
             started_at=min(record.started_at, AT),
             finished_at=0,
