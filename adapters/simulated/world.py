@@ -139,7 +139,7 @@ def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact
             started = world.runtime == "created"
             return (replace(world, runtime="running") if started else world), Launched(at)
         case e.Halt():
-            if world.alive:
+            if world.alive and world.epoch == effect.epoch:  # never another run's process
                 world = died(world, KILLED if effect.signal == SIGKILL else 128 + effect.signal)
             return world, seen(world, effect.epoch, at)
         case e.Signal():

@@ -13,7 +13,7 @@ from typing import cast
 
 from msgspec import Struct
 
-from lockgate.testing.containers import Stepper
+from lockgate.testing.properties import Stepper
 
 MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("law", "orders", "step"))
 
