@@ -14,3 +14,6 @@ class SystemClock:
 
     def boot(self) -> str:
         return boot_id()
+
+    def sleep(self, nanoseconds: int) -> None:
+        time.sleep(max(0, nanoseconds) / 1e9)

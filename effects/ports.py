@@ -209,6 +209,10 @@ class Clock(Protocol):
         """The host's name for this boot: another one after each. *Lock free.*"""
         ...
 
+    def sleep(self, nanoseconds: int) -> None:
+        """Until so much time has passed. *Lock free.*"""
+        ...
+
 
 Specify = Callable[[Config, WriteSpec, Accounts], bytes]
 """A pure function lent by the front door: how an OCI spec follows from a config."""

@@ -72,6 +72,10 @@ class SimulatedHost:
     def boot(self) -> str:
         return f"boot {self._boots}"
 
+    def sleep(self, nanoseconds: int) -> None:
+        with self._changed:
+            self._time += max(0, nanoseconds)
+
     def reboot(self) -> None:
         """The host is restarted; what is on disk stays."""
         with self._changed:

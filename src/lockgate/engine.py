@@ -52,7 +52,7 @@ from lockgate.statemachine.inputs import (
     Stop,
     Unpause,
 )
-from lockgate.statemachine.policy import owes_removal, owes_restart, restart_due
+from lockgate.statemachine.policy import SECOND, owes_removal, owes_restart, restart_due
 from lockgate.statemachine.record import Record, Refused, holds, newborn
 from lockgate.statemachine.status import Status
 
@@ -282,7 +282,7 @@ class Engine:
             if owes_restart(record, booted=booted):
                 pause = 0 if booted else restart_due(record) - self.host.ports.clock.now()
                 if pause > 0:
-                    time.sleep(min(pause / 1e9, 1.0))
+                    self.host.ports.clock.sleep(min(pause, SECOND))
                     continue  # and look again: its user may have stopped it meanwhile
                 return self._owed(record, Revive(booted))
             if owes_removal(record):

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def main(arguments: list[str]) -> int:
     return _explored(names, given.workers, given.save)
 
 
-def _explored(names: list[str], workers: int | None, folder: Path | None) -> int:
+def _explored(names: Sequence[str], workers: int | None, folder: Path | None) -> int:
     broken = 0
     used: frozenset[str] = frozenset()
     with watched() as usage:
