@@ -10,12 +10,20 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from lockgate.adapters.commands import finished
-from lockgate.adapters.syscalls import MountFlag, UnmountFlag, mount, mounted_at, unmount, unshare
+from lockgate.adapters.syscalls import (
+    MountFlag,
+    UnmountFlag,
+    mount,
+    mounted_at,
+    setns,
+    unmount,
+    unshare,
+)
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import Joined, PortError
 
@@ -61,15 +69,27 @@ def pinned(handle: Path | str) -> bool:
 def make(handle: Path) -> None:
     """A new namespace, pinned at `handle`. Raises `PortError("denied")`, clean."""
     os.close(os.open(handle, os.O_CREAT | os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400))
-    problems: list[OSError] = []
-    maker = threading.Thread(target=_made, args=(handle, problems))
-    maker.start()
-    maker.join()
-    if problems:
+    try:
+        _elsewhere(lambda: _made(handle))
+    except OSError as problem:
         handle.unlink(missing_ok=True)
         raise PortError(
-            "denied", f"cannot make a network namespace: {problems[0]}", dirty=False
-        ) from problems[0]
+            "denied", f"cannot make a network namespace: {problem}", dirty=False
+        ) from problem
+
+
+def holds(handle: Path | str, interface: str) -> bool:
+    """Is there a namespace at `handle` with an interface of this name?"""
+
+    def look() -> None:
+        setns(handle, CLONE_NEWNET)
+        socket.if_nametoindex(interface)
+
+    try:
+        _elsewhere(look)
+    except OSError:
+        return False
+    return True
 
 
 def drop(handle: Path) -> None:
@@ -108,12 +128,26 @@ def _ip(handle: Path, *words: str) -> None:
         raise PortError("failed", f"cannot {' '.join(line)}: {said or 'is iproute2 installed?'}")
 
 
-def _made(handle: Path, problems: list[OSError]) -> None:
-    try:
-        unshare(CLONE_NEWNET)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-            fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP_RUNNING))
-        source = f"/proc/self/task/{threading.get_native_id()}/ns/net"
-        mount(source, handle, "", MountFlag.BIND)
-    except OSError as problem:
-        problems.append(problem)
+def _made(handle: Path) -> None:
+    unshare(CLONE_NEWNET)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP_RUNNING))
+    source = f"/proc/self/task/{threading.get_native_id()}/ns/net"
+    mount(source, handle, "", MountFlag.BIND)
+
+
+def _elsewhere(act: Callable[[], None]) -> None:
+    """In a thread of its own, which may change its namespace: it ends at once. Raises `OSError`."""
+    problems: list[OSError] = []
+
+    def run() -> None:
+        try:
+            act()
+        except OSError as problem:
+            problems.append(problem)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if problems:
+        raise problems[0]
