@@ -195,7 +195,7 @@ def _learned_created(fact: Created) -> dict[str, Any]:
 
 LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
     Mounted: lambda fact: {"mountpoint": fact.mountpoint},
-    Joined: lambda fact: {"netns": fact.netns},
+    Joined: lambda fact: {"netns": fact.netns, "links": fact.links, "dns": fact.dns},
     Created: _learned_created,
     Launched: lambda fact: {"started_at": fact.at},
     Saved: lambda fact: {},
@@ -205,7 +205,7 @@ LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
 FORGOTTEN: Mapping[str, dict[str, Any]] = {
     "layer": {},
     "mount": {"mountpoint": ""},
-    "network": {"netns": ""},
+    "network": {"netns": "", "links": (), "dns": None},
     "runtime": {"process": None, "monitor": None, "freezer": ABSENT},
     "freezer": {},
 }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Condition, RLock
 
+from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.world import (
     World,
     carried_out,
@@ -37,6 +38,7 @@ class SimulatedHost:
     def __init__(self, before: Callable[[e.AnyEffect], None] | None = None) -> None:
         self._worlds: dict[str, World] = {}
         self._images: dict[str, Image] = {}
+        self.networks = SimulatedNetworks()
         self._time = EPOCH_BEGIN
         self._boots = 1
         self._changed = Condition(RLock())
@@ -104,12 +106,21 @@ class SimulatedHost:
     # ---- Network -------------------------------------------------------------------------
 
     def join(self, config: Config, epoch: int) -> Joined:
-        fact = self.do(e.JoinNetwork(config.id, epoch))
+        with self._changed:
+            self.networks.claim(config)
+        try:
+            fact = self.do(e.JoinNetwork(config.id, epoch))
+        except PortError:
+            self.networks.unplug(config.id)
+            raise
         assert isinstance(fact, Joined)
-        return fact
+        with self._changed:
+            return self.networks.plug(config, fact)
 
     def leave(self, config: Config, epoch: int) -> None:
         self.do(e.LeaveNetwork(config.id, epoch))
+        with self._changed:
+            self.networks.unplug(config.id)
 
     # ---- Filesystem ----------------------------------------------------------------------
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from lockgate.adapters.simulated.world import monitor, process
-from lockgate.effects.config import Config
+from lockgate.effects.config import NETWORK_MODES, Config
 from lockgate.effects.outcome import (
     Created,
+    Dns,
     Done,
     Exited,
     Fact,
@@ -20,6 +21,7 @@ from lockgate.effects.outcome import (
     Fault,
     Joined,
     Launched,
+    Link,
     Mounted,
     Saved,
 )
@@ -36,7 +38,7 @@ configs: SearchStrategy[Config] = st.builds(
     name=st.text("abc", min_size=1, max_size=4),
     command=st.lists(st.text(max_size=6), min_size=1, max_size=3).map(tuple),
     env=st.lists(st.sampled_from(("A=1", "PATH=/bin", "X=")), max_size=2).map(tuple),
-    network=st.sampled_from(("none", "host", "private")),
+    network=st.sampled_from((*NETWORK_MODES, "web")),
     stop_signal=st.integers(min_value=1, max_value=64),
     stop_timeout=st.integers(min_value=0, max_value=60),
     created_at=times,
@@ -55,6 +57,7 @@ facts: SearchStrategy[Fact | None] = st.one_of(
     exits,
     st.builds(Mounted, st.just("/merged")),
     st.builds(Joined, st.just("/netns")),
+    st.just(Joined("/netns", (Link("web", "eth0", "", ("10.0.0.2/24",)),), Dns(("10.0.0.1",)))),
     st.builds(Saved, st.just("d1")),
     st.builds(Launched, times),
     st.just(Created(process(1), monitor(1))),
