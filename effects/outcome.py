@@ -36,8 +36,35 @@ class Mounted(Struct, frozen=True, gc=False, tag="mounted"):
     mountpoint: str
 
 
-class Joined(Struct, frozen=True, gc=False, tag="joined"):
+class Link(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One interface of the container, as the network made it.
+
+    `addresses` are in CIDR notation; `gateways` are those of its networks that have one; `aliases`
+    are the names it wanted to have there.
+    """
+
+    network: str
+    interface: str
+    mac: str = ""
+    addresses: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
+class Dns(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What the networks ask for in resolv.conf, in the order of the interfaces."""
+
+    servers: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+class Joined(Struct, frozen=True, gc=False, tag="joined", omit_defaults=True):
+    """The namespace of a run, and what was plugged into it; nothing in the mode `private`."""
+
     netns: str
+    links: tuple[Link, ...] = ()
+    dns: Dns | None = None
 
 
 class Saved(Struct, frozen=True, gc=False, tag="saved"):

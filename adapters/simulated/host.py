@@ -14,6 +14,7 @@ from threading import Condition, RLock
 from typing import assert_never
 
 from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
+from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
 from lockgate.effects import model as e
 from lockgate.effects.config import Config
@@ -46,7 +47,9 @@ class SimulatedHost:
     ) -> None:
         self._worlds: dict[str, World] = {}
         self._images: dict[str, Image] = {}
+        self.networks = SimulatedNetworks()
         self._time = EPOCH_BEGIN
+        self._boots = 1
         self._changed = Condition(RLock())
         self.before = before or (lambda effect: None)
         self.plan = plan or FaultPlan()
@@ -85,12 +88,6 @@ class SimulatedHost:
         with self._changed:
             self._time += round(seconds * 1_000_000_000)
 
-    def reboot(self, *, volatile: bool = True) -> None:
-        """The machine goes down and comes up again."""
-        with self._changed:
-            for container, world in self.worlds().items():
-                self._put(container, rebooted(world, volatile=volatile))
-
     def end(self, container: str, code: int = 0) -> None:
         """The container's first process ends by itself."""
         with self._changed:
@@ -109,6 +106,20 @@ class SimulatedHost:
         with self._changed:
             self._time += 1
             return self._time
+
+    def boot(self) -> str:
+        return f"boot {self._boots}"
+
+    def sleep(self, nanoseconds: int) -> None:
+        with self._changed:
+            self._time += max(0, nanoseconds)
+
+    def reboot(self, *, volatile: bool = False) -> None:
+        """The host is restarted; what is on disk stays. `volatile`: see `rebooted`."""
+        with self._changed:
+            self._boots += 1
+            for container, world in self.worlds().items():
+                self._put(container, rebooted(world, volatile=volatile))
 
     # ---- Storage -------------------------------------------------------------------------
 
@@ -131,12 +142,21 @@ class SimulatedHost:
     # ---- Network -------------------------------------------------------------------------
 
     def join(self, config: Config, epoch: int) -> Joined:
-        fact = self.do(e.JoinNetwork(config.id, epoch))
+        with self._changed:
+            self.networks.claim(config)
+        try:
+            fact = self.do(e.JoinNetwork(config.id, epoch))
+        except PortError:
+            self.networks.unplug(config.id)
+            raise
         assert isinstance(fact, Joined)
-        return fact
+        with self._changed:
+            return self.networks.plug(config, fact)
 
     def leave(self, config: Config, epoch: int) -> None:
         self.do(e.LeaveNetwork(config.id, epoch))
+        with self._changed:
+            self.networks.unplug(config.id)
 
     # ---- Filesystem ----------------------------------------------------------------------
 

@@ -80,19 +80,13 @@ def died(world: World, code: int) -> World:
     )
 
 
-def rebooted(world: World, *, volatile: bool) -> World:
-    """The machine went down and came up again: no process, mount or namespace of before is left.
-    `volatile`: the runtime's own files were on a file system in memory, and are gone, too."""
-    if volatile or world.runtime == "absent":
-        return World(layer=world.layer, spec=world.spec)
-    return World(
-        layer=world.layer,
-        spec=world.spec,
-        runtime="stopped",
-        epoch=world.epoch,
-        code=world.code,
-        reported=world.reported,
-    )
+def rebooted(world: World, *, volatile: bool = False) -> World:
+    """The host was restarted: nothing is left of a run but what was on disk. `volatile`: the
+    runtime's own files were on a file system in memory, and are gone, too."""
+    gone = replace(world, mounted=False, network=False, frozen=False, monitor=False)
+    if volatile:
+        return replace(gone, runtime="absent", epoch=0, code=None, reported=False, damaged=False)
+    return replace(gone, runtime="stopped" if world.alive else world.runtime)
 
 
 def seen(world: World, epoch: int, at: int) -> Exited | None:

@@ -33,27 +33,21 @@ COMMANDS: tuple[i.Command, ...] = (
     i.Pause(),
     i.Unpause(),
     i.Restart(),
+    i.Revive(),
     i.Cleanup(),
     i.Remove(),
     i.Remove(force=True),
 )
-CONFIG = Config(id="c", name="c", network="private")
+CONFIG = Config(id="c", name="c", network="private", restart="always")
+SOME_FAULT = (Fault("failed", "something"),)  # the law asks whether there was one, not which
 BY_ITSELF = 3  # the exit code of a container that ends by itself
 
 
 class OneContainer:
-    """`faults`: whether anything may go wrong at all. `boots`: how the machine answers when it is
-    told of a boot; given, the host may go down and come up again at any point. `step`: the machine
-    to explore."""
+    """`faults`: whether anything may go wrong at all. `step`: the machine to explore."""
 
-    def __init__(
-        self,
-        *,
-        faults: bool = True,
-        boots: Callable[[Record], Step] | None = None,
-        step: Stepper = step,
-    ) -> None:
-        self._faults, self._boots = faults, boots
+    def __init__(self, *, faults: bool = True, step: Stepper = step) -> None:
+        self._faults = faults
         self._rig = Rig(step)
         self._sound: set[Place] = set()  # known to drain
         self._config = CONFIG
@@ -65,11 +59,8 @@ class OneContainer:
 
     def moves(self, node: Place) -> Iterator[tuple[str, Place]]:
         record, world = node.record, node.world
-        if self._boots is not None and world != World():
-            yield from self._downs(node)
-        if node.booted:
-            yield "the boot is seen", self._booted(node)
-            return
+        if self._faults:
+            yield from self._restarts(node)
         prompt = [order for order in record.pending if not order.effect.patient]
         locked = bool(prompt) and not node.adrift
         if not locked:
@@ -88,6 +79,14 @@ class OneContainer:
         if world.alive and world.monitor and self._faults:
             yield "the monitor dies", canonical(replace(node, world=replace(world, monitor=False)))
 
+    def _restarts(self, node: Place) -> Iterator[tuple[str, Place]]:
+        """Of the host, at any point, with the runtime's own files on disk or in memory; and a look,
+        before which nothing else can happen."""
+        for volatile, label in ((False, "the host is restarted"), (True, "it forgets the runtime")):
+            world = rebooted(node.world, volatile=volatile)
+            adrift = bool(node.record.pending)
+            yield label, canonical(self._rig.looked(Place(node.record, world, adrift)))
+
     def _commands(self, node: Place) -> Iterator[tuple[str, Place]]:
         commands = COMMANDS
         if node.record.status is Status.ABSENT:
@@ -96,19 +95,6 @@ class OneContainer:
             answer = self._rig.answer(node.record, command)
             if isinstance(answer, Step):
                 yield str(command.verb), canonical(Place(answer.record, node.world))
-
-    @staticmethod
-    def _downs(node: Place) -> Iterator[tuple[str, Place]]:
-        for volatile, label in ((True, "boot"), (False, "boot that keeps the runtime's files")):
-            world = rebooted(node.world, volatile=volatile)
-            adrift = bool(node.record.pending)
-            yield label, canonical(replace(node, world=world, adrift=adrift, booted=True))
-
-    def _booted(self, node: Place) -> Place:
-        assert self._boots is not None
-        answer = self._boots(node.record)
-        promised.sound_answer(node.record, answer)
-        return canonical(Place(answer.record, node.world))
 
     def _outcomes(self, node: Place, order: Order) -> Iterator[tuple[str, Place]]:
         for label, world, outcome in outcomes(self._rig, node.world, order, self._faults):
@@ -127,9 +113,6 @@ class OneContainer:
     def always(self, node: Place) -> None:
         record, world = node.record, node.world
         there = promised.footprint(world)
-        promised.intent_first(record, there)
-        if node.booted:
-            return  # whoever looks is told of the boot before anything else
         promised.everywhere(record, there)
         promised.one_truthful_exit(record, world)
         promised.stale_is_no_news(self._rig.step, record)
@@ -141,8 +124,6 @@ class OneContainer:
     def drains(self, node: Place) -> None:
         """Faults ceasing: whatever is in flight ends, then it can be run, then removed."""
         passed: list[Place] = []
-        if node.booted:
-            node = self._booted(node)
         rest = self._rig.comes_to_rest(node, passed, self._sound)
         if rest not in self._sound:
             self._rig.can_run(rest)
@@ -244,10 +225,12 @@ class Numbers:
             process=record.process and process(now),
             monitor=record.monitor and monitor(now),
             stopped_by_user=False,
+            restarts=0,
+            boot="",
             exit_reason="",
             started_at=min(record.started_at, AT),
             finished_at=0,
-            faults=record.faults[:1],
+            faults=SOME_FAULT if record.faults else (),
         )
 
     def world(self, world: World) -> World:

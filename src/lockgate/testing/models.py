@@ -5,7 +5,6 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from lockgate.testing.boots import told
 from lockgate.testing.containers import OneContainer
 from lockgate.testing.explore import Model
 from lockgate.testing.mutants import MUTANTS, Mutant, mutated
@@ -22,7 +21,6 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
     {
         "one container, nothing goes wrong": partial(OneContainer, faults=False),
         "one container, all faults": OneContainer,
-        "one container, all faults and boots": partial(OneContainer, boots=told),
         "two operators, either may die": partial(TwoOperators, faults=False),
         "two operators, all faults": TwoOperators,
     }

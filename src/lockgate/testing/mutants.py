@@ -191,6 +191,30 @@ MUTANTS = (
         "dict.fromkeys(RESOURCES, ABSENT)",
     ),
     Mutant(
+        "after a reboot everything is believed to be there",
+        "step",
+        "dict.fromkeys(volatile, UNCERTAIN)",
+        "dict.fromkeys(volatile, PRESENT)",
+    ),
+    Mutant(
+        "after a reboot nothing is believed to be there",
+        "step",
+        "dict.fromkeys(volatile, UNCERTAIN)",
+        "dict.fromkeys(volatile, ABSENT)",
+    ),
+    Mutant(
+        "after a reboot an operation goes on where it was",
+        "step",
+        'changes["todo"] = plan.stages if plan else ()',
+        "pass",
+    ),
+    Mutant(
+        "after a reboot what was asked for is still out",
+        "step",
+        "**changes, pending=(), tripped=False), ())",
+        "**changes, tripped=False), ())",
+    ),
+    Mutant(
         "delete never forces",
         "orders",
         "force = r.status is not Status.STOPPED",

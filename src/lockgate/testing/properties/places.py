@@ -86,13 +86,14 @@ def exact_footprint(record: Record, there: Footprint) -> None:
 
 
 def nothing_left(record: Record, there: Footprint) -> None:
-    """P06, at rest: of what is not running nothing is held, or the record says what went wrong;
-    and what is gone has left nothing."""
+    """P06, at rest: of what is not running nothing is held, or the record says what went wrong or
+    what it is in doubt about; and what is gone has left nothing."""
     if record.gone and there.held:
         raise Broken("P06", f"gone, but something is left: {sorted(there.held)}")
     leaked = there.held - {"layer"}
     done = record.status in (Status.EXITED, Status.CONFIGURED, Status.ABSENT)
-    if done and leaked and not record.faults:
+    unsure = any(getattr(record, name) is Presence.UNCERTAIN for name in leaked)
+    if done and leaked and not (record.faults or unsure):
         raise Broken("P06", f"leaked without saying so: {sorted(leaked)}")
 
 
