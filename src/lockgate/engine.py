@@ -341,8 +341,18 @@ class Engine:
         return self._command(reference, Cleanup())
 
     def remove(self, reference: str, *, force: bool = False, timeout: int | None = None) -> Record:
-        """Nothing of it stays but its history. `force`: end it first."""
-        return self._command(reference, Remove(force, validation.seconds(timeout)))
+        """Nothing of it stays but its history. `force`: end it first.
+
+        `NoSuchContainer` only for one that was gone before: whom somebody else removes meanwhile,
+        or whose interrupted removal this call has finished, is removed (FAULTS B058).
+        """
+        before = self._glimpse(self.resolve(reference))
+        try:
+            return self._command(reference, Remove(force, validation.seconds(timeout)))
+        except NoSuchContainer:
+            if before is None:
+                raise
+            return newborn(before.config)
 
     def settle(
         self, reference: str, epoch: int | None = None, *, booted: bool = False
