@@ -4,7 +4,6 @@ is left behind is looked for by the lab, after every test."""
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,9 @@ from tests.network.laboratory import Lab
 from tests.network.test_connections import heard
 from tests.network.victim import OPERATIONS
 
-from lockgate import Record, Status
+from lockgate import Engine, OperationFailed, Record, Status
 from lockgate.adapters.inotify import Inotify, Mask
+from lockgate.adapters.network import choice
 from lockgate.adapters.network.plugins import DIRECTORIES
 from lockgate.statemachine.record import RESOURCES
 from lockgate.statemachine.status import Presence
@@ -96,7 +96,9 @@ def test_a_plugin_that_outlives_its_caller_is_waited_for(
             news.read()
         dying.kill()
         dying.wait()
-    with ThreadPoolExecutor(1) as pool:
-        recovering = pool.submit(lab.engine.sync, "web")
-        (tmp_path / "go").touch()
-        agrees(lab, recovering.result(60))
+    monkeypatch.setattr(choice, "PATIENCE", 0.1)
+    with Engine.open(lab.root, runtime="runc") as impatient:
+        with pytest.raises(OperationFailed, match=r"running for .* without anybody waiting for it"):
+            impatient.cleanup("web")
+    (tmp_path / "go").touch()
+    agrees(lab, lab.engine.cleanup("web"))
