@@ -37,6 +37,11 @@ class PortMapping(Struct, frozen=True, omit_defaults=True, cache_hash=True):
     protocol: Transport = "tcp"
 
 
+RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]
+"""Whether a run that ended by itself is followed by another; `always` and `unless-stopped` differ
+after a reboot: the first starts again also what its user had stopped."""
+
+
 class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True):
     """One container as its creator described it.
 
@@ -70,5 +75,7 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
     auto_remove: bool = False
+    restart: RestartPolicy = "no"
+    restart_retries: int = 0  # for on-failure: how often at most; 0: without end
     cgroup_parent: str = "/lockgate"
     created_at: int = 0

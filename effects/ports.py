@@ -262,6 +262,14 @@ class Clock(Protocol):
         """Nanoseconds since the Unix epoch. *Lock free.*"""
         ...
 
+    def boot(self) -> str:
+        """The host's name for this boot: another one after each. *Lock free.*"""
+        ...
+
+    def sleep(self, nanoseconds: int) -> None:
+        """Until so much time has passed. *Lock free.*"""
+        ...
+
 
 Specify = Callable[[Config, WriteSpec, Accounts], bytes]
 """A pure function lent by the front door: how an OCI spec follows from a config."""

@@ -20,11 +20,13 @@ from lockgate.statemachine.inputs import (
     Pause,
     Remove,
     Restart,
+    Revive,
     Start,
     Stop,
     Unpause,
 )
 from lockgate.statemachine.law import EDGES, LAW, PLANS, STAGES, Stage
+from lockgate.statemachine.policy import ENDED
 from lockgate.statemachine.record import RESOURCES, Answer, Record, Refused
 from lockgate.statemachine.status import Presence, Status, Verb
 from lockgate.statemachine.step import step
@@ -66,7 +68,7 @@ HOLDS: Mapping[Status, tuple[str, ...]] = MappingProxyType(
 PASSING = frozenset({Status.STOPPING, Status.REMOVING})
 """Where a container does not rest: drawn with a broken line."""
 
-CONFIG = Config(id="example", network="private")
+CONFIG = Config(id="example", network="private", restart="always")
 ASKED: Mapping[Verb, Command] = MappingProxyType(
     {
         Verb.CREATE: Create(CONFIG),
@@ -78,6 +80,7 @@ ASKED: Mapping[Verb, Command] = MappingProxyType(
         Verb.PAUSE: Pause(),
         Verb.UNPAUSE: Unpause(),
         Verb.RESTART: Restart(),
+        Verb.REVIVE: Revive(),
         Verb.CLEANUP: Cleanup(),
         Verb.REMOVE: Remove(),
         Verb.FORCE_REMOVE: Remove(force=True),
@@ -88,7 +91,8 @@ ASKED: Mapping[Verb, Command] = MappingProxyType(
 def course(verb: Verb, at: Status) -> tuple[Status, ...] | None:
     """The statuses this verb leads through when all goes well, beginning with `at` and none twice
     in a row; None where the law has no plan for it, so that it is refused."""
-    record = Record(config=CONFIG, status=at)
+    ended = 0 if at in ENDED else None
+    record = Record(config=CONFIG, status=at, exit_code=ended)
     record = replace(record, **dict.fromkeys(HOLDS[at], Presence.PRESENT))
     way = [at]
     answer: Answer = step(record, ASKED[verb])
@@ -126,7 +130,7 @@ def page() -> str:
         "`statemachine/law.py`; a test sees to it that this page is theirs.\n",
         f"## Statuses\n\n{_table(meanings)}",
         f"## What a verb does\n\n{matrix()}\n✗ is a refusal: nothing changes, and the answer "
-        "says what is legal instead. While an operation is in flight every verb is refused as "
+        "says what is legal instead. `revive` is legal only while the restart policy wants it. While an operation is in flight every verb is refused as "
         "busy, except beside one that only waits (a stop).\n",
         f"## Life\n\n```mermaid\n{mermaid()}```\n",
         f"## Stages\n\nThe effects of a stage are performed side by side.\n\n{_table(stages)}",

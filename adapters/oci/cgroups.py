@@ -135,7 +135,7 @@ class Cgroups(Struct, frozen=True):
         left = self.directories(path)
         for pause in _PAUSES:
             if not left:
-                return
+                break
             self.kill(path, patience)
             left = tuple(place for place in left if not _removed(place))
             if left:
@@ -145,10 +145,11 @@ class Cgroups(Struct, frozen=True):
         self._sweep(path)
 
     def _sweep(self, path: str) -> None:
-        """What crun makes where it expects version 2 beside version 1, mounted or not: an empty
-        directory that is no cgroup."""
+        """What crun makes where it expects version 2 beside version 1, mounted or not: a directory
+        that is no cgroup, with a file in it that is no list of processes."""
         if all(hierarchy.mountpoint != EXPECTED for hierarchy in self.hierarchies):
             with suppress(OSError):
+                (EXPECTED / _checked(path) / "cgroup.procs").unlink(missing_ok=True)
                 (EXPECTED / _checked(path)).rmdir()
 
     def _places(self, path: str) -> tuple[tuple[Hierarchy, Path], ...]:

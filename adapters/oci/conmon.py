@@ -5,13 +5,15 @@ but where things are; so any process may make the next call, after any crash.
 """
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.command import RuntimeCommand, State, kind_of
 from lockgate.adapters.oci.fifo import let_go
-from lockgate.adapters.oci.launch import failure, heard, launch
+from lockgate.adapters.oci.launch import command_line, exit_command, failure, heard, launch
 from lockgate.adapters.oci.process import identify, send
 from lockgate.adapters.oci.removal import Removal
 from lockgate.adapters.oci.run import Run
@@ -20,8 +22,15 @@ from lockgate.effects.model import Process
 from lockgate.effects.outcome import Created, Exited, Fault, PortError
 from lockgate.effects.perform import fault_of
 
+AtExit: TypeAlias = Callable[[Config, int], Sequence[str]]
+
 CREATE_PATIENCE = 240.0
 """Seconds the monitor may take to answer (MAP §3.3.5)."""
+
+
+def unattended(config: Config, epoch: int) -> Sequence[str]:
+    """Nobody is called when a run is over."""
+    return ()
 
 
 class ConmonRuntime:
@@ -30,7 +39,8 @@ class ConmonRuntime:
     Bundles are `root/containers/<id>`, with the config.json that somebody else wrote; runs are
     `root/run/<id>/<epoch>`; the runtime keeps its records in `root/runtime`. `cgroups` defaults to
     those mounted where and when this is constructed. `environment` replaces what runtimes and
-    hooks are given of ours.
+    hooks are given of ours. `at_exit` gives the command that the monitor is to call when a run
+    of this epoch is over, empty for none.
     """
 
     def __init__(
@@ -42,12 +52,14 @@ class ConmonRuntime:
         cgroups: Cgroups | None = None,
         environment: dict[str, str] | None = None,
         patience: float = CREATE_PATIENCE,
+        at_exit: AtExit = unattended,
     ) -> None:
         if not root.is_absolute():
             raise ValueError(f"the root must be an absolute path, not {root}")
         self._root, self._conmon, self._patience = root, Path(conmon), patience
         self._command = RuntimeCommand(Path(runtime), root / "runtime", environment)
         self._cgroups = Cgroups.here() if cgroups is None else cgroups
+        self._at_exit = at_exit
 
     # ---- Runtime -------------------------------------------------------------------------
 
@@ -175,7 +187,9 @@ class ConmonRuntime:
     def _created(self, config: Config, run: Run) -> Created:
         deadline = time.monotonic() + self._patience
         run.make()
-        said = launch(run, config, self._conmon, self._command, self._cgroups, deadline)
+        line = command_line(run, config, self._conmon, self._command)
+        line += exit_command(self._at_exit(config, run.epoch))
+        said = launch(run, config, line, self._command, self._cgroups, deadline)
         answer = None if said else heard(run, deadline)
         if answer is None or answer.data <= 1:
             why = failure(run, answer, said)

@@ -14,6 +14,7 @@ from lockgate.adapters.simulated.world import (
     World,
     carried_out,
     died,
+    rebooted,
     seen,
 )
 from lockgate.effects import model as e
@@ -39,6 +40,7 @@ class SimulatedHost:
         self._images: dict[str, Image] = {}
         self.networks = SimulatedNetworks()
         self._time = EPOCH_BEGIN
+        self._boots = 1
         self._changed = Condition(RLock())
         self.before = before or (lambda effect: None)
         self.runtime = SimulatedRuntime(self)
@@ -68,6 +70,20 @@ class SimulatedHost:
         with self._changed:
             self._time += 1
             return self._time
+
+    def boot(self) -> str:
+        return f"boot {self._boots}"
+
+    def sleep(self, nanoseconds: int) -> None:
+        with self._changed:
+            self._time += max(0, nanoseconds)
+
+    def reboot(self) -> None:
+        """The host is restarted; what is on disk stays."""
+        with self._changed:
+            self._boots += 1
+            for container, world in list(self._worlds.items()):
+                self._put(container, rebooted(world))
 
     # ---- Storage -------------------------------------------------------------------------
 

@@ -78,6 +78,18 @@ def died(world: World, code: int) -> World:
     )
 
 
+def rebooted(world: World) -> World:
+    """The host was restarted: nothing is left of a run but what was on disk."""
+    return replace(
+        world,
+        mounted=False,
+        network=False,
+        frozen=False,
+        monitor=False,
+        runtime="stopped" if world.alive else world.runtime,
+    )
+
+
 def seen(world: World, epoch: int, at: int) -> Exited | None:
     """What a look from outside tells of this run's end."""
     if world.epoch != epoch or world.runtime == "absent":
@@ -127,7 +139,7 @@ def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact
             started = world.runtime == "created"
             return (replace(world, runtime="running") if started else world), Launched(at)
         case e.Halt():
-            if world.alive:
+            if world.alive and world.epoch == effect.epoch:  # never another run's process
                 world = died(world, KILLED if effect.signal == SIGKILL else 128 + effect.signal)
             return world, seen(world, effect.epoch, at)
         case e.Signal():

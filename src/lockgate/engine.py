@@ -18,7 +18,7 @@ from returns.result import Failure, Result, Success
 
 from lockgate import validation
 from lockgate.adapters.simulated.host import SimulatedHost
-from lockgate.effects.config import NETWORK_MODES, Config, PortMapping
+from lockgate.effects.config import NETWORK_MODES, Config, PortMapping, RestartPolicy
 from lockgate.effects.interpreter import Interpreter, unprobed
 from lockgate.effects.outcome import Exited, Fault, PortError
 from lockgate.effects.ports import Event, Image, LogLine, NameTakenError, NetworkInfo, Row
@@ -28,6 +28,7 @@ from lockgate.errors import (
     Busy,
     IllegalState,
     InvalidArgument,
+    LockgateError,
     NameTaken,
     NetworkInUse,
     NoSuchContainer,
@@ -49,11 +50,13 @@ from lockgate.statemachine.inputs import (
     Pause,
     Remove,
     Restart,
+    Revive,
     Start,
     Stop,
     Unpause,
 )
-from lockgate.statemachine.record import Record, Refused, newborn
+from lockgate.statemachine.policy import SECOND, owes_removal, owes_restart, restart_due
+from lockgate.statemachine.record import Record, Refused, holds, newborn
 from lockgate.statemachine.status import Status
 
 GLANCE = 0.02
@@ -236,13 +239,17 @@ class Engine:
         labels: Mapping[str, str] | None = None,
         annotations: Mapping[str, str] | None = None,
         auto_remove: bool = False,
+        restart: RestartPolicy = "no",
+        restart_retries: int = 0,
     ) -> Record:
         """A container, configured: name claimed, writable layer made, nothing running.
 
-        What is left empty is taken from the image. `network` is a mode (`none`, `host`, `private`)
-        or the networks to be plugged into, `ports` what is published of the container there; both
-        as values or as written on the command line. Raises `InvalidArgument`, `NoSuchImage`,
-        `NoSuchNetwork`, `NameTaken`; nothing is left of a container that could not be made.
+        With `auto_remove` it goes when its run is over, with a `restart` policy another run
+        follows, though no engine may be open then (`settle`). What is left empty is taken from the
+        image. `network` is a mode (`none`, `host`, `private`) or the networks to be plugged into,
+        `ports` what is published of the container there; both as values or as written on the
+        command line. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`, `NameTaken`; nothing
+        is left of a container that could not be made.
         """
         if bool(image) == bool(rootfs):
             raise InvalidArgument("give an image or a root filesystem directory, one of them")
@@ -277,13 +284,16 @@ class Engine:
             labels=validation.pairs(labels or {}, "label"),
             annotations=validation.pairs(annotations or {}, "annotation"),
             auto_remove=auto_remove,
+            restart=validation.restart(restart, restart_retries),
+            restart_retries=restart_retries,
             created_at=self.host.ports.clock.now(),
         )
+        asked = Create(config, self.host.ports.clock.boot())
         if not networks and not published:
-            return self._done(config.name, Create(config), container)
+            return self._done(config.name, asked, container)
         with self.host.locks.hold(NETWORKS):  # none of them may go meanwhile
             self._connectable(config)
-            return self._done(config.name, Create(config), container)
+            return self._done(config.name, asked, container)
 
     def init(self, reference: str) -> Record:
         """Everything up to a process that waits to be started."""
@@ -325,6 +335,59 @@ class Engine:
     def remove(self, reference: str, *, force: bool = False, timeout: int | None = None) -> Record:
         """Nothing of it stays but its history. `force`: end it first."""
         return self._command(reference, Remove(force, validation.seconds(timeout)))
+
+    def settle(
+        self, reference: str, epoch: int | None = None, *, booted: bool = False
+    ) -> Record | None:
+        """Do what is owed to a container whose run has ended: another run, by its restart policy
+        and after a pause, or its removal. Whoever comes first does it, once.
+
+        `epoch`: only if that run is the newest; `booted`: after a reboot of the host. Returns how
+        it is then; None when it is gone. Holds no lock while it waits for the pause to be over.
+        """
+        container = self.resolve(reference)
+        while True:
+            record = self._interpreter.sync(container)
+            if record.gone or (epoch is not None and record.epoch != epoch):
+                return None if record.gone else record
+            if owes_restart(record, booted=booted):
+                pause = 0 if booted else restart_due(record) - self.host.ports.clock.now()
+                if pause > 0:
+                    self.host.ports.clock.sleep(min(pause, SECOND))
+                    continue  # and look again: its user may have stopped it meanwhile
+                return self._owed(record, Revive(booted))
+            if owes_removal(record):
+                return self._owed(record, Remove())
+            return record
+
+    def _owed(self, record: Record, command: Command) -> Record | None:
+        try:
+            after = self._done(record.config.name, command, record.id)
+        except (IllegalState, NoSuchContainer):  # somebody else was first
+            return self._glimpse(record.id)
+        return None if after.gone else after
+
+    def refresh(self) -> Mapping[str, LockgateError]:
+        """After a reboot of the host, or at any time: finish what was interrupted, give back what
+        ended runs still hold, complete removals, and do what is owed. One failure does not keep
+        the others waiting; returns what went wrong, by id."""
+        problems: dict[str, LockgateError] = {}
+        for row in tuple(self.host.store.rows()):
+            seen = self._seen(row)
+            booted = seen.boot != self.host.ports.clock.boot()
+            try:
+                record = self._interpreter.sync(row.container)
+                if record.status is Status.REMOVING:
+                    self._owed(record, Remove())
+                    continue
+                if record.status in (Status.CONFIGURED, Status.EXITED) and holds(record):
+                    self._owed(record, Cleanup())
+                self.settle(row.container, booted=booted)
+            except NoSuchContainer:
+                continue
+            except LockgateError as problem:
+                problems[row.container] = problem
+        return problems
 
     def submit(
         self, reference: str, command: Command, timeout: float | None = None
@@ -486,7 +549,7 @@ class Engine:
 
     def _fresh(self, record: Record) -> Record:
         """The record, brought up to date if its run has ended unnoticed and nobody is busy."""
-        if self._lifecycle.look(record) is None:
+        if not self._lifecycle.observe(record):
             return record
         try:
             return self._interpreter.sync(record.id, GLANCE)

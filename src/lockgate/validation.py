@@ -5,9 +5,9 @@ import signal
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias, cast, get_args
 
-from lockgate.effects.config import Attachment, PortMapping, Transport
+from lockgate.effects.config import Attachment, PortMapping, RestartPolicy, Transport
 from lockgate.errors import InvalidArgument
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")
@@ -86,6 +86,15 @@ def pairs(value: Mapping[str, str], what: str) -> tuple[tuple[str, str], ...]:
         if not key or "\0" in key + text:
             raise InvalidArgument(f"{key!r} is no {what}: the key is empty or holds a NUL byte")
     return tuple(sorted(value.items()))
+
+
+def restart(policy: str, retries: int) -> RestartPolicy:
+    policies = get_args(RestartPolicy)
+    if policy not in policies:
+        raise InvalidArgument(f"{policy!r} is no restart policy: {', '.join(policies)}")
+    if retries < 0 or (retries and policy != "on-failure"):
+        raise InvalidArgument(f"{retries} retries make no sense with {policy!r}: only on-failure")
+    return cast(RestartPolicy, policy)
 
 
 def user(value: str) -> str:

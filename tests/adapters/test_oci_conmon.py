@@ -589,7 +589,7 @@ class TestStarting:
         config = lab.container(
             "sleep",
             "1000",
-            change=lambda spec: spec.update(hooks={"poststart": [{"path": "/bin/true"}]}),
+            change=lambda spec: spec.update(hooks={"poststart": [{"path": "/bin/cat"}]}),
         )
         made = lab.created(config)
         called = Called(RuntimeCommand.run)

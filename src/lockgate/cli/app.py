@@ -31,6 +31,7 @@ SECTIONS: Sections = (
             life.wait,
             life.cleanup,
             life.rm,
+            life.refresh,
         ),
     ),
     ("How things are", (looking.ps, looking.inspect, looking.logs, looking.events)),

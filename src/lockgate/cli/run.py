@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockgate.cli import exits
-from lockgate.cli.params import as_size, pairs
+from lockgate.cli.params import as_policy, as_size, pairs
 from lockgate.cli.session import Session, pass_session
 from lockgate.cli.streams import followed, show
 
@@ -73,14 +73,25 @@ WISHES = (
         callback=pairs,
         help="For the OCI runtime; any number.",
     ),
+    click.option("--rm", "auto_remove", is_flag=True, help="Remove it when its run is over."),
     click.option(
-        "--rm", "auto_remove", is_flag=True, help="Remove it when `run` or `wait` saw its end."
+        "--restart",
+        metavar="POLICY",
+        default="no",
+        callback=as_policy,
+        help="Another run after each: no, on-failure[:N], always, unless-stopped.",
     ),
 )
 """Parameters of the names and types that `Engine.create` has."""
 
 ITS_OWN = {"allow_interspersed_args": False}
 """From the first word of the container's command on, options are the container's."""
+
+
+def restarting(asked: dict[str, Any]) -> dict[str, Any]:
+    """`on-failure:3` is two arguments to the engine."""
+    policy, retries = asked.pop("restart")
+    return asked | {"restart": policy, "restart_retries": retries}
 
 
 def wishes(command: Callable[..., int]) -> Callable[..., int]:
@@ -97,7 +108,7 @@ def create(session: Session, /, **asked: Any) -> int:
 
     What is left out is taken from the image.
     """
-    click.echo(session.engine.create(**asked).id)
+    click.echo(session.engine.create(**restarting(asked)).id)
     return exits.OK
 
 
@@ -114,7 +125,7 @@ def run(session: Session, /, detach: bool, **asked: Any) -> int:
     """
     try:
         engine = session.engine
-        record = engine.create(**asked)
+        record = engine.create(**restarting(asked))
         with ExitStack() as stack:
             if record.config.auto_remove:
                 stack.callback(_removed, engine, record.id)

@@ -15,6 +15,7 @@ from lockgate.effects.ports import Event, Image
 from lockgate.lifecycle import LIVE
 from lockgate.statemachine.history import Entry
 from lockgate.statemachine.inputs import (
+    Booted,
     Command,
     Died,
     Input,
@@ -97,6 +98,9 @@ def container(record: Record) -> dict[str, Any]:
         "labels": dict(config.labels),
         "annotations": dict(config.annotations),
         "auto_remove": config.auto_remove,
+        "restart": config.restart,
+        "restart_retries": config.restart_retries or None,
+        "restarts": record.restarts,
     }
 
 
@@ -223,6 +227,8 @@ def heard(given: Input, asked: Mapping[int, str]) -> str:
             return f"died (run {epoch}, exit code {end.code})"
         case Resumed():
             return "resumed by another process"
+        case Booted():
+            return "the host was restarted"
         case Salvaged():
             return "record unreadable: nothing is known"
         case _:

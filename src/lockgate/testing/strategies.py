@@ -76,6 +76,7 @@ def commands(config: Config) -> SearchStrategy[i.Command]:
     return st.one_of(
         st.just(i.Create(config)),
         st.sampled_from((i.Init(), i.Start(), i.Pause(), i.Unpause(), i.Cleanup())),
+        st.builds(i.Revive, st.booleans()),
         st.builds(i.Stop, timeouts),
         st.builds(i.Restart, timeouts),
         st.builds(i.Kill, st.sampled_from((1, 9, 10, 15))),
@@ -89,6 +90,7 @@ def inputs(config: Config) -> SearchStrategy[i.Input]:
         commands(config),
         st.builds(i.Died, st.integers(min_value=0, max_value=3), exits),
         st.just(i.Resumed()),
+        st.builds(i.Booted, st.sampled_from(("", "one boot", "another"))),
         st.builds(i.Salvaged, st.just(config), st.integers(min_value=0, max_value=999)),
         st.builds(Done, st.integers(min_value=0, max_value=20), facts),
         st.builds(Failed, st.integers(min_value=0, max_value=20), faults),
@@ -98,7 +100,10 @@ def inputs(config: Config) -> SearchStrategy[i.Input]:
 def news(record: Record) -> list[SearchStrategy[i.Input]]:
     """What the world may say to a record in this place."""
     tickets = [order.ticket for order in record.pending]
-    said: list[SearchStrategy[i.Input]] = [st.builds(i.Died, st.just(record.epoch), exits)]
+    said: list[SearchStrategy[i.Input]] = [
+        st.builds(i.Died, st.just(record.epoch), exits),
+        st.just(i.Booted(record.boot + "+")),
+    ]
     if tickets:
         said += [
             st.builds(Done, st.sampled_from(tickets), facts),
