@@ -66,6 +66,7 @@ def test_killed_anywhere_the_next_command_recovers(lab: Lab, operation: str) -> 
     assert place > 10, "the fuse was never lit"
 
 
+@pytest.mark.only("cni")
 @pytest.mark.parametrize("verb", ["ADD", "DEL"])
 def test_a_plugin_that_outlives_its_caller_is_waited_for(
     lab: Lab, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

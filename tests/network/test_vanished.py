@@ -95,6 +95,7 @@ def test_leaving_when_all_rules_are_gone(lab: Lab) -> None:
     lab.engine.start("web")
 
 
+@pytest.mark.only("cni")
 class TestWithoutAPlugin:
     @pytest.fixture(autouse=True)
     def plugins(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

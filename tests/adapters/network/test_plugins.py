@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lockgate.adapters.network.plugins import Plugins, Subject
+from lockgate.adapters.network.plugins import Plugins
+from lockgate.adapters.network.plumbing import Subject
 from lockgate.effects.outcome import Fault, PortError
 
 
