@@ -4,7 +4,6 @@ ADD runs the plugins of a network in order, each seeing the result of those befo
 the other way round, all of them, whatever fails.
 """
 
-import re
 from collections.abc import Callable
 from ipaddress import ip_interface
 from typing import Any
@@ -15,15 +14,9 @@ from lockgate.adapters.network.bridges import info, ranges
 from lockgate.adapters.network.conflist import Conflist, Settings
 from lockgate.adapters.network.notes import Desk
 from lockgate.adapters.network.plugins import Plugins
-from lockgate.adapters.network.plumbing import INTERFACE, Note, Subject
+from lockgate.adapters.network.plumbing import INTERFACE, RULES_GONE, Note, Subject
 from lockgate.effects.config import Attachment, Config, PortMapping
 from lockgate.effects.outcome import Dns, Link, PortError
-
-RULES_GONE = re.compile(
-    r"Chain '[^']+' does not exist|No chain/target/match by that name|does a matching rule exist"
-)
-"""How iptables says that what a plugin wanted to delete is not there, which the plugin bridge takes
-for a failure (its last step, all else is done)."""
 
 
 class CniNote(Note, frozen=True, kw_only=True, omit_defaults=True):

@@ -21,7 +21,7 @@ from lockgate.adapters.network.leases import Leases
 from lockgate.adapters.network.namespaces import TOOLS
 from lockgate.adapters.network.notes import Desk
 from lockgate.adapters.network.plugins import PATIENCE
-from lockgate.adapters.network.plumbing import INTERFACE, Note, Subject
+from lockgate.adapters.network.plumbing import INTERFACE, RULES_GONE, Note, Subject
 from lockgate.adapters.oci.command import printable
 from lockgate.effects.config import Attachment, Config, PortMapping
 from lockgate.effects.outcome import Dns, Link, PortError
@@ -132,6 +132,8 @@ class Netavark:
         if ran.code == 0:
             return _answer(ran.output) if verb == "setup" else {}
         said = _complaint(ran.output) or ran.complaints.decode("utf-8", "replace")
+        if verb == "teardown" and RULES_GONE.search(said):
+            return {}
         raise PortError("failed", f"netavark failed to {verb}: {printable(said)}")
 
 

@@ -9,6 +9,7 @@ Three rules, whatever the tool:
   that looks as ours did (without that, masquerading rules stay for ever).
 """
 
+import re
 from collections.abc import Iterable
 from typing import Generic, Protocol, TypeVar
 
@@ -22,6 +23,12 @@ from lockgate.effects.config import Attachment, Config
 from lockgate.effects.outcome import Dns, Link, PortError
 
 INTERFACE = "eth{}"
+
+RULES_GONE = re.compile(
+    r"Chain '[^']+' does not exist|No chain/target/match by that name|does a matching rule exist"
+)
+"""How iptables says that what was to be deleted is not there: tools take it for a failure, of a step
+after which nothing else is left to do."""
 
 
 class Note(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -87,7 +87,7 @@ def lab(
     host, client = namespaces
     root = tmp_path / "root"
     with Engine.open(root, runtime="runc") as engine:
-        made = Lab(host, client, root, engine)
+        made = Lab(host, client, root, tool, engine)
         engine.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
         engine.create_network("web", dns=["192.0.2.53"])
         engine.create_network("back", internal=True)

@@ -58,6 +58,7 @@ class Lab:
     host: Path
     client: Path
     root: Path
+    tool: str
     engine: Engine
 
     def ask(self, address: str, port: int) -> str:

@@ -133,8 +133,10 @@ class TestWithoutAPlugin:
         lab.engine.start("web")
 
 
+@pytest.mark.only("cni")
 class TestJoiningAgain:
-    """The port itself, as the machine calls it after a crash."""
+    """The port itself, as the machine calls it after a crash; netavark has no CHECK, and makes
+    everything anew."""
 
     @pytest.fixture
     def network(self, lab: Lab) -> Network:
