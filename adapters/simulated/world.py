@@ -78,15 +78,18 @@ def died(world: World, code: int) -> World:
     )
 
 
-def rebooted(world: World) -> World:
-    """The host was restarted: nothing is left of a run but what was on disk."""
-    return replace(
-        world,
-        mounted=False,
-        network=False,
-        frozen=False,
-        monitor=False,
-        runtime="stopped" if world.alive else world.runtime,
+def rebooted(world: World, *, volatile: bool = False) -> World:
+    """The machine went down and came up again: no process, mount or namespace of before is left.
+    `volatile`: the runtime's own files were on a file system in memory, and are gone, too."""
+    if volatile or world.runtime == "absent":
+        return World(layer=world.layer, spec=world.spec)
+    return World(
+        layer=world.layer,
+        spec=world.spec,
+        runtime="stopped",
+        epoch=world.epoch,
+        code=world.code,
+        reported=world.reported,
     )
 
 

@@ -288,12 +288,12 @@ class Engine:
             restart_retries=restart_retries,
             created_at=self.host.ports.clock.now(),
         )
-        asked = Create(config, self.host.ports.clock.boot())
+        creation = Create(config, self.host.ports.clock.boot())
         if not networks and not published:
-            return self._done(config.name, asked, container)
+            return self._done(config.name, creation, container)
         with self.host.locks.hold(NETWORKS):  # none of them may go meanwhile
             self._connectable(config)
-            return self._done(config.name, asked, container)
+            return self._done(config.name, creation, container)
 
     def init(self, reference: str) -> Record:
         """Everything up to a process that waits to be started."""

@@ -16,7 +16,7 @@ from lockgate.effects.config import Config
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Failed, Fault, Outcome
 from lockgate.statemachine import inputs as i
-from lockgate.statemachine.law import EDGES, STAGES
+from lockgate.statemachine.law import STAGES
 from lockgate.statemachine.record import Record, Step, newborn
 from lockgate.statemachine.status import Status
 from lockgate.statemachine.step import step
@@ -43,10 +43,17 @@ BY_ITSELF = 3  # the exit code of a container that ends by itself
 
 
 class OneContainer:
-    """`faults`: whether anything may go wrong at all. `step`: the machine to explore."""
+    """`faults`: whether anything may go wrong at all; `boots`: whether the host may go down and come
+    up again at any point. `step`: the machine to explore."""
 
-    def __init__(self, *, faults: bool = True, step: Stepper = step) -> None:
-        self._faults = faults
+    def __init__(
+        self,
+        *,
+        faults: bool = True,
+        boots: bool = False,
+        step: Stepper = step,
+    ) -> None:
+        self._faults, self._boots = faults, boots
         self._rig = Rig(step)
         self._sound: set[Place] = set()  # known to drain
         self._config = CONFIG
@@ -58,6 +65,11 @@ class OneContainer:
 
     def moves(self, node: Place) -> Iterator[tuple[str, Place]]:
         record, world = node.record, node.world
+        if self._boots and world != World():
+            yield from self._downs(node)
+        if node.booted:
+            yield "the boot is seen", self._booted(node)
+            return
         prompt = [order for order in record.pending if not order.effect.patient]
         locked = bool(prompt) and not node.adrift
         if not locked:
@@ -73,21 +85,8 @@ class OneContainer:
             yield "the record is damaged", self._after(node, i.Salvaged(self._config, 0))
         if world.alive:
             yield "it ends by itself", canonical(replace(node, world=died(world, BY_ITSELF)))
-        if self._faults and not locked:
-            yield "the host is restarted", self._rebooted(node)
         if world.alive and world.monitor and self._faults:
             yield "the monitor dies", canonical(replace(node, world=replace(world, monitor=False)))
-
-    def _rebooted(self, node: Place) -> Place:
-        """And looked at, as `Lifecycle.observe` does: how its run ended, then the restart."""
-        record, world = node.record, rebooted(node.world)
-        node = replace(node, world=world, adrift=bool(record.pending))
-        if record.status is not Status.CREATED:
-            for news in self._rig.observed(record, world):
-                node = self._after(node, news)
-        node = self._after(node, i.Booted("another"))
-        begun_anew = (node.record.status, "reboot") in EDGES
-        return replace(node, adrift=node.adrift and not begun_anew)
 
     def _commands(self, node: Place) -> Iterator[tuple[str, Place]]:
         commands = COMMANDS
@@ -97,6 +96,21 @@ class OneContainer:
             answer = self._rig.answer(node.record, command)
             if isinstance(answer, Step):
                 yield str(command.verb), canonical(Place(answer.record, node.world))
+
+    @staticmethod
+    def _downs(node: Place) -> Iterator[tuple[str, Place]]:
+        for volatile, label in ((True, "boot"), (False, "boot that keeps the runtime's files")):
+            world = rebooted(node.world, volatile=volatile)
+            adrift = bool(node.record.pending)
+            yield label, canonical(replace(node, world=world, adrift=adrift, booted=True))
+
+    def _booted(self, node: Place) -> Place:
+        """As `Lifecycle.observe` tells: how its run ended, if it ran, then the boot."""
+        if node.record.status is not Status.CREATED:
+            for news in self._rig.observed(node.record, node.world):
+                node = self._after(node, news)
+        node = replace(self._after(node, i.Booted("another")), booted=False)
+        return replace(node, adrift=node.adrift and node.record.status is Status.ABSENT)
 
     def _outcomes(self, node: Place, order: Order) -> Iterator[tuple[str, Place]]:
         for label, world, outcome in outcomes(self._rig, node.world, order, self._faults):
@@ -115,6 +129,9 @@ class OneContainer:
     def always(self, node: Place) -> None:
         record, world = node.record, node.world
         there = promised.footprint(world)
+        promised.intent_first(record, there)
+        if node.booted:
+            return  # whoever looks is told of the boot before anything else
         promised.everywhere(record, there)
         promised.one_truthful_exit(record, world)
         promised.stale_is_no_news(self._rig.step, record)
@@ -126,6 +143,8 @@ class OneContainer:
     def drains(self, node: Place) -> None:
         """Faults ceasing: whatever is in flight ends, then it can be run, then removed."""
         passed: list[Place] = []
+        if node.booted:
+            node = self._booted(node)
         rest = self._rig.comes_to_rest(node, passed, self._sound)
         if rest not in self._sound:
             self._rig.can_run(rest)

@@ -25,11 +25,12 @@ PATIENCE = 60  # steps within which fair progress must come to rest
 
 class Place(Struct, frozen=True):
     """One container somewhere in its life. `adrift`: orders are out in the world and their
-    executor is dead."""
+    executor is dead. `booted`: the machine was down since anybody looked."""
 
     record: Record
     world: World
     adrift: bool = False
+    booted: bool = False
 
     def __str__(self) -> str:
         """On one line: what is on record, what is being done, what there is."""

@@ -119,14 +119,13 @@ _ALL = (
         "P16",
         "stop wins",
         "After a stop or kill was accepted nothing is started before somebody asks for it.",
-        ("stop_wins",),
-        "budgets of a restart policy: there is no policy yet",
+        ("stop_wins", "tests/statemachine/test_policy.py"),
     ),
     Property(
         "P17",
         "boot",
         "A boot ends every run of the boot before with an unknown end, once, and only a boot does.",
-        missing="the machine is not told of boots yet",
+        ("tests/kit/test_boot.py",),
     ),
     Property(
         "P18",
@@ -138,7 +137,7 @@ _ALL = (
         "P19",
         "network exclusivity",
         "No port or address is claimed by two live runs.",
-        missing="networks have no ports or addresses yet; a namespace carries its run's number",
+        ("tests/network/test_claims.py", "tests/network/test_connections.py"),
     ),
     Property(
         "P20",
