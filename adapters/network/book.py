@@ -3,12 +3,7 @@
 One rule: ours win. What lies in other folders is used as it is and never written.
 """
 
-import errno
-import fcntl
-import re
 import shutil
-import socket
-import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
@@ -17,15 +12,13 @@ from pathlib import Path
 import msgspec
 
 from lockgate.adapters.filesystem import ensure_directory, write_atomic
-from lockgate.adapters.network import bridges, conflist
+from lockgate.adapters.network import bridges, conflist, links
 from lockgate.adapters.network.conflist import SUFFIX, Conflist
 from lockgate.effects.config import NETWORK_MODES
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import NetworkInfo
 
 ROUTES = Path("/proc/net/route")
-SIOCSIFFLAGS = 0x8914
-SIOCBRDELBR = 0x89A1
 _MODE = 0o644
 
 
@@ -60,7 +53,7 @@ class NetworkBook:
             internal=internal,
             dns=dns,
         )
-        whole = bridges.conflist(made, self._leases)
+        whole = bridges.conflist(made, self.leases)
         ensure_directory(self._ours, 0o755)
         data = msgspec.json.format(msgspec.json.encode(whole), indent=2)
         write_atomic(self._ours, name + SUFFIX, data, _MODE)
@@ -82,8 +75,10 @@ class NetworkBook:
         path = self._ours / (name + SUFFIX)
         if not path.exists():
             raise _refused(f"the network {name!r} is not ours; remove its file instead")
-        _delete_bridge(bridges.info(network, ours=True).bridge)
-        shutil.rmtree(self._leases / name, ignore_errors=True)
+        bridge = bridges.info(network, ours=True).bridge
+        if bridge == bridges.bridge_name(self._root, name):  # else somebody else's
+            links.delete_bridge(bridge)
+        shutil.rmtree(self.leases / name, ignore_errors=True)
         path.unlink()
 
     def find(self, name: str) -> Conflist:
@@ -105,7 +100,8 @@ class NetworkBook:
         raise PortError("missing", f"there is no network {name!r}; there are: {names}", dirty=False)
 
     @property
-    def _leases(self) -> Path:
+    def leases(self) -> Path:
+        """Where addresses are kept, a folder a network."""
         return self._root / "leases"
 
     def _subnet(self, wish: str) -> bridges.Subnet:
@@ -133,22 +129,6 @@ class NetworkBook:
                 if one.name not in seen:
                     seen.add(one.name)
                     yield one
-
-
-def _delete_bridge(name: str) -> None:
-    """Bring the interface down and delete it; one that is not there is deleted already."""
-    if re.fullmatch(r"lg-[0-9a-f]{10}", name) is None:
-        return  # not made by us
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        try:
-            fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", name.encode(), 0))
-            fcntl.ioctl(any_socket, SIOCBRDELBR, name.encode())
-        except OSError as problem:
-            if problem.errno not in _GONE:
-                raise
-
-
-_GONE = {errno.ENXIO, errno.ENODEV}
 
 
 def _refused(reason: str) -> PortError:

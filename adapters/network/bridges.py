@@ -81,7 +81,7 @@ def ranges(network: Conflist) -> Iterator[tuple[Subnet, str]]:
     for one in sets:
         for given in one:
             try:
-                yield ip_network(given["subnet"], strict=False), str(given.get("gateway", ""))
+                yield ip_network(str(given["subnet"]), strict=False), str(given.get("gateway", ""))
             except (KeyError, TypeError, ValueError):
                 continue  # the plugin will say what is wrong with it
 

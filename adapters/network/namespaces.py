@@ -5,16 +5,14 @@ again by another run (L-25). Made in a thread that leaves its own namespace and 
 caller's is never touched (HOST §4: 0.6 ms).
 """
 
-import fcntl
 import os
-import socket
-import struct
 import threading
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lockgate.adapters.commands import finished
+from lockgate.adapters.network import links
 from lockgate.adapters.syscalls import (
     MountFlag,
     UnmountFlag,
@@ -28,8 +26,6 @@ from lockgate.effects.config import Config
 from lockgate.effects.outcome import Joined, PortError
 
 CLONE_NEWNET = 0x40000000
-SIOCSIFFLAGS = 0x8914
-IFF_UP_RUNNING = 0x41
 TOOLS = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 PATIENCE = 10.0
 """Seconds `ip` may take."""
@@ -81,15 +77,15 @@ def make(handle: Path) -> None:
 def holds(handle: Path | str, interface: str) -> bool:
     """Is there a namespace at `handle` with an interface of this name?"""
 
+    found: list[bool] = []
+
     def look() -> None:
         setns(handle, CLONE_NEWNET)
-        socket.if_nametoindex(interface)
+        found.append(links.exists(interface))
 
-    try:
+    with suppress(OSError):
         _elsewhere(look)
-    except OSError:
-        return False
-    return True
+    return any(found)
 
 
 def drop(handle: Path) -> None:
@@ -130,8 +126,7 @@ def _ip(handle: Path, *words: str) -> None:
 
 def _made(handle: Path) -> None:
     unshare(CLONE_NEWNET)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP_RUNNING))
+    links.set_up("lo", up=True)
     source = f"/proc/self/task/{threading.get_native_id()}/ns/net"
     mount(source, handle, "", MountFlag.BIND)
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from lockgate.adapters.commands import Finished, finished
 from lockgate.adapters.network.conflist import Settings
+from lockgate.adapters.network.plumbing import Subject
 from lockgate.adapters.oci.command import printable
 from lockgate.effects.outcome import FaultKind, PortError
 
@@ -30,18 +31,6 @@ Verb: TypeAlias = Literal["ADD", "CHECK", "DEL"]
 
 _KINDS: Mapping[int, FaultKind] = {1: "refused", 2: "refused", 7: "refused", 11: "timeout"}
 """CNI 1.0 section 5: incompatible version, unsupported field, invalid configuration, try later."""
-
-
-class Subject(Struct, frozen=True):
-    """Whom a call is about: an interface in the namespace of a run.
-
-    `netns` may be empty for DEL. `fd` stays open in the plugin and whatever it starts.
-    """
-
-    container: str
-    netns: str
-    interface: str
-    fd: int
 
 
 class Complaint(Struct, frozen=True):

@@ -6,8 +6,9 @@ import pytest
 from lockgate.adapters.simulated import FaultPlan
 from lockgate.effects.config import Config
 from lockgate.effects.ports import Ports
+from lockgate.host import Host
 from lockgate.simulation import simulated
-from lockgate.testing.contracts import HostContract
+from lockgate.testing.contracts import HostContract, NetworkContract
 
 
 class TestSimulatedHost(HostContract):
@@ -36,3 +37,12 @@ class TestDeaf(TestSimulatedHost):
         assert made.simulation is not None
         made.simulation.deaf = True
         return made.ports
+
+
+class TestSimulatedNetwork(NetworkContract):
+    @pytest.fixture
+    def host(self) -> Host:
+        host = simulated()
+        host.networks.create("web", dns=("192.0.2.53",))
+        host.networks.create("back", internal=True)
+        return host

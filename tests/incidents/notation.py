@@ -131,7 +131,7 @@ class Stage:
     def do_fails(self, *words: str) -> None:
         with self._noting():
             try:
-                self._create(self.engine) if words == ("create",) else self._command(*words)
+                self._create(self.engine) if words == ("create",) else self._command(words[0])
             except (OperationFailed, StoreError):
                 return
         raise AssertionError(f"{words} succeeded")
@@ -180,7 +180,7 @@ class Stage:
     def do_fault(self, effect: str, turn: str) -> None:
         assert turn in TURNS
         kind: type[model.AnyEffect] = getattr(model, effect)
-        self.host.plan = FaultPlan({(kind, 1): turn})  # type: ignore[dict-item]
+        self.host.plan = FaultPlan({(kind, 1): turn})
 
     def do_drift(self, *what: str) -> None:
         self.host.drift(self.ids[-1], DRIFTS[" ".join(what)])

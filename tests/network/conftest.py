@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.network.laboratory import CLONE_NEWNET, HOST, OUTSIDE, Lab, command
+from tests.network.laboratory import CLONE_NEWNET, HOST, OUTSIDE, Lab, command, names
 
 from lockgate import Engine
+from lockgate.adapters.network.netavark import located
 from lockgate.adapters.network.plugins import Plugins
 from lockgate.adapters.syscalls import setns
 from lockgate.testing import busybox
@@ -25,7 +26,21 @@ def why_no_networks() -> str:
     for program in ("ip", "iptables", "nsenter"):
         if shutil.which(program) is None:
             return f"there is no {program} (make system)"
-    return "" if Plugins().find("bridge") else "there are no CNI plugins (make system)"
+    return "" if tools() else "there are neither CNI plugins nor netavark (make system)"
+
+
+def tools() -> list[str]:
+    """What containers can be plugged in with here."""
+    here = {"cni": Plugins().find("bridge"), "netavark": located()}
+    return [name for name, program in here.items() if program]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Real networks are tested with every tool there is, but for tests of one of them."""
+    if "tool" in metafunc.fixturenames:
+        only = metafunc.definition.get_closest_marker("only")
+        names = [name for name in tools() if only is None or name in only.args]
+        metafunc.parametrize("tool", names)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,13 +77,17 @@ def namespaces() -> Iterator[tuple[Path, Path]]:
 
 
 @pytest.fixture
-def lab(namespaces: tuple[Path, Path], tmp_path: Path) -> Iterator[Lab]:
+def lab(
+    tool: str, namespaces: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Lab]:
     """The networks `web` and `back` (internal) have been used once, so that what plugins make once
     and for all is there; at the end everything else is gone."""
+    if tool != "cni":
+        monkeypatch.setenv("CNI_PATH", str(tmp_path / "no plugins"))
     host, client = namespaces
     root = tmp_path / "root"
     with Engine.open(root, runtime="runc") as engine:
-        made = Lab(host, client, root, engine)
+        made = Lab(host, client, root, tool, engine)
         engine.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
         engine.create_network("web", dns=["192.0.2.53"])
         engine.create_network("back", internal=True)
@@ -85,4 +104,4 @@ def lab(namespaces: tuple[Path, Path], tmp_path: Path) -> Iterator[Lab]:
         for network in engine.networks():
             engine.remove_network(network.name)
         assert made.footprint()["links"] == {"lo", "out"}
-        assert not list((root / "leases").iterdir())
+        assert not any(names(place) for place in (root / "leases").iterdir())

@@ -2,8 +2,10 @@
 
 import socket
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,6 +45,9 @@ def says(address: str, port: int) -> str:
     return heard.decode().strip()
 
 
+OURS = {Path(sys.executable).resolve().name, "conmon"}
+"""Who is at home on the host while containers run: the tests and the monitors."""
+
 WEB = {"network": "web"}
 
 
@@ -53,6 +58,7 @@ class Lab:
     host: Path
     client: Path
     root: Path
+    tool: str
     engine: Engine
 
     def ask(self, address: str, port: int) -> str:
@@ -72,8 +78,8 @@ class Lab:
 
     def footprint(self) -> dict[str, set[str]]:
         """All that networks leave on a host: links, rules, leases, claims, notes, namespaces."""
-        places = ("attached", "ports", "netns", "leases/web", "leases/back")
-        files = {place: _names(self.root / place) for place in places}
+        places = ("attached", "attached-netavark", "ports", "netns", "leases/web", "leases/back")
+        files = {place: names(self.root / place) for place in places}
         return files | {
             "links": {
                 line.split()[0].split("@")[0] for line in command("ip", "-br", "link").splitlines()
@@ -85,13 +91,19 @@ class Lab:
                     ("#", ":PREROUTING", ":INPUT", ":FORWARD", ":OUTPUT", ":POST")
                 )
             },
-            "plugins": {
-                line for line in command("ps", "-eo", "args").splitlines() if "/cni/" in line
-            },
+            "helpers": {name for name in _programs(self.host) if name not in OURS},
         }
 
 
-def _names(directory: Path) -> set[str]:
+def _programs(netns: Path) -> Iterator[str]:
+    """What runs in a network namespace, by the names of the files."""
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if process.name.isdecimal() and (process / "ns/net").samefile(netns):
+                yield (process / "exe").readlink().name
+
+
+def names(directory: Path) -> set[str]:
     """But for what host-local keeps for itself."""
     if not directory.is_dir():
         return set()

@@ -1,12 +1,15 @@
 """Real containers on real networks: who reaches whom."""
 
+import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_interface
 
 import pytest
 from tests.network.laboratory import HOST, OUTSIDE, Lab, command, says, within
 
-from lockgate import Record
+from lockgate import Engine, OperationFailed, Record
+from lockgate.adapters.network import netavark
 from lockgate.effects.outcome import Dns
 
 pytestmark = pytest.mark.real
@@ -112,7 +115,7 @@ class TestBridge:
             lab.sleeper(name, network=f"web:ip={wish}")
         lab.engine.start("first")
         before = lab.footprint()
-        with pytest.raises(Exception, match=r"requested (IP )?address"):
+        with pytest.raises(Exception, match=re.escape(wish)):
             lab.engine.start("second")
         assert lab.footprint() == before
 
@@ -121,3 +124,41 @@ class TestBridge:
         assert web.dns == Dns(servers=("192.0.2.53",))
         ended = lab.engine.remove("web", force=True, timeout=0)
         assert (ended.links, ended.dns) == ((), None)
+
+
+def test_many_are_plugged_in_and_out_at_once(lab: Lab) -> None:
+    names = [f"c{number}" for number in range(6)]
+    for number, name in enumerate(names):
+        lab.sleeper(name, ports=[f"{9000 + number}:80"])
+    with ThreadPoolExecutor(len(names)) as pool:
+        started = list(pool.map(lab.engine.start, names))
+    assert len({address(record) for record in started}) == len(names)
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: lab.engine.remove(name, force=True, timeout=0), names))
+
+
+def test_who_plugged_in_takes_out(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even when another tool has come, or is preferred, meanwhile."""
+    lab.sleeper("web", ports=["8080:80"])
+    lab.engine.start("web")
+    monkeypatch.setenv("CNI_PATH", "/no/plugins" if lab.tool == "cni" else "")
+    with Engine.open(lab.root, runtime="runc") as other:
+        if lab.tool == "cni":
+            with pytest.raises(OperationFailed, match="there is no network plugin"):
+                other.remove("web", force=True, timeout=0)
+        else:
+            other.remove("web", force=True, timeout=0)
+
+
+def test_without_any_tool_it_is_said_what_to_install(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNI_PATH", "/no/plugins")
+    monkeypatch.setattr(netavark, "PLACES", ())
+    monkeypatch.setenv("PATH", "/usr/bin:/usr/sbin:/bin:/sbin")
+    lab.sleeper("web", ports=["8080:80"])
+    before = lab.footprint()
+    with Engine.open(lab.root, runtime="runc") as bare:
+        with pytest.raises(OperationFailed, match="install the CNI plugins"):
+            bare.start("web")
+    assert lab.footprint() == before

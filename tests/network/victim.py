@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 from unittest import mock
 
 from lockgate import Engine
+from lockgate.adapters.network.netavark import Netavark
 from lockgate.adapters.network.plugins import Plugins
 
 OPERATIONS: dict[str, Callable[[Engine], object]] = {
@@ -30,15 +32,18 @@ def main(root: str, operation: str, place: str) -> None:
         if passed == int(place):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    call = Plugins.call
+    def fused(call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*words: Any) -> Any:
+            fuse("before")
+            result = call(*words)
+            fuse("after")
+            return result
 
-    def called(self: Plugins, *words: Any) -> Any:
-        fuse("before")
-        result = call(self, *words)
-        fuse("after")
-        return result
+        return called
 
-    with mock.patch.object(Plugins, "call", called):
+    with ExitStack() as patches:
+        for tool, method in ((Plugins, "call"), (Netavark, "_call")):
+            patches.enter_context(mock.patch.object(tool, method, fused(getattr(tool, method))))
         with Engine.open(root, runtime="runc", probe=fuse) as engine:
             OPERATIONS[operation](engine)
 

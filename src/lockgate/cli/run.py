@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockgate.cli import exits
-from lockgate.cli.params import as_policy, as_size, pairs
+from lockgate.cli.params import as_network, as_policy, as_size, pairs
 from lockgate.cli.session import Session, pass_session
 from lockgate.cli.streams import followed, show
 
@@ -35,11 +35,20 @@ WISHES = (
     click.option("--rootfs", metavar="DIR", default="", help="… or a root filesystem, in place."),
     click.option(
         "--net",
+        "--network",
         "network",
-        type=click.Choice(["none", "host"]),
-        default="none",
-        show_default=True,
-        help="A network namespace of its own with nothing in it, or the host's.",
+        metavar="NET",
+        multiple=True,
+        callback=as_network,
+        help="none [the default], host, private, or NAME[:ip=A,mac=A,alias=N]; any number of these.",
+    ),
+    click.option(
+        "-p",
+        "--publish",
+        "ports",
+        metavar="[IP:]HOST:CTR[/udp]",
+        multiple=True,
+        help="A port of the host that leads to one of the container; any number.",
     ),
     click.option(
         "-m",
