@@ -30,9 +30,11 @@ from lockgate.statemachine.inputs import (
     Died,
     Input,
     Kill,
+    Remove,
     Resumed,
     Revive,
     Salvaged,
+    Stop,
 )
 from lockgate.statemachine.law import ADMISSIBLE, ANNOUNCED, EDGES, EVENTS, PLANS, STAGES, Kind
 from lockgate.statemachine.orders import FILLED, signalled
@@ -92,11 +94,12 @@ def _asked(record: Record, command: Command) -> Answer:
     if not plan.stages:
         return Step(replace(record, stopped_by_user=by_user))
     learn = MINDFUL.get(verb)
+    hastened = _hastened(record, command)
     accepted = replace(
         record,
         stopped_by_user=by_user,
-        operation=command,
-        todo=plan.stages,
+        operation=hastened or command,
+        todo=record.todo if hastened else plan.stages,
         pending=(),
         tripped=False,
         unwinding=plan.unwinds,
@@ -104,6 +107,18 @@ def _asked(record: Record, command: Command) -> Answer:
         **(learn(record, command) if learn else {}),
     )
     return _proceed(accepted, ())
+
+
+def _hastened(record: Record, command: Command) -> Remove | None:
+    """A stop or kill that meets a removal by force does not take its place, else somebody would be
+    told of a removal that never was (P26): it is the same removal, with the shorter patience."""
+    removal = record.operation
+    if type(removal) is not Remove or type(command) not in (Stop, Kill):
+        return None
+    usual = record.config.stop_timeout
+    asked = command.timeout if type(command) is Stop else 0
+    before = usual if removal.timeout is None else removal.timeout
+    return Remove(removal.force, min(before, usual if asked is None else asked))
 
 
 def _owed(record: Record, command: Command) -> bool:
