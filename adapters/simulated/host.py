@@ -5,10 +5,10 @@ one nanosecond a reading, so the same program gives the same history, byte for b
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from threading import Condition, RLock
 
+from lockgate.adapters.simulated.images import SimulatedImages
 from lockgate.adapters.simulated.world import (
     World,
     carried_out,
@@ -19,7 +19,7 @@ from lockgate.adapters.simulated.world import (
 from lockgate.effects import model as e
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import Created, Exited, Fact, Joined, Mounted, PortError
-from lockgate.effects.ports import Accounts, Image, LogLine
+from lockgate.effects.ports import Accounts, LogLine
 
 SIGKILL = 9
 LETHAL = frozenset({1, 2, 3, 6, 9, 14, 15})
@@ -30,18 +30,18 @@ EPOCH_BEGIN = 1_700_000_000_000_000_000
 
 
 class SimulatedHost:
-    """Implements `Storage`, `Network`, `Filesystem`, `Images`, `Logs` and `Clock`; its `runtime`
+    """Implements `Storage`, `Network`, `Filesystem`, `Logs` and `Clock`; its `runtime`
     implements `Runtime` and `Monitor`. `before` is called with each effect before it happens and may raise `PortError`:
     the place for faults."""
 
     def __init__(self, before: Callable[[e.AnyEffect], None] | None = None) -> None:
         self._worlds: dict[str, World] = {}
-        self._images: dict[str, Image] = {}
         self._time = EPOCH_BEGIN
         self._boots = 1
         self._changed = Condition(RLock())
         self.before = before or (lambda effect: None)
         self.runtime = SimulatedRuntime(self)
+        self.images = SimulatedImages(self.now)
 
     # ---- for tests and demonstrations ----------------------------------------------------
 
@@ -86,8 +86,8 @@ class SimulatedHost:
     # ---- Storage -------------------------------------------------------------------------
 
     def create(self, config: Config) -> None:
-        if config.image and config.image not in self._images:
-            raise PortError("missing", f"there is no image {config.image!r}", dirty=False)
+        if config.image:
+            self.images.lookup(config.image)
         self.do(e.CreateLayer(config.id))
 
     def mount(self, config: Config) -> Mounted:
@@ -119,39 +119,6 @@ class SimulatedHost:
     def write_spec(self, config: Config, spec: bytes) -> str:
         self.do(e.WriteSpec(config.id, 0, "", ""))
         return hashlib.sha256(spec).hexdigest()
-
-    # ---- Images --------------------------------------------------------------------------
-
-    def import_image(
-        self,
-        name: str,
-        source: Path,
-        *,
-        command: Sequence[str] | None = None,
-        env: Sequence[str] | None = None,
-        workdir: str | None = None,
-        user: str | None = None,
-    ) -> Image:
-        image = Image(
-            name=name,
-            id=hashlib.sha256(name.encode()).hexdigest(),
-            command=tuple(command or ()),
-            env=tuple(env or ()),
-            workdir=workdir or "/",
-            user=user or "",
-            created_at=self.now(),
-        )
-        self._images[name] = image
-        return image
-
-    def lookup(self, name: str) -> Image:
-        if name not in self._images:
-            known = ", ".join(sorted(self._images)) or "none"
-            raise PortError("missing", f"no image {name!r}; there are: {known}", dirty=False)
-        return self._images[name]
-
-    def list(self) -> tuple[Image, ...]:
-        return tuple(self._images[name] for name in sorted(self._images))
 
     # ---- Logs ----------------------------------------------------------------------------
 

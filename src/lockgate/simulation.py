@@ -26,7 +26,7 @@ def simulated() -> Host:
         ),
         store=store,
         locks=MemoryLocks(),
-        images=host,
+        images=host.images,
         logs=host,
         me=me,
         lives=lambda executor: executor == me,
