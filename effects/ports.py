@@ -7,7 +7,7 @@ behind. No method takes the container's lock, and none may be called without it,
 marked *lock free*.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -113,21 +113,28 @@ Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 class Image(Struct, frozen=True, kw_only=True):
     """A root file system and how it wants to be run.
 
-    `id` is the SHA-256 of everything but `name`, `size` and `created_at`: equal ids make equal
-    containers. It is empty for an image whose record cannot be read. `layers` are the SHA-256 of
-    their listings, lowest first; `size` is bytes of file content in all layers; `created_at`
-    nanoseconds since the epoch. An image that lost its name to a newer one is named by its id.
+    `id` is the SHA-256 of the layers and the wishes: equal ids make equal containers. It is empty
+    for an image whose record cannot be read. `layers` are the SHA-256 of their listings, lowest
+    first, `sizes` the bytes of file content in each, `size` in all; `diff_ids` the digests of the
+    archives they came as, without compression, where they came as such. `volumes` are directories
+    for which the image asks a volume; `created_at` nanoseconds since the epoch. An image that
+    lost its name to a newer one is named by its id.
     """
 
     name: str
     id: str = ""
     layers: tuple[Digest, ...] = ()
+    entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     workdir: str = "/"
     user: str = ""
     stop_signal: int = 15
+    labels: tuple[tuple[str, str], ...] = ()
+    volumes: tuple[str, ...] = ()
     size: int = 0
+    sizes: tuple[int, ...] = ()
+    diff_ids: tuple[str, ...] = ()
     created_at: int = 0
 
 
@@ -143,15 +150,30 @@ class Images(Protocol):
         env: Sequence[str] | None = None,
         workdir: str | None = None,
         user: str | None = None,
+        reference: str = "",
+        platform: str = "",
     ) -> Image:
-        """From a tar archive or a directory; hostile content is refused and leaves nothing."""
+        """From an OCI image layout (directory or archive), a docker archive, a tar archive of a
+        root file system, or a directory: told by what is in it. What is `None` is as the source
+        wishes. `reference` and `platform` choose among the images of a layout or docker archive.
+
+        All or nothing; hostile content is refused and leaves nothing.
+        """
         ...
 
     def lookup(self, name: str) -> Image:
-        """Raises `PortError("missing")` that names the images there are."""
+        """By name or id. Raises `PortError("missing")` that names the images there are."""
         ...
 
     def list(self) -> tuple[Image, ...]: ...
+
+    def remove(self, name: str, used_by: Collection[str] = ()) -> None:
+        """Forget the image of this name or id, and the layers nobody else has.
+
+        `used_by` are the containers made from it: any, and it is refused, unless the image has
+        another name still. Missing is `PortError("missing")`: names are what users type.
+        """
+        ...
 
 
 class Network(Protocol):

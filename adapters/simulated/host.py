@@ -6,14 +6,14 @@ one nanosecond a reading, so the same program gives the same history, byte for b
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Condition, RLock
 from typing import assert_never
 
 from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
+from lockgate.adapters.simulated.images import SimulatedImages
 from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
 from lockgate.effects import model as e
@@ -33,8 +33,8 @@ EPOCH_BEGIN = 1_700_000_000_000_000_000
 
 
 class SimulatedHost:
-    """Implements `Storage`, `Network`, `Filesystem`, `Images`, `Logs` and `Clock`; its `runtime`
-    implements `Runtime` and `Monitor`.
+    """Implements `Storage`, `Network`, `Filesystem`, `Logs` and `Clock`; its `runtime` implements
+    `Runtime` and `Monitor`.
 
     `before` is called with each effect before it happens and may raise `PortError`; `plan` says how
     each turns out. `deaf`: nobody is told when a container ends, they must look for themselves.
@@ -46,7 +46,6 @@ class SimulatedHost:
         plan: FaultPlan | None = None,
     ) -> None:
         self._worlds: dict[str, World] = {}
-        self._images: dict[str, Image] = {}
         self.networks = SimulatedNetworks()
         self._time = EPOCH_BEGIN
         self._boots = 1
@@ -56,6 +55,7 @@ class SimulatedHost:
         self.deaf = False
         self._late: dict[str, list[e.AnyEffect]] = {}
         self.runtime = SimulatedRuntime(self)
+        self.images = SimulatedImages(self.now)
 
     # ---- for tests and demonstrations ----------------------------------------------------
 
@@ -75,11 +75,12 @@ class SimulatedHost:
     def snapshot(self) -> "Snapshot":
         """Everything there is, to come back to."""
         with self._changed:
-            return Snapshot(dict(self._worlds), dict(self._images), self._time)
+            return Snapshot(dict(self._worlds), self.images.list(), self._time)
 
     def restore(self, snapshot: "Snapshot") -> None:
         with self._changed:
-            self._worlds, self._images = dict(snapshot.worlds), dict(snapshot.images)
+            self._worlds = dict(snapshot.worlds)
+            self.images.restore(snapshot.images)
             self._time, self._late = snapshot.time, {}
             self._changed.notify_all()
 
@@ -124,8 +125,8 @@ class SimulatedHost:
     # ---- Storage -------------------------------------------------------------------------
 
     def create(self, config: Config) -> None:
-        if config.image and config.image not in self._images:
-            raise PortError("missing", f"there is no image {config.image!r}", dirty=False)
+        if config.image:
+            self.images.lookup(config.image)
         self.do(e.CreateLayer(config.id))
 
     def mount(self, config: Config) -> Mounted:
@@ -166,39 +167,6 @@ class SimulatedHost:
     def write_spec(self, config: Config, spec: bytes) -> str:
         self.do(e.WriteSpec(config.id, 0, "", ""))
         return hashlib.sha256(spec).hexdigest()
-
-    # ---- Images --------------------------------------------------------------------------
-
-    def import_image(
-        self,
-        name: str,
-        source: Path,
-        *,
-        command: Sequence[str] | None = None,
-        env: Sequence[str] | None = None,
-        workdir: str | None = None,
-        user: str | None = None,
-    ) -> Image:
-        image = Image(
-            name=name,
-            id=hashlib.sha256(name.encode()).hexdigest(),
-            command=tuple(command or ()),
-            env=tuple(env or ()),
-            workdir=workdir or "/",
-            user=user or "",
-            created_at=self.now(),
-        )
-        self._images[name] = image
-        return image
-
-    def lookup(self, name: str) -> Image:
-        if name not in self._images:
-            known = ", ".join(sorted(self._images)) or "none"
-            raise PortError("missing", f"no image {name!r}; there are: {known}", dirty=False)
-        return self._images[name]
-
-    def list(self) -> tuple[Image, ...]:
-        return tuple(self._images[name] for name in sorted(self._images))
 
     # ---- Logs ----------------------------------------------------------------------------
 
@@ -282,7 +250,7 @@ class Snapshot:
     """A simulated host at one moment."""
 
     worlds: dict[str, World]
-    images: dict[str, Image]
+    images: tuple[Image, ...]
     time: int
 
 

@@ -137,7 +137,9 @@ class OverlayStorage:
     def _lower(self, config: Config) -> list[Path]:
         """The directories of the image's layers, topmost first."""
         image = self._image(config)
-        layers = [self.images.layers.path(layer) for layer in reversed(image.layers)]
+        # of a layer that is there twice the kernel takes only one, and the upper one says it all
+        topmost = dict.fromkeys(reversed(image.layers))
+        layers = [self.images.layers.path(layer) for layer in topmost]
         for layer in layers:
             if not layer.is_dir():
                 reason = f"image {image.name} lost its layer {layer.name[:12]}: import it again"

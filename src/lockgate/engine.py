@@ -148,13 +148,22 @@ class Engine:
         name: str,
         source: str | Path,
         *,
-        command: Sequence[str] = (),
-        env: Mapping[str, str] | Iterable[str] = (),
-        workdir: str = "/",
-        user: str = "",
+        command: Sequence[str] | None = None,
+        env: Mapping[str, str] | Iterable[str] | None = None,
+        workdir: str | None = None,
+        user: str | None = None,
+        reference: str = "",
+        platform: str = "",
     ) -> Image:
-        """An image from a tar archive or a directory; a name that exists is given a new meaning,
-        containers made from the old one keep it."""
+        """An image from an OCI image layout or a docker archive, or from a root file system as a
+        tar archive or a directory: told by content. A name that exists is given a new meaning,
+        containers made from the old one keep it.
+
+        What is `None` is as the source wishes; a `command` takes the place of its entrypoint, too.
+        `reference` and `platform` (`os/architecture[/variant]`; left out: this machine's) choose
+        where there are several images. Raises `InvalidArgument`, and `OperationFailed` for what is
+        missing, damaged or refused; nothing is left of it then.
+        """
         path = Path(source)
         if not path.exists():
             raise InvalidArgument(f"there is no archive or directory {str(path)!r} to import")
@@ -162,10 +171,12 @@ class Engine:
             return self.host.images.import_image(
                 name,
                 path,
-                command=validation.words(command, "command"),
-                env=validation.environment(env),
-                workdir=validation.workdir(workdir),
-                user=validation.user(user),
+                command=None if command is None else validation.words(command, "command"),
+                env=None if env is None else validation.environment(env),
+                workdir=None if workdir is None else validation.workdir(workdir),
+                user=None if user is None else validation.user(user),
+                reference=reference,
+                platform=platform,
             )
 
     def images(self) -> tuple[Image, ...]:
@@ -233,6 +244,7 @@ class Engine:
         rootfs: str | Path = "",
         name: str = "",
         command: Sequence[str] = (),
+        entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | Iterable[str] = (),
         workdir: str = "",
         user: str = "",
@@ -262,7 +274,11 @@ class Engine:
         if bool(image) == bool(rootfs):
             raise InvalidArgument("give an image or a root filesystem directory, one of them")
         base = self._image(image) if image else Image(name="", id="")
-        words = validation.words(command, "command") or base.command
+        words = validation.words(command, "command")
+        if entrypoint is None:
+            words = (*base.entrypoint, *(words or base.command))
+        else:  # then the image's command has lost what it is to be given to
+            words = (*validation.words(entrypoint, "entrypoint"), *words)
         if not words:
             raise InvalidArgument("no command is given, and the image names none")
         mode = network if isinstance(network, str) and network in NETWORK_MODES else ""

@@ -26,7 +26,7 @@ def simulated() -> Host:
         ),
         store=store,
         locks=MemoryLocks(),
-        images=host,
+        images=host.images,
         networks=host.networks,
         logs=host,
         me=me,

@@ -4,7 +4,6 @@ that the next one removes."""
 import bz2
 import fcntl
 import gzip
-import io
 import lzma
 import os
 import shutil
@@ -19,7 +18,6 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -27,36 +25,19 @@ from hypothesis import strategies as st
 
 from lockgate.adapters.storage import Images, Limits
 from lockgate.adapters.storage.archive import read_archive
-from lockgate.adapters.storage.entries import AnyEntry, survey
+from lockgate.adapters.storage.entries import Allowance, AnyEntry, Parts, survey
 from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.storage.unpack import unpack
 from lockgate.adapters.syscalls import MountFlag, mount, unmount
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Image
 
+from .layouts import Member, directory, link, member, tar_bytes
+
 real = pytest.mark.real
 quick = pytest.mark.timeout(10)  # what must not block
 
 CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")  # cap_net_raw=ep
-
-Member = tuple[tarfile.TarInfo, bytes]
-
-
-def member(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **more: Any) -> Member:
-    info = tarfile.TarInfo(name)
-    info.type, info.size = kind, len(content)
-    info.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
-    for field, value in more.items():
-        setattr(info, field, value)
-    return info, content
-
-
-def directory(name: str, **more: Any) -> Member:
-    return member(name, tarfile.DIRTYPE, **more)
-
-
-def link(name: str, target: str, **more: Any) -> Member:
-    return member(name, tarfile.SYMTYPE, linkname=target, **more)
 
 
 def hard_link(name: str, target: str) -> Member:
@@ -65,14 +46,6 @@ def hard_link(name: str, target: str) -> Member:
 
 def device(name: str, major: int, minor: int, kind: bytes = tarfile.CHRTYPE) -> Member:
     return member(name, kind, devmajor=major, devminor=minor)
-
-
-def tar_bytes(*members: Member) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for info, content in members:
-            tar.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def zstd(plain: bytes) -> bytes:
@@ -237,9 +210,10 @@ class TestImport:
     def test_zstd_without_zstd(
         self, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("lockgate.adapters.storage.archive.which", lambda command: None)
+        for module in ("compression", "compression.zstd", "backports", "backports.zstd"):
+            monkeypatch.setitem(sys.modules, module, None)
         (tmp_path / "file").write_bytes(b"\x28\xb5\x2f\xfd rest")
-        with pytest.raises(PortError, match="install zstd") as caught:
+        with pytest.raises(PortError, match="install backports") as caught:
             images.import_image("x", tmp_path / "file")
         assert caught.value.fault.kind == "missing"
 
@@ -1057,8 +1031,8 @@ class TestCrashes:
         [
             ("unpack", "module._Tree.finish"),
             ("layers", "module.syncfs"),
-            ("images", "module.Images._record"),
-            ("images", "module.write_atomic"),
+            ("records", "module.Records.put"),
+            ("records", "module.write_atomic"),
         ],
     )
     def test_leave_nothing_the_next_import_does_not_remove(
@@ -1092,10 +1066,12 @@ class TestCrashes:
     ) -> None:
         others = ["other"]
 
-        def unpack_meanwhile(entries: Iterable[AnyEntry], top: int, most: int) -> None:
+        def unpack_meanwhile(
+            entries: Iterable[AnyEntry], top: int, allowance: Allowance
+        ) -> tuple[Parts, ...]:
             if others:
                 Images(root).import_image(others.pop(), source / "bin")
-            unpack(entries, top, most)
+            return unpack(entries, top, allowance)
 
         monkeypatch.setattr("lockgate.adapters.storage.layers.unpack", unpack_meanwhile)
         image = images.import_image("x", source)
@@ -1107,10 +1083,12 @@ class TestCrashes:
     ) -> None:
         others = ["other"]
 
-        def unpack_meanwhile(entries: Iterable[AnyEntry], top: int, most: int) -> None:
+        def unpack_meanwhile(
+            entries: Iterable[AnyEntry], top: int, allowance: Allowance
+        ) -> tuple[Parts, ...]:
             if others:
                 Images(root).import_image(others.pop(), source)
-            unpack(entries, top, most)
+            return unpack(entries, top, allowance)
 
         monkeypatch.setattr("lockgate.adapters.storage.layers.unpack", unpack_meanwhile)
         image = images.import_image("x", source)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockgate.cli import exits
-from lockgate.cli.params import as_network, as_policy, as_size, pairs
+from lockgate.cli.params import as_network, as_policy, as_size, pairs, words
 from lockgate.cli.session import Session, pass_session
 from lockgate.cli.streams import followed, show
 
@@ -33,6 +33,12 @@ WISHES = (
     click.option("--name", metavar="N", default="", help="Its name; left out: the id's beginning."),
     click.option("--image", metavar="NAME", default="", help="The image it is made from, …"),
     click.option("--rootfs", metavar="DIR", default="", help="… or a root filesystem, in place."),
+    click.option(
+        "--entrypoint",
+        metavar="LINE",
+        callback=words,
+        help="Before the command, as a shell splits it, in place of the image's; '' for none.",
+    ),
     click.option(
         "--net",
         "--network",
