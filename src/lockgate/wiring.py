@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from lockgate.adapters.clock import SystemClock
+from lockgate.adapters.facts import LocalSurroundings
 from lockgate.adapters.filesystem import LocalFilesystem
 from lockgate.adapters.locks import FileLocks
 from lockgate.adapters.logs import FileLogs
@@ -37,6 +38,7 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
     if me is None:
         raise LockgateError("cannot read /proc/self/stat: mount /proc and try again")
     oci = ConmonRuntime(root, chosen.runtime, chosen.conmon)
+    filesystem = LocalFilesystem(root)
     store = SqliteStore(root / "lockgate.db")
     return Host(
         ports=Ports(
@@ -44,7 +46,8 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
             monitor=oci,
             storage=OverlayStorage(root),
             network=Namespaces(root / "netns"),
-            filesystem=LocalFilesystem(root),
+            filesystem=filesystem,
+            surroundings=LocalSurroundings(root, filesystem),
             clock=SystemClock(),
             specify=generate,
         ),
