@@ -53,6 +53,10 @@ bench: setup ## what is compared with whom
 	@$(BIN)/pip install -q -e '.[bench]'
 	@for one in step life scale start_up; do $(BIN)/python benchmarks/$$one.py || exit 1; done
 
+docs: $(STAMP) ## the pages that are written by the tables
+	@$(BIN)/python -c 'from lockgate.statemachine.diagram import page; print(page(), end="")' \
+	  > docs/reference/law.md
+
 build: setup ## the wheel, by way of the source distribution, and a look inside
 	@scripts/check-wheel $(BIN)/python
 

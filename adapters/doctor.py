@@ -1,12 +1,13 @@
 """What this host offers to containers, and what to do where it does not: `lockgate doctor`.
 
-One rule: looking changes nothing. Everything is read from /proc or asked of `--version`; no
-container is started, no file is made.
+One rule: looking changes nothing. Everything is read from /proc or asked of `--version` and
+`criu check`; no container is started, no file is made.
 """
 
 import os
 import resource
 import sqlite3
+import subprocess
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.choice import PREFERRED, conmon_obstacle, find, obstacle, version
+from lockgate.adapters.oci.command import printable
 
 Verdict: TypeAlias = Literal["ok", "warn", "missing"]
 
@@ -23,6 +25,7 @@ KERNEL_MINIMUM = (5, 8)
 SQLITE_MINIMUM = (3, 35)
 INOTIFY_PLENTY = 512
 CAP_SYS_RESOURCE = 24
+CRIU_PATIENCE = 10.0
 
 
 class Check(Struct, frozen=True):
@@ -61,8 +64,8 @@ def survey() -> HostReport:
             *_limits(),
             _inotify(Path("/proc/sys/fs/inotify/max_user_instances")),
             _sqlite(),
-            _tool("criu", "only checkpoints need it: apt install criu"),
-            _tool("newuidmap", "only containers without root need it: apt install uidmap"),
+            _criu(),
+            _rootless(Path("/proc/sys/user/max_user_namespaces")),
         )
     )
 
@@ -176,6 +179,35 @@ def _sqlite() -> Check:
     return Check("sqlite", "missing", sqlite3.sqlite_version, f"SQLite {wanted} is needed")
 
 
-def _tool(name: str, advice: str) -> Check:
-    path = find(name)
-    return Check(name, "ok", str(path)) if path else Check(name, "warn", "not installed", advice)
+def _criu() -> Check:
+    path = find("criu")
+    if path is None:
+        return Check("criu", "warn", "not installed", "only checkpoints need it: apt install criu")
+    try:
+        ran = subprocess.run(
+            (path, "check"),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=CRIU_PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        return Check("criu", "warn", str(path), f"no checkpoints: {problem}")
+    if ran.returncode == 0:
+        return Check("criu", "ok", f"{path} {version(path)}".strip())
+    why = printable(ran.stderr[:4096].decode("utf-8", "replace").partition("\n")[0])
+    return Check("criu", "warn", str(path), f"no checkpoints, `criu check` fails: {why}")
+
+
+def _rootless(setting: Path) -> Check:
+    try:
+        namespaces = int(setting.read_text())
+    except (OSError, ValueError):
+        namespaces = 0
+    if not namespaces:
+        advice = "containers without root need them: sysctl user.max_user_namespaces=15000"
+        return Check("rootless", "warn", "no user namespaces", advice)
+    if find("newuidmap") is None:
+        advice = "containers without root need newuidmap: apt install uidmap"
+        return Check("rootless", "warn", f"{namespaces} user namespaces, no newuidmap", advice)
+    return Check("rootless", "ok", f"{namespaces} user namespaces, newuidmap")

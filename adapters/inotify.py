@@ -2,12 +2,16 @@
 
 One rule keeps users of it correct: watch first, then look, then wait (MAP L-02). An event only ever
 means "look again"; what it says is a hint, and many may have become one.
+
+Queues that are done with are kept for the next user: to close one that has had watches takes the
+kernel an SRCU grace period, some 12 ms on a host that starts containers.
 """
 
 import ctypes
 import os
 import select
 import struct
+from contextlib import suppress
 from ctypes import c_char_p, c_int, c_uint32
 from enum import IntFlag
 from pathlib import Path
@@ -18,9 +22,11 @@ from msgspec import Struct
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _LIBC.inotify_init1.argtypes = (c_int,)
 _LIBC.inotify_add_watch.argtypes = (c_int, c_char_p, c_uint32)
+_LIBC.inotify_rm_watch.argtypes = (c_int, c_int)
 
 _HEADER: Final = struct.Struct("=iIII")  # watch, mask, cookie, length of the name
 _BUFFER: Final = 64 * 1024
+_KEPT: Final = 8  # of fs.inotify.max_user_instances, by default 128
 _LONGEST: Final = 86_400.0  # seconds handed to poll(2) at a time: it counts in int milliseconds
 
 
@@ -54,12 +60,27 @@ class Event(Struct, frozen=True):
     name: str
 
 
+_idle: Final[list[int]] = []  # queues without watches, with nothing in them
+
+
+def _not_ours() -> None:
+    while _idle:
+        os.close(_idle.pop())
+
+
+os.register_at_fork(after_in_child=_not_ours)
+
+
 class Inotify:
     """One queue of events; a context manager. Raises `OSError`: EMFILE when the user has too many
     queues (fs.inotify.max_user_instances), ENOSPC too many watches."""
 
     def __init__(self) -> None:
-        self._fd = _checked(_LIBC.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC), "inotify")
+        self._watches: list[int] = []
+        try:
+            self._fd = _idle.pop()
+        except IndexError:
+            self._fd = _checked(_LIBC.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC), "inotify")
 
     def __enter__(self) -> Self:
         return self
@@ -68,10 +89,20 @@ class Inotify:
         self.close()
 
     def close(self) -> None:
-        """Give the queue back; closing twice is once."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """Give the queue back; closing twice is once. An event on its way just now may yet reach
+        its next user, who will look once more than needed."""
+        if self._fd < 0:
+            return
+        fd, self._fd = self._fd, -1
+        if len(_idle) >= _KEPT:
+            os.close(fd)
+            return
+        for watch in self._watches:
+            _LIBC.inotify_rm_watch(fd, watch)  # EINVAL: what it watched is gone, and it with it
+        with suppress(BlockingIOError):
+            while os.read(fd, _BUFFER):
+                pass
+        _idle.append(fd)
 
     def fileno(self) -> int:
         return self._fd
@@ -81,7 +112,9 @@ class Inotify:
 
         Raises `FileNotFoundError` when there is nothing there.
         """
-        return _checked(_LIBC.inotify_add_watch(self._fd, os.fsencode(path), mask), path)
+        number = _checked(_LIBC.inotify_add_watch(self._fd, os.fsencode(path), mask), path)
+        self._watches.append(number)
+        return number
 
     def wait(self, timeout: float | None = None) -> bool:
         """Until there is an event, at most `timeout` seconds (`None`: for ever); is there one?"""

@@ -8,8 +8,40 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-NetworkMode = Literal["none", "host", "private"]
-"""`none`: a fresh namespace made by the runtime; `host`: the host's; `private`: one of our making."""
+from lockgate.effects.network import Dns
+
+NETWORK_MODES = ("none", "host", "private")
+"""Words that name no network. `none`: a fresh namespace made by the runtime; `host`: the host's;
+`private`: one of our making, with nothing but a loopback interface."""
+
+Transport = Literal["tcp", "udp", "sctp"]
+
+
+class Attachment(Struct, frozen=True, omit_defaults=True, cache_hash=True):
+    """One network a container is plugged into, and who it wants to be there.
+
+    `ip` and `mac` left empty are chosen by the network. `aliases` are further names of the
+    container on this network.
+    """
+
+    network: str
+    ip: str = ""
+    mac: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+class PortMapping(Struct, frozen=True, omit_defaults=True, cache_hash=True):
+    """A port of the host that leads to one of the container; no `host_ip`: on all its addresses."""
+
+    host_port: int
+    container_port: int
+    host_ip: str = ""
+    protocol: Transport = "tcp"
+
+
+RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]
+"""Whether a run that ended by itself is followed by another; `always` and `unless-stopped` differ
+after a reboot: the first starts again also what its user had stopped."""
 
 Sharing = Literal["private", "host"]
 """Whose namespace: the container's own, or the host's."""
@@ -118,6 +150,7 @@ class Security(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Capabilities are named `CAP_…`, or are `ALL`: to drop all and add some leaves those, to add all
     and drop some leaves the others.
+
     `seccomp` is empty for the default profile, `unconfined`, or the absolute path of a profile.
     `unmask` holds paths to leave as the kernel shows them, or `ALL`; `mask` more to hide.
     `privileged`: all capabilities and devices of the host, nothing hidden, no seccomp.
@@ -141,14 +174,6 @@ class Namespaces(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cgroup: Sharing = "private"
 
 
-class Dns(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """/etc/resolv.conf. What is given replaces the host's lines of that kind."""
-
-    servers: tuple[str, ...] = ()
-    search: tuple[str, ...] = ()
-    options: tuple[str, ...] = ()
-
-
 class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True):
     """One container as its creator described it.
 
@@ -156,6 +181,9 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     `image` and `rootfs` names where the root filesystem comes from; `image_id` pins what the
     name meant at creation. Labels and annotations are sorted pairs, so that equal wishes are
     equal values.
+
+    `network` is a mode, or the name of the first of `networks`; the container's interfaces eth0,
+    eth1, … are plugged into these in order. `ports` need a network.
     """
 
     id: str
@@ -168,7 +196,9 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     workdir: str = "/"
     user: str = ""
     hostname: str = ""
-    network: NetworkMode = "none"
+    network: str = "none"
+    networks: tuple[Attachment, ...] = ()
+    ports: tuple[PortMapping, ...] = ()
     memory: int = 0  # bytes; 0: no limit
     terminal: bool = False
     stdin: bool = False
@@ -177,6 +207,8 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
     auto_remove: bool = False
+    restart: RestartPolicy = "no"
+    restart_retries: int = 0  # for on-failure: how often at most; 0: without end
     cgroup_parent: str = "/lockgate"
     created_at: int = 0
 
@@ -189,5 +221,5 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     limits: Limits = Limits()
     security: Security = Security()
     namespaces: Namespaces = Namespaces()
-    dns: Dns = Dns()
+    dns: Dns = Dns()  # each kind that is given replaces what the networks or the host say
     hosts: tuple[tuple[str, str], ...] = ()  # lines of /etc/hosts: (name, address)

@@ -172,7 +172,8 @@ class _Session(Generic[R, Given, Refusal]):
             orders += self._orders(given)
         for given in self._machine.observe(self.record):
             orders += self._orders(given)
-        return orders
+        pending = self._machine.pending(self.record)
+        return [order for order in orders if order in pending]  # later news may settle earlier ones
 
     def _orders(self, given: Given) -> tuple[Order, ...]:
         """Tell what cannot be refused."""

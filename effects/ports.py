@@ -57,7 +57,8 @@ class Runtime(Protocol):
         """Remove the runtime's object, the monitor, and the run directory of this epoch.
 
         With `force` every process of the container is killed first; without it a live one is a
-        fault, and nothing has changed.
+        fault, and nothing has changed. Epoch 0 means every run there may be: whoever asks does
+        not know which there were.
         """
         ...
 
@@ -156,9 +157,66 @@ class Images(Protocol):
 class Network(Protocol):
     """Namespaces and what is plugged into them. Never asked for modes `none` and `host`."""
 
-    def join(self, config: Config, epoch: int) -> Joined: ...
+    def join(self, config: Config, epoch: int) -> Joined:
+        """The namespace of this run, plugged into the config's networks, its ports claimed.
 
-    def leave(self, config: Config, epoch: int) -> None: ...
+        Claims come before anything is made (P19): a port that is taken raises
+        `PortError("refused")`, clean, and says by whom. Joining again finds what stands, and makes
+        anew what does not.
+        """
+        ...
+
+    def leave(self, config: Config, epoch: int) -> None:
+        """Everything of the container's runs goes, whatever part of it is gone already; every step
+        is tried, then the first fault is raised (MAP L-29)."""
+        ...
+
+
+class NetworkInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A network containers can be plugged into.
+
+    `subnets` are in CIDR notation, each with the gateway of the same place in `gateways` (empty:
+    none). Containers on an `internal` one reach each other and nothing else. `dns` are servers its
+    containers shall ask. `ours`: made by `create`, and removable.
+    """
+
+    name: str
+    subnets: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    bridge: str = ""
+    internal: bool = False
+    dns: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+    ours: bool = True
+
+
+class Networks(Protocol):
+    """Networks by name. No method but these makes or removes one; those that do are called under
+    one lock of the engine's."""
+
+    def create(
+        self,
+        name: str,
+        *,
+        subnet: str = "",
+        gateway: str = "",
+        internal: bool = False,
+        dns: tuple[str, ...] = (),
+    ) -> NetworkInfo:
+        """Define a network; nothing is made on the host before a container joins it. Without a
+        `subnet` a free one is chosen. Raises `PortError("refused")` for a name or subnet in use."""
+        ...
+
+    def lookup(self, name: str) -> NetworkInfo:
+        """Raises `PortError("missing")` that names the networks there are."""
+        ...
+
+    def list(self) -> tuple[NetworkInfo, ...]: ...
+
+    def remove(self, name: str) -> None:
+        """The definition and what stands on the host for it; the caller knows that nobody is
+        plugged in. Raises `PortError`: "missing", "refused" for one that is not ours."""
+        ...
 
 
 class Accounts(Struct, frozen=True):
@@ -270,6 +328,14 @@ class LogLine(Struct, frozen=True):
 class Clock(Protocol):
     def now(self) -> int:
         """Nanoseconds since the Unix epoch. *Lock free.*"""
+        ...
+
+    def boot(self) -> str:
+        """The host's name for this boot: another one after each. *Lock free.*"""
+        ...
+
+    def sleep(self, nanoseconds: int) -> None:
+        """Until so much time has passed. *Lock free.*"""
         ...
 
 

@@ -4,7 +4,7 @@ Nothing here is decided by hand: every arrow is a row of LIFECYCLE, every cell o
 that the machine itself walked to its end. A page made from it cannot disagree with what happens.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from msgspec.structs import replace
@@ -20,11 +20,13 @@ from lockgate.statemachine.inputs import (
     Pause,
     Remove,
     Restart,
+    Revive,
     Start,
     Stop,
     Unpause,
 )
-from lockgate.statemachine.law import EDGES
+from lockgate.statemachine.law import EDGES, LAW, PLANS, STAGES, Stage
+from lockgate.statemachine.policy import ENDED
 from lockgate.statemachine.record import RESOURCES, Answer, Record, Refused
 from lockgate.statemachine.status import Presence, Status, Verb
 from lockgate.statemachine.step import step
@@ -66,7 +68,7 @@ HOLDS: Mapping[Status, tuple[str, ...]] = MappingProxyType(
 PASSING = frozenset({Status.STOPPING, Status.REMOVING})
 """Where a container does not rest: drawn with a broken line."""
 
-CONFIG = Config(id="example", network="private")
+CONFIG = Config(id="example", network="private", restart="always")
 ASKED: Mapping[Verb, Command] = MappingProxyType(
     {
         Verb.CREATE: Create(CONFIG),
@@ -78,6 +80,7 @@ ASKED: Mapping[Verb, Command] = MappingProxyType(
         Verb.PAUSE: Pause(),
         Verb.UNPAUSE: Unpause(),
         Verb.RESTART: Restart(),
+        Verb.REVIVE: Revive(),
         Verb.CLEANUP: Cleanup(),
         Verb.REMOVE: Remove(),
         Verb.FORCE_REMOVE: Remove(force=True),
@@ -88,7 +91,8 @@ ASKED: Mapping[Verb, Command] = MappingProxyType(
 def course(verb: Verb, at: Status) -> tuple[Status, ...] | None:
     """The statuses this verb leads through when all goes well, beginning with `at` and none twice
     in a row; None where the law has no plan for it, so that it is refused."""
-    record = Record(config=CONFIG, status=at)
+    ended = 0 if at in ENDED else None
+    record = Record(config=CONFIG, status=at, exit_code=ended)
     record = replace(record, **dict.fromkeys(HOLDS[at], Presence.PRESENT))
     way = [at]
     answer: Answer = step(record, ASKED[verb])
@@ -102,6 +106,49 @@ def course(verb: Verb, at: Status) -> tuple[Status, ...] | None:
     return None
 
 
+def page() -> str:
+    """The law as a page of the reference (docs/reference/law.md; `make docs` writes it)."""
+    said = {True: "heard", False: "no news"}
+    meanings = [("status", "means", "holds", "word of its end")]
+    meanings += [("---",) * 4]
+    for at in Status:
+        holds = ", ".join(HOLDS[at]) or "nothing"
+        meanings.append((f"**{at}**", MEANINGS[at], holds, said[(at, "died") in EDGES]))
+    stages = [("stage", "asks for", "when", "begins", "reaches", "if it fails"), ("---",) * 6]
+    for name, stage in STAGES.items():
+        asks = " ∥ ".join(kind.__name__ for kind in stage.asks)
+        stages.append(
+            (f"**{name}**", asks, stage.when.__name__, stage.enters, stage.reaches, _undo(stage))
+        )
+    plans = [("verb", "from", "stages"), ("---",) * 3]
+    plans += [
+        (f"**{verb}**", str(at), " ".join(plan.stages) or "nothing: it is on record")
+        for (verb, at), plan in PLANS.items()
+    ]
+    parts = (
+        f"# The law, number {LAW}\n\nWritten by `make docs` from the tables of "
+        "`statemachine/law.py`; a test sees to it that this page is theirs.\n",
+        f"## Statuses\n\n{_table(meanings)}",
+        f"## What a verb does\n\n{matrix()}\n✗ is a refusal: nothing changes, and the answer "
+        "says what is legal instead. `revive` is legal only while the restart policy wants it. While an operation is in flight every verb is refused as "
+        "busy, except beside one that only waits (a stop).\n",
+        f"## Life\n\n```mermaid\n{mermaid()}```\n",
+        f"## Stages\n\nThe effects of a stage are performed side by side.\n\n{_table(stages)}",
+        f"## Plans\n\n{_table(plans)}",
+        "## News\n\nOutcomes are heard in every status while their order is out, and are no news "
+        "afterwards. Word of a run's end is heard where the first table says so, if it is about "
+        "the run there is. `Resumed` asks again for what is out. `Salvaged` makes the container "
+        "unknown.\n",
+    )
+    return "\n".join(parts)
+
+
+def _undo(stage: Stage) -> str:
+    if stage.undo is None:
+        return "goes on, told at the end"
+    return "undo: " + " ".join(stage.undo) if stage.undo else "ends there"
+
+
 # ---- the matrix --------------------------------------------------------------------------
 
 
@@ -110,6 +157,10 @@ def matrix() -> str:
     where it is allowed and changes no status, or ✗ where it is refused."""
     rows = [("", *map(str, Status)), ("---",) * (1 + len(Status))]
     rows += [(f"**{verb}**", *(_cell(verb, status) for status in Status)) for verb in Verb]
+    return _table(rows)
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

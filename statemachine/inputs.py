@@ -14,10 +14,12 @@ from lockgate.statemachine.status import Verb
 SIGKILL = 9
 
 
-class Create(Struct, frozen=True, gc=False, tag="create"):
-    """Make the container: name claimed, layer created. Nothing runs yet."""
+class Create(Struct, frozen=True, gc=False, tag="create", omit_defaults=True):
+    """Make the container: name claimed, layer created. Nothing runs yet. `boot`: the boot id of
+    the host."""
 
     config: Config
+    boot: str = ""
     verb: ClassVar[Verb] = Verb.CREATE
 
 
@@ -59,6 +61,14 @@ class Restart(Struct, frozen=True, gc=False, tag="restart", omit_defaults=True):
     verb: ClassVar[Verb] = Verb.RESTART
 
 
+class Revive(Struct, frozen=True, gc=False, tag="revive", omit_defaults=True):
+    """Another run, owed by the restart policy. `booted`: after a reboot, where `always` forgets
+    that its user had stopped it."""
+
+    booted: bool = False
+    verb: ClassVar[Verb] = Verb.REVIVE
+
+
 class Cleanup(Struct, frozen=True, gc=False, tag="cleanup"):
     """Give back all that a run needed; keep the container."""
 
@@ -87,6 +97,13 @@ class Resumed(Struct, frozen=True, gc=False, tag="resumed"):
     """A new executor took over; what became of the pending orders is unknown."""
 
 
+class Booted(Struct, frozen=True, gc=False, tag="booted"):
+    """The host is in another boot: no process, mount or namespace of the last one is left. What
+    became of a run is told before, by `Died`."""
+
+    boot: str
+
+
 class Salvaged(Struct, frozen=True, gc=False, tag="salvaged"):
     """The stored record could not be read: anything may exist, nothing is known.
 
@@ -98,7 +115,7 @@ class Salvaged(Struct, frozen=True, gc=False, tag="salvaged"):
 
 
 Command: TypeAlias = (
-    Create | Init | Start | Stop | Kill | Pause | Unpause | Restart | Cleanup | Remove
+    Create | Init | Start | Stop | Kill | Pause | Unpause | Restart | Revive | Cleanup | Remove
 )
-Observation: TypeAlias = Died | Resumed | Salvaged
+Observation: TypeAlias = Died | Resumed | Booted | Salvaged
 Input: TypeAlias = Command | Observation | Done | Failed

@@ -77,6 +77,13 @@ LIFECYCLE: tuple[Mapping[str, Any], ...] = (
         "dest": S.REMOVING,
     },
     {"trigger": "remove", "source": [S.REMOVING], "dest": S.ABSENT},
+    {"trigger": "reboot", "source": [S.CREATED], "dest": S.CONFIGURED},  # it never ran
+    {"trigger": "reboot", "source": [S.STOPPED], "dest": S.EXITED},
+    {
+        "trigger": "reboot",
+        "source": [S.CONFIGURED, S.EXITED, S.REMOVING, S.UNKNOWN],
+        "dest": "=",
+    },
     {"trigger": "abandon", "source": [S.REMOVING], "dest": S.ABSENT},  # it was never made
 )
 
@@ -219,12 +226,14 @@ class Plan(Struct, frozen=True):
     """How a verb is carried out.
 
     `unwinds`: every stage is tried, whatever fails. `beside`: it may run while a patient
-    operation waits, without disturbing it.
+    operation waits, without disturbing it. `owed`: only by whom the record owes it to, so that
+    a policy never acts against its user's last word, however late it comes.
     """
 
     stages: tuple[str, ...]
     unwinds: bool = False
     beside: bool = False
+    owed: bool = False
 
 
 INIT = ("clear", "prepare", "specify", "create")
@@ -250,6 +259,8 @@ PLANS: Mapping[tuple[Verb, Status], Plan] = MappingProxyType(
         **{(V.RESTART, at): Plan(LAUNCH) for at in (S.CONFIGURED, S.CREATED, S.EXITED)},
         (V.RESTART, S.STOPPED): Plan((*RESET, *LAUNCH)),
         (V.RESTART, S.RUNNING): Plan(("halt", *RESET, *LAUNCH)),
+        (V.REVIVE, S.STOPPED): Plan((*RESET, *LAUNCH), owed=True),
+        (V.REVIVE, S.EXITED): Plan(LAUNCH, owed=True),
         **{(V.CLEANUP, at): Plan(UNWIND, unwinds=True) for at in RESTING},
         **{
             (V.REMOVE, at): Plan((*UNWIND, "discard"), unwinds=True)

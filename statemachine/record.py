@@ -10,11 +10,13 @@ from msgspec import Struct
 
 from lockgate.effects.config import Config
 from lockgate.effects.model import Order, Process
-from lockgate.effects.outcome import Fault
+from lockgate.effects.outcome import Dns, Fault, Link
 from lockgate.statemachine.inputs import Command
 from lockgate.statemachine.status import Presence, Status, Verb
 
 RESOURCES = ("layer", "mount", "network", "runtime", "freezer")
+VOLATILE = ("mount", "network", "runtime", "freezer")
+"""What a reboot takes away, wholly or in part."""
 
 
 class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -32,6 +34,8 @@ class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
     mountpoint: str = ""
     netns: str = ""
+    links: tuple[Link, ...] = ()  # what is plugged in there, and with which addresses
+    dns: Dns | None = None  # what its networks ask for in resolv.conf
     process: Process | None = None
     monitor: Process | None = None
     started_at: int = 0
@@ -39,6 +43,9 @@ class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     exit_code: int | None = None  # -1: it ended and nobody saw how
     exit_reason: str = ""
     oom_killed: bool = False
+    restarts: int = 0  # by its policy, since its user last started it
+    boot: str = ""  # of the host, when it was last heard of
+
     stopped_by_user: bool = False  # recorded before anything else is tried (L-79)
 
     operation: Command | None = None  # the command being carried out
@@ -66,6 +73,11 @@ class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 def newborn(config: Config) -> Record:
     """The record before the first input."""
     return Record(config=config)
+
+
+def holds(record: Record) -> bool:
+    """May it hold anything that a cleanup would give back?"""
+    return any(getattr(record, name) is not Presence.ABSENT for name in VOLATILE)
 
 
 class Notice(Struct, frozen=True, gc=False, omit_defaults=True):

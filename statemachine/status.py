@@ -44,6 +44,7 @@ class Verb(StrEnum):
     PAUSE = "pause"
     UNPAUSE = "unpause"
     RESTART = "restart"
+    REVIVE = "revive"  # started again by its restart policy
     CLEANUP = "cleanup"
     REMOVE = "remove"
     FORCE_REMOVE = "remove --force"

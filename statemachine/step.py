@@ -25,17 +25,27 @@ from lockgate.effects.outcome import (
     Saved,
 )
 from lockgate.statemachine.inputs import (
+    Booted,
     Command,
-    Create,
     Died,
     Input,
     Kill,
     Resumed,
+    Revive,
     Salvaged,
 )
 from lockgate.statemachine.law import ADMISSIBLE, ANNOUNCED, EDGES, EVENTS, PLANS, STAGES, Kind
 from lockgate.statemachine.orders import FILLED, signalled
-from lockgate.statemachine.record import RESOURCES, Answer, Notice, Record, Refused, Step
+from lockgate.statemachine.policy import owes_restart
+from lockgate.statemachine.record import (
+    RESOURCES,
+    VOLATILE,
+    Answer,
+    Notice,
+    Record,
+    Refused,
+    Step,
+)
 from lockgate.statemachine.status import Presence, Status, Verb
 
 ABSENT, UNCERTAIN, PRESENT = Presence.ABSENT, Presence.UNCERTAIN, Presence.PRESENT
@@ -49,7 +59,10 @@ def step(record: Record, given: Input) -> Answer:
 
 def admissible(record: Record) -> tuple[Verb, ...]:
     """The verbs `step` would accept now."""
-    return () if _busy(record) else ADMISSIBLE[record.status]
+    if _busy(record):
+        return ()
+    verbs = ADMISSIBLE[record.status]
+    return verbs if owes_restart(record) else tuple([v for v in verbs if v is not Verb.REVIVE])
 
 
 # ---- commands ----------------------------------------------------------------------------
@@ -64,7 +77,11 @@ def _busy(record: Record) -> bool:
 def _asked(record: Record, command: Command) -> Answer:
     verb = command.verb
     plan = PLANS.get((verb, record.status))
-    if plan is None or (record.todo and _busy(record)):
+    if (
+        plan is None
+        or (record.todo and _busy(record))
+        or (plan.owed and not _owed(record, command))
+    ):
         return Refused(verb, record.status, bool(record.todo), admissible(record))
     by_user = verb in STOPPING_VERBS or record.stopped_by_user
     if plan.beside and record.todo and type(command) is Kill:
@@ -74,10 +91,9 @@ def _asked(record: Record, command: Command) -> Answer:
         return Step(changed, (order,))
     if not plan.stages:
         return Step(replace(record, stopped_by_user=by_user))
-    config = command.config if type(command) is Create else record.config
+    learn = MINDFUL.get(verb)
     accepted = replace(
         record,
-        config=config,
         stopped_by_user=by_user,
         operation=command,
         todo=plan.stages,
@@ -85,9 +101,24 @@ def _asked(record: Record, command: Command) -> Answer:
         tripped=False,
         unwinding=plan.unwinds,
         faults=(),
+        **(learn(record, command) if learn else {}),
     )
     return _proceed(accepted, ())
 
+
+def _owed(record: Record, command: Command) -> bool:
+    return owes_restart(record, booted=type(command) is Revive and command.booted)
+
+
+MINDFUL: Mapping[Verb, Callable[[Record, Any], dict[str, Any]]] = MappingProxyType(
+    {
+        Verb.CREATE: lambda _, asked: {"config": asked.config, "boot": asked.boot},
+        Verb.START: lambda *_: {"restarts": 0},
+        Verb.RESTART: lambda *_: {"restarts": 0},
+        Verb.REVIVE: lambda record, _: {"restarts": record.restarts + 1},
+    }
+)
+"""What the record learns from the mere acceptance of a command."""
 
 STOPPING_VERBS = frozenset({Verb.STOP, Verb.KILL, Verb.SIGNAL})
 """Recorded as the user's wish before anything is tried, whatever becomes of it (L-79, L-80)."""
@@ -164,7 +195,7 @@ def _learned_created(fact: Created) -> dict[str, Any]:
 
 LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
     Mounted: lambda fact: {"mountpoint": fact.mountpoint},
-    Joined: lambda fact: {"netns": fact.netns},
+    Joined: lambda fact: {"netns": fact.netns, "links": fact.links, "dns": fact.dns},
     Created: _learned_created,
     Launched: lambda fact: {"started_at": fact.at},
     Saved: lambda fact: {},
@@ -174,7 +205,7 @@ LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
 FORGOTTEN: Mapping[str, dict[str, Any]] = {
     "layer": {},
     "mount": {"mountpoint": ""},
-    "network": {"netns": ""},
+    "network": {"netns": "", "links": (), "dns": None},
     "runtime": {"process": None, "monitor": None, "freezer": ABSENT},
     "freezer": {},
 }
@@ -195,6 +226,24 @@ def _resumed(record: Record, news: Resumed) -> Step:
     """Everything that was asked for is asked for again, with a warning to look first."""
     orders = tuple(replace(order, again=True) for order in record.pending)
     return Step(replace(record, pending=orders), orders)
+
+
+def _booted(record: Record, news: Booted) -> Step:
+    """Nothing of the last boot is left but files: what may have existed is looked for again, and an
+    operation in flight begins anew, or goes on undoing."""
+    status = EDGES.get((record.status, "reboot"))
+    if status is None or news.boot == record.boot:
+        return Step(record)  # how its run ended is told first
+    volatile = [name for name in VOLATILE if getattr(record, name) is not ABSENT]
+    changes: dict[str, Any] = dict.fromkeys(volatile, UNCERTAIN)
+    changes |= {"boot": news.boot, "status": status, "process": None, "monitor": None}
+    operation = record.operation
+    if operation is None:
+        return Step(replace(record, **changes))
+    if not record.unwinding:
+        plan = PLANS.get((operation.verb, status))
+        changes["todo"] = plan.stages if plan else ()
+    return _proceed(replace(record, **changes, pending=(), tripped=False), ())
 
 
 def _salvaged(record: Record, news: Salvaged) -> Step:
@@ -295,6 +344,7 @@ ANSWERS: Mapping[type[Input], Callable[[Record, Any], Answer]] = MappingProxyTyp
         Failed: _failed,
         Died: _told_of_death,
         Resumed: _resumed,
+        Booted: _booted,
         Salvaged: _salvaged,
     }
 )

@@ -4,10 +4,12 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.testing import busybox
 
 
@@ -61,12 +63,25 @@ def footprint(base: Path) -> dict[str, set[str]]:
         for command in [_read(entry / "cmdline").replace("\0", " ")]
         if "conmon" in command.split(" ")[0] and str(base) in command
     }
-    cgroups = {
-        str(path)
-        for path in Path("/sys/fs/cgroup").glob("*/lockgate*/*")
-        if path.is_dir() and len(path.name) == 64
-    }
+    cgroups = {str(path) for path in _cgroups() if len(path.name) == 64}
     return {"mounts": mounts, "monitors": monitors, "cgroups": cgroups}
+
+
+def _cgroups() -> Iterator[Path]:
+    """Those of containers, and their parents; some go while we look."""
+    for hierarchy in {Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()}:
+        for parent in hierarchy.glob("lockgate*"):
+            yield parent
+            with suppress(OSError):
+                yield from (path for path in parent.iterdir() if path.is_dir())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_parents_are_left() -> Iterator[None]:
+    """The cgroups above those of containers outlive them: removed when all tests have ended."""
+    yield
+    for path in {f"/{place.name}" for place in _cgroups() if place.name.startswith("lockgate")}:
+        Cgroups.here().prune(path)
 
 
 def _read(path: str | Path) -> str:

@@ -23,6 +23,9 @@ Layout: TypeAlias = Literal["v1", "hybrid", "v2", "none"]
 MONITOR_CONTROLLERS = frozenset({"memory", "pids", "name=systemd", ""})
 """Where the monitor gets a cgroup of its own; the empty name is cgroup2."""
 
+EXPECTED = Path("/sys/fs/cgroup/unified")
+"""Where hybrid hosts mount version 2."""
+
 _PATH = re.compile(r"(/[^/\0]+)+")
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 _AT_ONCE = 256  # pidfds held open
@@ -79,6 +82,13 @@ class Cgroups(Struct, frozen=True):
                 with suppress(OSError):
                     _join(hierarchy.mountpoint / inner, pid)
 
+    def prune(self, path: str) -> None:
+        """Remove this cgroup and those below it where nobody is in them."""
+        for place in self.directories(path):
+            with suppress(OSError):
+                _removed(place)
+        self._sweep(path)
+
     def thaw(self, path: str) -> None:
         """Let frozen processes go on: nothing else can end them (BEHAVIOUR §3, Kill)."""
         for hierarchy, place in self._places(path):
@@ -125,13 +135,22 @@ class Cgroups(Struct, frozen=True):
         left = self.directories(path)
         for pause in _PAUSES:
             if not left:
-                return
+                break
             self.kill(path, patience)
             left = tuple(place for place in left if not _removed(place))
             if left:
                 time.sleep(pause)
         if left:
             raise PortError("failed", f"cannot remove cgroup {left[0]}: it is still in use")
+        self._sweep(path)
+
+    def _sweep(self, path: str) -> None:
+        """What crun makes where it expects version 2 beside version 1, mounted or not: a directory
+        that is no cgroup, with a file in it that is no list of processes."""
+        if all(hierarchy.mountpoint != EXPECTED for hierarchy in self.hierarchies):
+            with suppress(OSError):
+                (EXPECTED / _checked(path) / "cgroup.procs").unlink(missing_ok=True)
+                (EXPECTED / _checked(path)).rmdir()
 
     def _places(self, path: str) -> tuple[tuple[Hierarchy, Path], ...]:
         inner = _checked(path)

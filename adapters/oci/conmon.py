@@ -5,12 +5,15 @@ but where things are; so any process may make the next call, after any crash.
 """
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.command import RuntimeCommand, State, kind_of
-from lockgate.adapters.oci.launch import failure, heard, launch
+from lockgate.adapters.oci.fifo import let_go
+from lockgate.adapters.oci.launch import command_line, exit_command, failure, heard, launch
 from lockgate.adapters.oci.process import identify, send
 from lockgate.adapters.oci.removal import Removal
 from lockgate.adapters.oci.run import Run
@@ -19,8 +22,15 @@ from lockgate.effects.model import Process
 from lockgate.effects.outcome import Created, Exited, Fault, PortError
 from lockgate.effects.perform import fault_of
 
+AtExit: TypeAlias = Callable[[Config, int], Sequence[str]]
+
 CREATE_PATIENCE = 240.0
 """Seconds the monitor may take to answer (MAP §3.3.5)."""
+
+
+def unattended(config: Config, epoch: int) -> Sequence[str]:
+    """Nobody is called when a run is over."""
+    return ()
 
 
 class ConmonRuntime:
@@ -29,7 +39,8 @@ class ConmonRuntime:
     Bundles are `root/containers/<id>`, with the config.json that somebody else wrote; runs are
     `root/run/<id>/<epoch>`; the runtime keeps its records in `root/runtime`. `cgroups` defaults to
     those mounted where and when this is constructed. `environment` replaces what runtimes and
-    hooks are given of ours.
+    hooks are given of ours. `at_exit` gives the command that the monitor is to call when a run
+    of this epoch is over, empty for none.
     """
 
     def __init__(
@@ -41,12 +52,14 @@ class ConmonRuntime:
         cgroups: Cgroups | None = None,
         environment: dict[str, str] | None = None,
         patience: float = CREATE_PATIENCE,
+        at_exit: AtExit = unattended,
     ) -> None:
         if not root.is_absolute():
             raise ValueError(f"the root must be an absolute path, not {root}")
         self._root, self._conmon, self._patience = root, Path(conmon), patience
         self._command = RuntimeCommand(Path(runtime), root / "runtime", environment)
         self._cgroups = Cgroups.here() if cgroups is None else cgroups
+        self._at_exit = at_exit
 
     # ---- Runtime -------------------------------------------------------------------------
 
@@ -71,8 +84,11 @@ class ConmonRuntime:
             raise self._undone(config, run, fault_of(problem)) from problem
 
     def start(self, config: Config, epoch: int, *, again: bool) -> None:
-        """As the port says; what a failed command did is read from the state it left."""
+        """As the port says: by hand where we know how, else by the runtime's command. What a failed
+        one did is read from the state it left."""
         run = self._present(config, epoch)
+        if self._let_go(run):
+            return
         ran = self._command.run("start", run.container)
         if ran.code == 0:
             return
@@ -89,6 +105,13 @@ class ConmonRuntime:
                 raise PortError(kind_of(ran.complaint), ran.complaint, dirty=False)
             case "unknown":
                 raise PortError("missing", f"there is nothing to start: {ran.complaint}")
+
+    def _let_go(self, run: Run) -> bool:
+        first = identify(run.pid())
+        if first is None or not self._command.knows(run.container):
+            return False
+        record = self._command.record(run.container)
+        return let_go(self._command.name, record, run.bundle, first) == "started"
 
     def signal(self, config: Config, epoch: int, process: Process, signal: int) -> None:
         """As the port says: by pidfd, after the identity was checked."""
@@ -130,13 +153,16 @@ class ConmonRuntime:
         knows what an interrupted create has left: what stands in its cgroup and what its monitor
         began is found, killed and removed."""
         run = self._run(config, epoch)
-        if run.foreign():
+        runs = (run,) if epoch else (*run.others(), run)
+        if epoch and run.foreign():
             return
-        removal = self._removal(config, run)
-        if not force and (living := removal.living(process)):
-            reason = f"{config.name or run.container} lives (process {living}): stop it, or force"
-            raise PortError("refused", reason, dirty=False)
-        removal.demolish(process, monitor)
+        for each in runs:
+            removal = self._removal(config, each)
+            if not force and (living := removal.living(process)):
+                name = config.name or run.container
+                reason = f"{name} lives (process {living}): stop it, or force"
+                raise PortError("refused", reason, dirty=False)
+            removal.demolish(process, monitor)
 
     # ---- Monitor -------------------------------------------------------------------------
 
@@ -161,7 +187,9 @@ class ConmonRuntime:
     def _created(self, config: Config, run: Run) -> Created:
         deadline = time.monotonic() + self._patience
         run.make()
-        said = launch(run, config, self._conmon, self._command, self._cgroups, deadline)
+        line = command_line(run, config, self._conmon, self._command)
+        line += exit_command(self._at_exit(config, run.epoch))
+        said = launch(run, config, line, self._command, self._cgroups, deadline)
         answer = None if said else heard(run, deadline)
         if answer is None or answer.data <= 1:
             why = failure(run, answer, said)

@@ -8,6 +8,7 @@ import fcntl
 import os
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -27,7 +28,7 @@ _SYNC_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 def launch(
     run: Run,
     config: Config,
-    conmon: Path,
+    line: list[str],
     runtime: RuntimeCommand,
     cgroups: Cgroups,
     deadline: float,
@@ -45,7 +46,7 @@ def launch(
         begin, say = (_kept(stack, end) for end in os.pipe())
         try:
             child = subprocess.Popen(
-                command_line(run, config, conmon, runtime),
+                line,
                 pass_fds=(sync, begin),
                 start_new_session=True,
                 cwd=run.directory,  # where it leaves a second mark of an OOM kill
@@ -56,7 +57,7 @@ def launch(
                 | {"_OCI_SYNCPIPE": str(sync), "_OCI_STARTPIPE": str(begin)},
             )
         except (FileNotFoundError, PermissionError) as error:
-            reason = f"cannot run the monitor {conmon}: {error.strerror}; is conmon installed?"
+            reason = f"cannot run the monitor {line[0]}: {error.strerror}; is conmon installed?"
             raise PortError("missing", reason) from None
         cgroups.enter(f"{config.cgroup_parent}/{RESERVED}", child.pid)
         with suppress(BrokenPipeError):  # it refused already: its exit status says so (MAP L-57)
@@ -82,6 +83,14 @@ def command_line(run: Run, config: Config, conmon: Path, runtime: RuntimeCommand
         line.append("-i")
     for word in ("--root", str(runtime.root), "--log-format=json", "--log", str(run.runtime_log)):
         line += ["--runtime-arg", word]
+    return line
+
+
+def exit_command(words: Sequence[str]) -> list[str]:
+    """How conmon is told what to call when the run is over."""
+    line: list[str] = []
+    for option, word in zip(("--exit-command", *("--exit-command-arg",) * len(words)), words):
+        line += [option, word]
     return line
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.command import RuntimeCommand
+from lockgate.adapters.oci.exits import reported
 from lockgate.adapters.oci.process import alive, descendants, end, identify, send, wait_gone
 from lockgate.adapters.oci.run import Run
 from lockgate.effects.model import Process
@@ -22,6 +23,10 @@ KILL_PATIENCE = 10.0
 
 MONITOR_PATIENCE = 5.0
 """Seconds the monitor may take to drain the output and report, once the container is dead."""
+
+REPORTED_PATIENCE = 0.1
+"""Seconds it may take to go when it has. It may be waiting for the command it calls at the end, and
+that one for the lock we hold."""
 
 
 class Removal(Struct, frozen=True):
@@ -101,7 +106,9 @@ class Removal(Struct, frozen=True):
 
     def _dismiss(self, monitor: Process | None) -> None:
         """The monitor ends by itself when the container is dead; after its time, by us."""
-        if monitor is not None and not wait_gone(monitor, MONITOR_PATIENCE):
+        if monitor is None or wait_gone(monitor, REPORTED_PATIENCE):
+            return
+        if reported(self.run) is not None or not wait_gone(monitor, MONITOR_PATIENCE):
             self._ended(monitor)
 
     def _ended(self, process: Process) -> None:

@@ -9,27 +9,39 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import TracebackType
-from typing import Self, get_args
+from typing import Self
 
 from returns.result import Failure, Result, Success
 
 from lockgate import validation
 from lockgate.adapters.simulated.host import SimulatedHost
-from lockgate.effects.config import Config, NetworkMode
+from lockgate.effects.config import NETWORK_MODES, Config, PortMapping, RestartPolicy
 from lockgate.effects.interpreter import Interpreter, unprobed
 from lockgate.effects.outcome import Exited, Fault, PortError
-from lockgate.effects.ports import Event, Image, LogLine, NameTakenError, Row
+from lockgate.effects.ports import (
+    Event,
+    Image,
+    LogLine,
+    NameTakenError,
+    NetworkInfo,
+    Row,
+    StoreError,
+)
 from lockgate.errors import (
     AlreadyStopped,
     AmbiguousName,
     Busy,
     IllegalState,
     InvalidArgument,
+    LockgateError,
     NameTaken,
+    NetworkInUse,
     NoSuchContainer,
     NoSuchImage,
+    NoSuchNetwork,
     OperationFailed,
 )
 from lockgate.host import Host
@@ -46,15 +58,21 @@ from lockgate.statemachine.inputs import (
     Pause,
     Remove,
     Restart,
+    Revive,
     Start,
     Stop,
     Unpause,
 )
-from lockgate.statemachine.record import Record, Refused, newborn
+from lockgate.statemachine.policy import SECOND, owes_removal, owes_restart, restart_due
+from lockgate.statemachine.record import Record, Refused, holds, newborn
 from lockgate.statemachine.status import Status
 
 GLANCE = 0.02
 """Seconds a listing waits for a lock before it shows what it sees without it."""
+
+
+NETWORKS = "networks"
+"""The lock of whoever makes or removes a network, or a container that uses one."""
 
 
 class Engine:
@@ -153,6 +171,59 @@ class Engine:
     def images(self) -> tuple[Image, ...]:
         return self.host.images.list()
 
+    # ---- networks ------------------------------------------------------------------------
+
+    def create_network(
+        self,
+        name: str,
+        *,
+        subnet: str = "",
+        gateway: str = "",
+        internal: bool = False,
+        dns: Sequence[str] = (),
+    ) -> NetworkInfo:
+        """A bridge network of the host; without a `subnet` (CIDR) a free one is chosen.
+
+        Containers on an `internal` one reach each other and nothing else; others have the
+        `gateway` (left out: the subnet's first address) and what lies behind it. Raises
+        `InvalidArgument`, `OperationFailed` for a name or subnet in use.
+        """
+        wish = validation.subnet(subnet) if subnet else ""
+        way = validation.address(gateway) if gateway else ""
+        servers = tuple(map(validation.address, validation.words(dns, "list of DNS servers")))
+        with self.host.locks.hold(NETWORKS), _faults_raised("create", name, "network"):
+            return self.host.networks.create(
+                validation.name(name), subnet=wish, gateway=way, internal=internal, dns=servers
+            )
+
+    def networks(self) -> tuple[NetworkInfo, ...]:
+        return self.host.networks.list()
+
+    def network(self, name: str) -> NetworkInfo:
+        """Raises `NoSuchNetwork`."""
+        try:
+            return self.host.networks.lookup(name)
+        except PortError as problem:
+            raise NoSuchNetwork(problem.fault.reason) from None
+
+    def users(self, network: str) -> tuple[Record, ...]:
+        """The containers made to be plugged into this network, running or not."""
+        seen = map(self._seen, self.host.store.rows())
+        return tuple(
+            record
+            for record in seen
+            if any(one.network == network for one in record.config.networks)
+        )
+
+    def remove_network(self, name: str) -> None:
+        """Raises `NoSuchNetwork`, `NetworkInUse`; then nothing has changed."""
+        with self.host.locks.hold(NETWORKS):
+            self.network(name)
+            if users := self.users(name):
+                raise NetworkInUse(name, tuple(one.config.name for one in users))
+            with _faults_raised("remove", name, "network"):
+                self.host.networks.remove(name)
+
     # ---- the life of a container ---------------------------------------------------------
 
     def create(
@@ -166,7 +237,8 @@ class Engine:
         workdir: str = "",
         user: str = "",
         hostname: str = "",
-        network: NetworkMode = "none",
+        network: validation.Wishes = "none",
+        ports: Iterable[str | PortMapping] = (),
         memory: int = 0,
         terminal: bool = False,
         stdin: bool = False,
@@ -175,11 +247,17 @@ class Engine:
         labels: Mapping[str, str] | None = None,
         annotations: Mapping[str, str] | None = None,
         auto_remove: bool = False,
+        restart: RestartPolicy = "no",
+        restart_retries: int = 0,
     ) -> Record:
         """A container, configured: name claimed, writable layer made, nothing running.
 
-        What is left empty is taken from the image. Raises `InvalidArgument`, `NoSuchImage`,
-        `NameTaken`; nothing is left of a container that could not be made.
+        With `auto_remove` it goes when its run is over, with a `restart` policy another run
+        follows, though no engine may be open then (`settle`). What is left empty is taken from the
+        image. `network` is a mode (`none`, `host`, `private`) or the networks to be plugged into,
+        `ports` what is published of the container there; both as values or as written on the
+        command line. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`, `NameTaken`; nothing
+        is left of a container that could not be made.
         """
         if bool(image) == bool(rootfs):
             raise InvalidArgument("give an image or a root filesystem directory, one of them")
@@ -187,9 +265,9 @@ class Engine:
         words = validation.words(command, "command") or base.command
         if not words:
             raise InvalidArgument("no command is given, and the image names none")
-        if network not in get_args(NetworkMode):
-            modes = ", ".join(get_args(NetworkMode))
-            raise InvalidArgument(f"{network!r} is no network mode: {modes}")
+        mode = network if isinstance(network, str) and network in NETWORK_MODES else ""
+        networks = () if mode else validation.attachments(network)
+        published = validation.ports(ports)
         given = validation.environment(env)
         container = secrets.token_hex(32)
         config = Config(
@@ -203,7 +281,9 @@ class Engine:
             workdir=validation.workdir(workdir or base.workdir),
             user=validation.user(user or base.user),
             hostname=validation.name(hostname) if hostname else "",
-            network=network,
+            network=mode or (networks[0].network if networks else "none"),
+            networks=networks,
+            ports=published,
             memory=validation.memory(memory),
             terminal=terminal,
             stdin=stdin,
@@ -212,9 +292,16 @@ class Engine:
             labels=validation.pairs(labels or {}, "label"),
             annotations=validation.pairs(annotations or {}, "annotation"),
             auto_remove=auto_remove,
+            restart=validation.restart(restart, restart_retries),
+            restart_retries=restart_retries,
             created_at=self.host.ports.clock.now(),
         )
-        return self._done(config.name, Create(config), container)
+        creation = Create(config, self.host.ports.clock.boot())
+        if not networks and not published:
+            return self._done(config.name, creation, container)
+        with self.host.locks.hold(NETWORKS):  # none of them may go meanwhile
+            self._connectable(config)
+            return self._done(config.name, creation, container)
 
     def init(self, reference: str) -> Record:
         """Everything up to a process that waits to be started."""
@@ -254,8 +341,71 @@ class Engine:
         return self._command(reference, Cleanup())
 
     def remove(self, reference: str, *, force: bool = False, timeout: int | None = None) -> Record:
-        """Nothing of it stays but its history. `force`: end it first."""
-        return self._command(reference, Remove(force, validation.seconds(timeout)))
+        """Nothing of it stays but its history. `force`: end it first.
+
+        `NoSuchContainer` only for one that was gone before: whom somebody else removes meanwhile,
+        or whose interrupted removal this call has finished, is removed (FAULTS B058).
+        """
+        before = self._glimpse(self.resolve(reference))
+        try:
+            return self._command(reference, Remove(force, validation.seconds(timeout)))
+        except NoSuchContainer:
+            if before is None:
+                raise
+            return newborn(before.config)
+
+    def settle(
+        self, reference: str, epoch: int | None = None, *, booted: bool = False
+    ) -> Record | None:
+        """Do what is owed to a container whose run has ended: another run, by its restart policy
+        and after a pause, or its removal. Whoever comes first does it, once.
+
+        `epoch`: only if that run is the newest; `booted`: after a reboot of the host. Returns how
+        it is then; None when it is gone. Holds no lock while it waits for the pause to be over.
+        """
+        container = self.resolve(reference)
+        while True:
+            record = self._interpreter.sync(container)
+            if record.gone or (epoch is not None and record.epoch != epoch):
+                return None if record.gone else record
+            if owes_restart(record, booted=booted):
+                pause = 0 if booted else restart_due(record) - self.host.ports.clock.now()
+                if pause > 0:
+                    self.host.ports.clock.sleep(min(pause, SECOND))
+                    continue  # and look again: its user may have stopped it meanwhile
+                return self._owed(record, Revive(booted))
+            if owes_removal(record):
+                return self._owed(record, Remove())
+            return record
+
+    def _owed(self, record: Record, command: Command) -> Record | None:
+        try:
+            after = self._done(record.config.name, command, record.id)
+        except (IllegalState, NoSuchContainer):  # somebody else was first
+            return self._glimpse(record.id)
+        return None if after.gone else after
+
+    def refresh(self) -> Mapping[str, LockgateError]:
+        """After a reboot of the host, or at any time: finish what was interrupted, give back what
+        ended runs still hold, complete removals, and do what is owed. One failure does not keep
+        the others waiting; returns what went wrong, by id."""
+        problems: dict[str, LockgateError] = {}
+        for row in tuple(self.host.store.rows()):
+            seen = self._seen(row)
+            booted = seen.boot != self.host.ports.clock.boot()
+            try:
+                record = self._interpreter.sync(row.container)
+                if record.status is Status.REMOVING:
+                    self._owed(record, Remove())
+                    continue
+                if record.status in (Status.CONFIGURED, Status.EXITED) and holds(record):
+                    self._owed(record, Cleanup())
+                self.settle(row.container, booted=booted)
+            except NoSuchContainer:
+                continue
+            except LockgateError as problem:
+                problems[row.container] = problem
+        return problems
 
     def submit(
         self, reference: str, command: Command, timeout: float | None = None
@@ -416,17 +566,37 @@ class Engine:
         return record.exit_code is not None or self._lifecycle.look(record) is not None
 
     def _fresh(self, record: Record) -> Record:
-        """The record, brought up to date if its run has ended unnoticed and nobody is busy."""
-        if self._lifecycle.look(record) is None:
+        """The record, brought up to date if its run has ended unnoticed, nobody is busy, and there
+        is space to write it down; a look never fails for want of either (P13, P25)."""
+        if not self._lifecycle.observe(record):
             return record
         try:
             return self._interpreter.sync(record.id, GLANCE)
-        except TimeoutError:
+        except (TimeoutError, StoreError):
             return record
 
     def _exit_code(self, container: str, epoch: int | None) -> int:
         end: Exited | None = self.host.store.exit(container, epoch)
         return end.code if end else 0
+
+    def _connectable(self, config: Config) -> None:
+        """Do its networks exist, and can they do what is asked of them?"""
+        if config.ports and not config.networks:
+            raise InvalidArgument(
+                f"ports are published by a network, and {config.network!r} is none: give one"
+            )
+        found = [self.network(one.network) for one in config.networks]
+        for one, info in zip(config.networks, found):
+            inside = any(
+                ip_address(one.ip) in ip_network(subnet) for subnet in info.subnets if one.ip
+            )
+            if one.ip and info.subnets and not inside:
+                subnets = ", ".join(info.subnets)
+                raise InvalidArgument(f"{one.ip} is not in network {info.name} ({subnets})")
+        if config.ports and found[0].internal:
+            raise InvalidArgument(
+                f"the network {found[0].name} is internal: nothing of it can be published"
+            )
 
     def _image(self, name: str) -> Image:
         try:

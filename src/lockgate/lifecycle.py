@@ -14,7 +14,8 @@ from lockgate.effects.outcome import Exited, Fault, Outcome
 from lockgate.effects.perform import perform
 from lockgate.effects.ports import Commit, Event, Ports, Row
 from lockgate.statemachine import history
-from lockgate.statemachine.inputs import Died, Input, Resumed, Salvaged
+from lockgate.statemachine.inputs import Booted, Died, Input, Resumed, Salvaged
+from lockgate.statemachine.law import EDGES
 from lockgate.statemachine.record import Record, Refused, Step, newborn
 from lockgate.statemachine.status import Status
 from lockgate.statemachine.step import step
@@ -102,8 +103,15 @@ class Lifecycle:
         return Resumed()
 
     def observe(self, record: Record) -> tuple[Input, ...]:
-        end = self.look(record)
-        return (Died(record.epoch, end),) if end else ()
+        """How its run ended, then that the host was restarted since. A container that was only
+        created has not run: of it, the restart is all there is to tell."""
+        boot = self._ports.clock.boot()
+        restarted = record.boot != boot
+        end = None if restarted and record.status is Status.CREATED else self.look(record)
+        news: list[Input] = [Died(record.epoch, end)] if end else []
+        if restarted and (end or (record.status, "reboot") in EDGES):
+            news.append(Booted(boot))
+        return tuple(news)
 
     def look(self, record: Record) -> Exited | None:
         """Has the run this record tells of ended, without its knowing? Needs no lock."""

@@ -28,6 +28,7 @@ def simulated() -> Host:
         store=store,
         locks=MemoryLocks(),
         images=host,
+        networks=host.networks,
         logs=host,
         me=me,
         lives=lambda executor: executor == me,

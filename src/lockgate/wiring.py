@@ -1,6 +1,7 @@
 """The composition root: which adapters make up a real host. The only place that knows them all."""
 
 import os
+import sys
 from pathlib import Path
 
 from lockgate.adapters.clock import SystemClock
@@ -8,15 +9,17 @@ from lockgate.adapters.facts import LocalSurroundings
 from lockgate.adapters.filesystem import LocalFilesystem
 from lockgate.adapters.locks import FileLocks
 from lockgate.adapters.logs import FileLogs
-from lockgate.adapters.network import Namespaces
+from lockgate.adapters.network import NetworkBook, network
 from lockgate.adapters.oci import ConmonRuntime, choose
 from lockgate.adapters.oci.process import alive, identify
 from lockgate.adapters.storage import Images, OverlayStorage
 from lockgate.adapters.store import SqliteStore
+from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Executor, Ports
 from lockgate.errors import InvalidArgument, LockgateError
 from lockgate.host import Host
+from lockgate.statemachine.policy import has_duties
 from lockgate.statemachine.spec import generate
 
 
@@ -37,23 +40,33 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
     me = identify(os.getpid())
     if me is None:
         raise LockgateError("cannot read /proc/self/stat: mount /proc and try again")
-    oci = ConmonRuntime(root, chosen.runtime, chosen.conmon)
+
+    def at_exit(config: Config, epoch: int) -> tuple[str, ...]:
+        if not has_duties(config):
+            return ()
+        words = (str(root), config.id, str(epoch), str(chosen.runtime), str(chosen.conmon))
+        return (sys.executable, "-m", "lockgate.settle", *words)
+
+    oci = ConmonRuntime(root, chosen.runtime, chosen.conmon, at_exit=at_exit)
     filesystem = LocalFilesystem(root)
     store = SqliteStore(root / "lockgate.db")
+    locks = FileLocks(root / "locks")
+    book = NetworkBook(root)
     return Host(
         ports=Ports(
             runtime=oci,
             monitor=oci,
             storage=OverlayStorage(root),
-            network=Namespaces(root / "netns"),
+            network=network(root, book, locks),
             filesystem=filesystem,
             surroundings=LocalSurroundings(root, filesystem),
             clock=SystemClock(),
             specify=generate,
         ),
         store=store,
-        locks=FileLocks(root / "locks"),
+        locks=locks,
         images=Images(root),
+        networks=book,
         logs=FileLogs(root),
         me=Executor(me),
         lives=lambda executor: alive(executor.process),

@@ -10,7 +10,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from lockgate.effects.config import Config, Dns
+from lockgate.effects.config import Config
+from lockgate.effects.model import WriteSpec
+from lockgate.effects.network import Dns
 from lockgate.effects.ports import Facts, File
 from lockgate.statemachine.spec.users import stranger
 
@@ -20,16 +22,16 @@ Written: TypeAlias = Mapping[str, File]
 LOCALHOST = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 
 
-def generated(config: Config, facts: Facts, hostname: str) -> Written:
+def generated(config: Config, effect: WriteSpec, facts: Facts, hostname: str) -> Written:
     """What is to be written. With the network `none` there is a resolv.conf only if the user
     says what is in it."""
     found = {
         "/etc/hostname": File("hostname", f"{hostname}\n".encode()),
-        "/etc/hosts": File("hosts", _hosts(config, facts, hostname)),
+        "/etc/hosts": File("hosts", _hosts(config, effect, facts, hostname)),
         "/run/.containerenv": File("containerenv", _containerenv(config)),
     }
     if config.network != "none" or config.dns != Dns():
-        found["/etc/resolv.conf"] = File("resolv.conf", _resolv_conf(config, facts))
+        found["/etc/resolv.conf"] = File("resolv.conf", _resolv_conf(config, effect, facts))
     if line := stranger(config, facts.accounts):
         passwd = facts.accounts.passwd
         gap = b"" if passwd.endswith(b"\n") else b"\n"
@@ -37,12 +39,19 @@ def generated(config: Config, facts: Facts, hostname: str) -> Written:
     return found
 
 
-def _hosts(config: Config, facts: Facts, hostname: str) -> bytes:
+def _hosts(config: Config, effect: WriteSpec, facts: Facts, hostname: str) -> bytes:
+    """A container that has addresses is known by them and by its names there; one that has none,
+    by a loopback address. On the host's network the host's file stands."""
     added = "".join(f"{address}\t{name}\n" for name, address in config.hosts).encode()
     if config.network == "host":
         return added + facts.hosts  # the first line that names a host is the one that counts
-    names = dict.fromkeys(name for name in (hostname, config.name) if name)
-    return added + LOCALHOST.encode() + f"127.0.0.1\t{' '.join(names)}\n".encode()
+    known = [name for name in (hostname, config.name) if name]
+    own = [
+        f"{address.partition('/')[0]}\t{' '.join(dict.fromkeys((*known, *link.aliases)))}\n"
+        for link in effect.links
+        for address in link.addresses
+    ] or [f"127.0.0.1\t{' '.join(dict.fromkeys(known))}\n"]
+    return added + LOCALHOST.encode() + "".join(own).encode()
 
 
 def _containerenv(config: Config) -> bytes:
@@ -57,15 +66,23 @@ def _containerenv(config: Config) -> bytes:
     return "".join(lines).encode()
 
 
-def _resolv_conf(config: Config, facts: Facts) -> bytes:
-    """The host's, but for what the user gives, and for servers on the host's own loopback when
-    that is not the container's. None may be left: an address nobody chose is not made up."""
+def _resolv_conf(config: Config, effect: WriteSpec, facts: Facts) -> bytes:
+    """Of each kind what the user gives, else what the networks say, else what the host has, but
+    for servers on the host's own loopback when that is not the container's. None may be left: an
+    address nobody chose is not made up."""
     host = dict(_directives(facts.resolv_conf))
-    servers = config.dns.servers or tuple(
-        one for one in host.get("nameserver", ()) if config.network == "host" or not _loopback(one)
+    joined = effect.dns or Dns()
+    servers = (
+        config.dns.servers
+        or joined.servers
+        or tuple(
+            one
+            for one in host.get("nameserver", ())
+            if config.network == "host" or not _loopback(one)
+        )
     )
-    search = config.dns.search or host.get("search", host.get("domain", ()))
-    options = config.dns.options or host.get("options", ())
+    search = config.dns.search or joined.search or host.get("search", host.get("domain", ()))
+    options = config.dns.options or joined.options or host.get("options", ())
     lines = [f"nameserver {one}" for one in servers]
     if search and search != (".",):
         lines.append(f"search {' '.join(search)}")

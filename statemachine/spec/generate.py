@@ -23,7 +23,7 @@ def generate(config: Config, effect: WriteSpec, facts: Facts) -> Specified:
     cannot give, "damaged" for a seccomp profile that is none.
     """
     hostname = _hostname(config, facts)
-    written = files.generated(config, facts, hostname)
+    written = files.generated(config, effect, facts, hostname)
     spec = _spec(config, effect, facts, hostname, written)
     return Specified(
         msgspec.json.format(msgspec.json.encode(spec), indent=1), tuple(written.values())

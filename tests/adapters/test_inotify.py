@@ -69,17 +69,45 @@ def test_what_is_not_there_cannot_be_watched(tmp_path: Path) -> None:
         queue.watch(tmp_path / "nowhere", Mask.CREATE)
 
 
-def test_a_queue_is_given_back_once() -> None:
+def test_a_queue_is_used_again_and_remembers_nothing(tmp_path: Path) -> None:
+    queue = Inotify()
+    queue.watch(tmp_path, Mask.CREATE)
+    number = queue.fileno()
+    (tmp_path / "told").touch()
+    queue.close()
+    queue.close()  # twice is once
+    with Inotify() as next_one, Inotify() as another:
+        assert next_one.fileno() == number != another.fileno()
+        (tmp_path / "untold").touch()
+        assert next_one.read() == ()
+
+
+def test_more_than_a_few_are_not_kept() -> None:
+    queues = [Inotify() for _ in range(20)]
+    numbers = [queue.fileno() for queue in queues]
+    for queue in queues:
+        queue.close()
+    closed = 0
+    for number in numbers:
+        try:
+            os.fstat(number)
+        except OSError:
+            closed += 1
+    assert 0 < closed < 20
+
+
+def test_the_child_of_a_fork_has_queues_of_its_own(tmp_path: Path) -> None:
     queue = Inotify()
     number = queue.fileno()
     queue.close()
-    reused = os.open("/dev/null", os.O_RDONLY)
-    try:
-        assert reused == number  # or the test below tests nothing
-        queue.close()
-        os.fstat(reused)
-    finally:
-        os.close(reused)
+    child = os.fork()
+    if child == 0:
+        try:
+            os.fstat(number)
+        except OSError:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_children_do_not_inherit_it() -> None:

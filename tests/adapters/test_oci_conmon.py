@@ -22,10 +22,10 @@ import msgspec
 import pytest
 
 from lockgate.adapters.inotify import Inotify, Mask
-from lockgate.adapters.oci import ConmonRuntime, removal
+from lockgate.adapters.oci import ConmonRuntime, fifo, removal
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.choice import find, obstacle
-from lockgate.adapters.oci.command import RuntimeCommand, State
+from lockgate.adapters.oci.command import Ran, RuntimeCommand, State
 from lockgate.adapters.oci.process import alive, descendants, end, identify, pids, wait_gone
 from lockgate.adapters.oci.run import Run
 from lockgate.effects.config import Config
@@ -539,6 +539,19 @@ def killed_at(lab: Lab, config: Config, place: str) -> None:
     assert child.returncode == -signal.SIGKILL, child.stderr.decode()
 
 
+class Called:
+    """The verbs a runtime was called with, and what it then did."""
+
+    def __init__(self, then: Callable[..., Ran] | None = None) -> None:
+        self.verbs: list[str] = []
+        self._then = then
+
+    def __call__(self, command: RuntimeCommand, verb: str, *arguments: str) -> Ran:
+        self.verbs.append(verb)
+        assert self._then is not None, f"{verb} was not expected"
+        return self._then(command, verb, *arguments)
+
+
 class TestStarting:
     def test_again_finds_it_started(self, lab: Lab) -> None:
         config = lab.container("sleep", "1000")
@@ -556,6 +569,57 @@ class TestStarting:
         assert lab.ended(config, made).code == 0
         lab.port.start(config, 1, again=True)
         assert refused(lambda: lab.port.start(config, 1, again=False)).fault.kind == "refused"
+        lab.deleted(config, made)
+
+    def test_neither_the_runtime_nor_its_patience_is_needed(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = lab.container("sleep", "1000")
+        made = lab.created(config)
+        with monkeypatch.context() as patch:
+            patch.setattr(RuntimeCommand, "run", called := Called())
+            lab.port.start(config, 1, again=False)
+        assert called.verbs == []
+        assert lab.state(config).status == "running"
+        lab.deleted(config, made)
+
+    def test_with_hooks_the_runtime_starts_it(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = lab.container(
+            "sleep",
+            "1000",
+            change=lambda spec: spec.update(hooks={"poststart": [{"path": "/bin/cat"}]}),
+        )
+        made = lab.created(config)
+        called = Called(RuntimeCommand.run)
+        monkeypatch.setattr(RuntimeCommand, "run", lambda *given: called(*given))
+        lab.port.start(config, 1, again=False)
+        assert called.verbs == ["start"]
+        assert lab.state(config).status == "running"
+        lab.deleted(config, made)
+
+    def test_killed_between_letting_it_go_and_saying_so(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(fifo, "PATIENCE", 0.2)
+        config = lab.container("sleep", "1000")
+        made = lab.created(config)
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", lambda *_, **__: None)
+            lab.port.start(config, 1, again=False)
+        assert lab.state(config).status == "created"  # so the runtime believes
+        lab.port.start(config, 1, again=True)
+        assert lab.state(config).status == "running"
+        lab.deleted(config, made)
+
+    def test_one_that_ended_in_waiting_cannot_start(self, lab: Lab) -> None:
+        config = lab.container("sleep", "1000")
+        made = lab.created(config)
+        lab.port.signal(config, 1, made.process, signal.SIGKILL)
+        lab.ended(config, made)
+        assert refused(lambda: lab.port.start(config, 1, again=False)).fault.kind == "refused"
+        lab.port.start(config, 1, again=True)
         lab.deleted(config, made)
 
     def test_what_is_not_there_cannot_start(self, lab: Lab) -> None:

@@ -49,7 +49,7 @@ class TestCreate:
             (("--rootfs", "/nowhere", "x"), 2, "'/nowhere' is not a directory"),
             (("--image", "busybox", "--name", "a b"), 2, "'a b' cannot be a name"),
             (("--image", "busybox", "--name", "web"), 1, "the name 'web' is in use by container"),
-            (("--image", "busybox", "--net", "bridge"), 2, "'bridge' is not one of 'none', 'host'"),
+            (("--image", "busybox", "--net", "bridge"), 3, "no network 'bridge'; there are: none"),
             (("--image", "busybox", "--stop-signal", "STOPP"), 2, "'STOPP' is no signal"),
             (("--image", "busybox", "--stop-timeout", "-1"), 2, "-1 seconds makes no sense"),
             (("--image", "busybox", "--memory", "1k"), 2, "1024 bytes makes no sense"),
@@ -213,3 +213,33 @@ def test_a_start_that_failed_leaves_the_container_as_it_was(shell: Shell, web: s
     shell.trouble[StartRuntime] = PortError("failed", "exec format error")
     assert shell.no(1, "start", "web") == "cannot start container web: exec format error"
     assert shell.state("web") == "configured"
+
+
+class TestDuties:
+    @pytest.mark.parametrize(
+        ("written", "policy", "retries"),
+        [
+            ("always", "always", 0),
+            ("on-failure", "on-failure", 0),
+            ("on-failure:3", "on-failure", 3),
+        ],
+    )
+    def test_policies_are_written_as_in_the_field(
+        self, shell: Shell, written: str, policy: str, retries: int
+    ) -> None:
+        shell.ok("create", "--name", "p", "--restart", written, "--image", "busybox")
+        config = shell.engine.inspect("p").config
+        assert (config.restart, config.restart_retries) == (policy, retries)
+
+    @pytest.mark.parametrize("written", ["sometimes", "on-failure:", "on-failure:0", "always:2"])
+    def test_and_not_otherwise(self, shell: Shell, written: str) -> None:
+        assert shell("create", "--restart", written, "--image", "busybox").exit_code == 2
+
+    def test_a_reboot_is_followed_by_what_is_owed(self, shell: Shell) -> None:
+        for name, policy in (("a", "always"), ("b", "no")):
+            shell.ok("create", "--name", name, "--restart", policy, "--image", "busybox")
+            shell.ok("start", name)
+        shell.host.reboot()
+        assert shell.ok("refresh") == ""
+        assert (shell.state("a"), shell.state("b")) == ("running", "exited")
+        assert "the host was restarted" in shell.ok("history", "b")

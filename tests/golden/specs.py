@@ -12,7 +12,6 @@ from lockgate.effects.config import (
     Bind,
     Config,
     Device,
-    Dns,
     Limits,
     Namespaces,
     Secret,
@@ -21,6 +20,7 @@ from lockgate.effects.config import (
     Ulimit,
 )
 from lockgate.effects.model import WriteSpec
+from lockgate.effects.network import Dns, Link
 from lockgate.effects.ports import Accounts, Facts, Node
 from lockgate.statemachine.spec import generate
 
@@ -30,7 +30,12 @@ FOLDER = HERE / "specs"
 ID = "0123456789abcdef"
 CONFIG = Config(id=ID, name="web", image="busybox", command=("sh", "-c", "true"), created_at=5)
 EFFECT = WriteSpec(ID, 1, "/merged", "")
-NETNS = replace(EFFECT, netns="/run/netns/1")
+NETNS = replace(
+    EFFECT,
+    netns="/run/netns/1",
+    links=(Link("web", "eth0", "", ("192.0.2.20/24",), ("192.0.2.1",), ("www",)),),
+    dns=Dns(("192.0.2.1",), ("dns.lockgate",)),
+)
 FACTS = Facts(
     bundle="/containers/web",
     accounts=Accounts(
@@ -66,7 +71,7 @@ CASES: dict[str, tuple[Config, WriteSpec, Facts]] = {
         EFFECT,
         FACTS,
     ),
-    "private-network": (
+    "network": (
         replace(CONFIG, network="private", hostname="lock", hosts=(("db", "192.0.2.7"),)),
         NETNS,
         FACTS,

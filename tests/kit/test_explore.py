@@ -1,33 +1,16 @@
 """The explorer, on the shipped machine and on broken ones."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from functools import partial
 
+import msgspec
 import pytest
 
-from lockgate.statemachine import law
 from lockgate.testing.containers import OneContainer
 from lockgate.testing.explore import Broken, explore
 from lockgate.testing.mutants import MUTANTS, Mutant, mutated
-
-machine = sys.modules["lockgate.statemachine.step"]
-
-
-class Watched(dict[Any, Any]):
-    """A table that notes which of its rows are used."""
-
-    def __init__(self, rows: Mapping[Any, Any]) -> None:
-        super().__init__(rows)
-        self.unused = set(rows)
-
-    def __getitem__(self, key: object) -> Any:
-        self.unused.discard(key)
-        return super().__getitem__(key)
-
-    def get(self, key: object, default: Any = None) -> Any:
-        self.unused.discard(key)
-        return super().get(key, default)
+from lockgate.testing.together import explore_together
+from lockgate.testing.usage import watched
 
 
 def test_without_faults_every_promise_holds() -> None:
@@ -36,20 +19,45 @@ def test_without_faults_every_promise_holds() -> None:
 
 
 @pytest.mark.slow
-def test_with_every_fault_every_promise_holds_and_no_law_is_unused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_with_every_fault_every_promise_holds_and_no_law_is_unused() -> None:
     """Exhaustive: every command in every status, every outcome, crashes, deaths, damage."""
-    tables = {name: Watched(getattr(law, name)) for name in ("EDGES", "STAGES", "PLANS")}
-    for name, table in tables.items():
-        monkeypatch.setattr(machine, name, table)
-    report = explore(OneContainer())
+    with watched() as usage:
+        report = explore_together(OneContainer, noted=usage.used)
     assert report.holds, report
-    assert {name: table.unused for name, table in tables.items()} == {
-        "EDGES": set(),
-        "STAGES": set(),
-        "PLANS": set(),
-    }
+    assert report.used == usage.all()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_several_processes_find_what_one_does(workers: int) -> None:
+    alone = explore(OneContainer(faults=False))
+    together = explore_together(partial(OneContainer, faults=False), workers=workers)
+    assert msgspec.structs.replace(together, seconds=alone.seconds) == alone
+
+
+@pytest.mark.parametrize("mutant", MUTANTS[:3], ids=lambda mutant: mutant.name)
+def test_several_processes_find_the_same_counterexample(mutant: Mutant) -> None:
+    broken = partial(OneContainer, step=mutated(mutant))
+    alone, together = explore(broken()), explore_together(broken, workers=2)
+    assert (together.problem, together.path) == (alone.problem, alone.path)
+    assert together.node == alone.node
+
+
+def test_a_mistake_in_a_model_is_raised_where_it_was_asked_for() -> None:
+    class Mistaken(Counter):
+        def always(self, node: int) -> None:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        explore_together(Mistaken, workers=2)
+
+
+def test_who_looks_on_is_told_of_every_level() -> None:
+    levels: list[tuple[int, int, int]] = []
+    report = explore(Counter(), progress=lambda *level: levels.append(level))
+    together: list[tuple[int, int, int]] = []
+    explore_together(Counter, workers=2, progress=lambda *level: together.append(level))
+    assert levels == together and len(levels) == report.depth
+    assert levels[-1][1] == report.nodes
 
 
 @pytest.mark.slow
@@ -79,7 +87,7 @@ class Counter:
 
     def always(self, node: int) -> None:
         if node == self._forbidden:
-            raise Broken(f"{node} is forbidden")
+            raise Broken("P00", f"{node} is forbidden")
 
     def drains(self, node: int) -> None:
         return None

@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -140,7 +142,7 @@ class TestLife:
             name="web",
             image="busybox",
             command=["sh", "-c", "cat /proc/net/dev | wc -l"],
-            network=network,  # type: ignore[arg-type]
+            network=network,
         )
         (line,) = engine.run_to_end("web")
         here = len(Path("/proc/net/dev").read_text().splitlines())
@@ -204,6 +206,25 @@ class TestOthers:
         assert (ended.status, ended.exit_code) == (Status.STOPPED, -1)
         assert "monitor" in ended.exit_reason
         engine.remove("web")
+
+    def test_a_damaged_record_costs_the_container_and_nothing_else(
+        self, engine: Engine, root: Path
+    ) -> None:
+        engine.create(name="web", image="busybox", command=["sleep", "600"], network="private")
+        web = engine.start("web")
+        sleeper(engine, "other")
+        with closing(sqlite3.connect(root / "lockgate.db")) as database, database:
+            database.execute("update containers set record = x'00' where container = ?", (web.id,))
+        assert [one.status for one in engine.list()] == [Status.UNKNOWN, Status.CONFIGURED]
+        with pytest.raises(IllegalState, match="legal now: remove --force"):
+            engine.start("web")
+        assert alive(web)
+        engine.remove("web", force=True)
+        assert not alive(web)
+        for place in ("containers", "run", "runtime"):
+            assert not (root / place / web.id).exists()
+        assert not list((root / "netns").iterdir())
+        assert [one.config.name for one in engine.list()] == ["other"]
 
     def test_stop_frees_the_lock_while_it_waits(self, engine: Engine) -> None:
         """I13: inspect and kill answer while a stop waits."""

@@ -7,7 +7,7 @@ import pytest
 from lockgate.effects.model import DeleteRuntime, Halt, Order, Signal
 from lockgate.effects.outcome import Done, Exited, Failed, Fault
 from lockgate.statemachine import inputs as i
-from lockgate.statemachine.record import Record, newborn
+from lockgate.statemachine.record import Record, Step, newborn
 from lockgate.statemachine.status import Presence, Status, Verb
 from lockgate.statemachine.step import admissible, step
 
@@ -68,6 +68,11 @@ class TestStart:
         assert (record.mountpoint, record.netns) == ("/merged", "/netns")
         assert (record.process, record.monitor) == (PROCESS, MONITOR)
         assert (record.epoch, record.started_at) == (1, 100)
+
+    @pytest.mark.parametrize("late", [Done(99), Failed(99, Fault("failed", "too late"))])
+    def test_late_outcomes_are_no_news(self, at: At, late: i.Input) -> None:
+        record = at(Status.CONFIGURED).tell(i.Start()).record
+        assert step(record, late) == Step(record)
 
     def test_of_a_created_one_asks_only_for_the_start(self, at: At) -> None:
         story = at(Status.CREATED).tell(i.Start()).through()

@@ -148,6 +148,19 @@ def cleanup(session: Session, names: tuple[str, ...]) -> int:
     return exits.each(names, session.engine.cleanup)
 
 
+@click.command(short_help="After a reboot: clean up, and start what is owed.")
+@pass_session
+def refresh(session: Session) -> int:
+    """Finish what was interrupted, give back what ended runs still hold, complete removals, and do
+    what restart policies owe. To be called once after each boot of the host; harmless at any time.
+    """
+    code = exits.OK
+    for problem in session.engine.refresh().values():
+        told = exits.report(problem)
+        code = code or told
+    return code
+
+
 @click.command(short_help="Remove it; its history stays.")
 @click.option("-f", "--force", is_flag=True, help="End first what is still alive.")
 @patience

@@ -25,6 +25,16 @@ def as_size(ctx: click.Context, param: click.Parameter, value: str) -> int:
         raise click.BadParameter(str(problem), ctx, param) from None
 
 
+def as_policy(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, int]:
+    """`POLICY` or `on-failure:N`."""
+    policy, colon, retries = value.partition(":")
+    if not colon:
+        return policy, 0
+    if not (retries.isascii() and retries.isdecimal() and int(retries[:9])):
+        raise click.BadParameter(f"{value!r}: write how often at most, as in on-failure:3")
+    return policy, int(retries[:9])
+
+
 def pairs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
     """`K=V` given any number of times; the last one wins."""
     found: dict[str, str] = {}
@@ -34,6 +44,19 @@ def pairs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) ->
             raise click.BadParameter(f"{entry!r} is no pair: write KEY=VALUE", ctx, param)
         found[key] = text
     return found
+
+
+def as_network(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> str | tuple[str, ...]:
+    """One mode or network as it is, several networks as they come; none is the mode `none`."""
+    match value:
+        case ():
+            return "none"
+        case (one,):
+            return one
+        case _:
+            return value
 
 
 NAMES = click.argument("names", metavar="NAME...", nargs=-1, required=True)

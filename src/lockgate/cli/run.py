@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockgate.cli import exits
-from lockgate.cli.params import as_size, pairs
+from lockgate.cli.params import as_network, as_policy, as_size, pairs
 from lockgate.cli.session import Session, pass_session
 from lockgate.cli.streams import followed, show
 
@@ -35,11 +35,20 @@ WISHES = (
     click.option("--rootfs", metavar="DIR", default="", help="… or a root filesystem, in place."),
     click.option(
         "--net",
+        "--network",
         "network",
-        type=click.Choice(["none", "host"]),
-        default="none",
-        show_default=True,
-        help="A network namespace of its own with nothing in it, or the host's.",
+        metavar="NET",
+        multiple=True,
+        callback=as_network,
+        help="none [the default], host, private, or NAME[:ip=A,mac=A,alias=N]; any number of these.",
+    ),
+    click.option(
+        "-p",
+        "--publish",
+        "ports",
+        metavar="[IP:]HOST:CTR[/udp]",
+        multiple=True,
+        help="A port of the host that leads to one of the container; any number.",
     ),
     click.option(
         "-m",
@@ -73,14 +82,25 @@ WISHES = (
         callback=pairs,
         help="For the OCI runtime; any number.",
     ),
+    click.option("--rm", "auto_remove", is_flag=True, help="Remove it when its run is over."),
     click.option(
-        "--rm", "auto_remove", is_flag=True, help="Remove it when `run` or `wait` saw its end."
+        "--restart",
+        metavar="POLICY",
+        default="no",
+        callback=as_policy,
+        help="Another run after each: no, on-failure[:N], always, unless-stopped.",
     ),
 )
 """Parameters of the names and types that `Engine.create` has."""
 
 ITS_OWN = {"allow_interspersed_args": False}
 """From the first word of the container's command on, options are the container's."""
+
+
+def restarting(asked: dict[str, Any]) -> dict[str, Any]:
+    """`on-failure:3` is two arguments to the engine."""
+    policy, retries = asked.pop("restart")
+    return asked | {"restart": policy, "restart_retries": retries}
 
 
 def wishes(command: Callable[..., int]) -> Callable[..., int]:
@@ -97,7 +117,7 @@ def create(session: Session, /, **asked: Any) -> int:
 
     What is left out is taken from the image.
     """
-    click.echo(session.engine.create(**asked).id)
+    click.echo(session.engine.create(**restarting(asked)).id)
     return exits.OK
 
 
@@ -114,7 +134,7 @@ def run(session: Session, /, detach: bool, **asked: Any) -> int:
     """
     try:
         engine = session.engine
-        record = engine.create(**asked)
+        record = engine.create(**restarting(asked))
         with ExitStack() as stack:
             if record.config.auto_remove:
                 stack.callback(_removed, engine, record.id)

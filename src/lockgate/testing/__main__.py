@@ -1,25 +1,108 @@
-"""`python -m lockgate.testing [--mutants]`: explore the shipped machine, or broken ones."""
+"""`python -m lockgate.testing`: explore the shipped machine or broken ones, replay what was found."""
 
+import argparse
 import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
+import msgspec
+
+from lockgate.testing import counterexamples
 from lockgate.testing.containers import OneContainer
-from lockgate.testing.explore import explore
+from lockgate.testing.explore import Broken, Report, explore
+from lockgate.testing.models import MODELS, SHORT, model, mutant_model
 from lockgate.testing.mutants import MUTANTS, mutated
+from lockgate.testing.properties import table
+from lockgate.testing.together import explore_together
+from lockgate.testing.usage import watched
 
 
 def main(arguments: list[str]) -> int:
-    if "--mutants" in arguments:
-        survivors = 0
-        for mutant in MUTANTS:
-            report = explore(OneContainer(step=mutated(mutant)))
-            survivors += report.holds
-            print(f"{'SURVIVED' if report.holds else 'caught':9} {mutant.name}\n          {report}")
-        return survivors
-    without = explore(OneContainer(faults=False))
-    print(f"one container, nothing goes wrong: {without}")
-    everything = explore(OneContainer())
-    print(f"one container, all faults:         {everything}")
-    return int(not (without.holds and everything.holds))
+    parser = argparse.ArgumentParser(prog="python -m lockgate.testing", description=__doc__)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--mutants", action="store_true", help="break the law, one way at a time")
+    what.add_argument("--properties", action="store_true", help="list what is promised")
+    what.add_argument("--replay", type=Path, metavar="FILE", help="walk a saved counterexample")
+    what.add_argument("--all", action="store_true", help="the models that take minutes, too")
+    parser.add_argument("--model", action="append", choices=MODELS, help="only this one")
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="keep counterexamples here")
+    parser.add_argument("--workers", type=int, help="processes (left out: one a processor)")
+    given = parser.parse_args(arguments)
+    if given.properties:
+        print(table(), end="")
+        return 0
+    if given.replay:
+        return _replayed(given.replay)
+    if given.mutants:
+        return _survivors(given.save)
+    names: Iterable[str] = given.model or (MODELS if given.all else SHORT)
+    return _explored(names, given.workers, given.save)
+
+
+def _explored(names: Iterable[str], workers: int | None, folder: Path | None) -> int:
+    broken = 0
+    used: frozenset[str] = frozenset()
+    with watched() as usage:
+        for name in names:
+            report = explore_together(
+                MODELS[name], workers=workers, progress=_progress, noted=usage.used
+            )
+            used |= report.used
+            _told(name, report, folder)
+            broken += not report.holds
+        if unused := usage.all() - used:
+            print(f"never used: {', '.join(sorted(unused))}")
+    return broken
+
+
+def _progress(depth: int, known: int, ahead: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[Kmove {depth}: {known:,} nodes, {ahead:,} new", end="", file=sys.stderr)
+
+
+def _told(name: str, report: Report[Any], folder: Path | None) -> None:
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    print(f"{name}: {report}, {report.depth} moves deep, {len(report.reached)} places reached")
+    if not report.problem:
+        return
+    example = counterexamples.found(name, report)
+    print(f"\n{example.as_test()}")
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{report.problem[:3]}-{len(report.path)}-moves.jsonl"
+        counterexamples.save(example, model(name), path)
+        print(f"saved as {path}")
+
+
+def _survivors(folder: Path | None) -> int:
+    survivors = 0
+    for mutant in MUTANTS:
+        report = explore(OneContainer(step=mutated(mutant)))
+        survivors += report.holds
+        print(f"{'SURVIVED' if report.holds else 'caught':9} {mutant.name}\n          {report}")
+        if folder and report.problem:
+            folder.mkdir(parents=True, exist_ok=True)
+            name = mutant_model(mutant)
+            example = counterexamples.found(name, report)
+            counterexamples.save(example, model(name), folder / f"{mutant.name}.jsonl")
+    return survivors
+
+
+def _replayed(path: Path) -> int:
+    try:
+        example = counterexamples.load(path)
+        for move, node in counterexamples.walk(model(example.model), example.moves):
+            print(f"{move:40} {node}")
+    except Broken as problem:
+        print(f"still broken: {problem}")
+        return 1
+    except (OSError, LookupError, msgspec.DecodeError) as problem:
+        print(f"cannot be replayed: {problem}")
+        return 2
+    print(f"holds now: {example.problem}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 A model is four small functions (as in Stateright): where it begins, what may happen next, what
 must hold always, and where it must be able to get. The counterexample is the shortest path there.
+`explore` walks alone; `lockgate.testing.together` does the same with several processes and comes to
+the same report.
 """
 
 import time
@@ -15,14 +17,19 @@ Node = TypeVar("Node", bound=Hashable)
 
 
 class Broken(Exception):
-    """A promise does not hold here."""
+    """A promise does not hold here. `promise`: its number, P01 to P27."""
+
+    def __init__(self, promise: str, what: str) -> None:
+        super().__init__(f"{promise}: {what}")
+        self.promise = promise
 
 
 class Model(Protocol[Node]):
     def begin(self) -> Iterable[Node]: ...
 
     def moves(self, node: Node) -> Iterable[tuple[str, Node]]:
-        """What may happen next: a label for people, and where it leads. May raise `Broken`."""
+        """What may happen next: a label for people, unlike the others here, and where it leads.
+        May raise `Broken`."""
         ...
 
     def always(self, node: Node) -> None:
@@ -39,16 +46,20 @@ class Model(Protocol[Node]):
 
 
 class Report(Struct, Generic[Node], kw_only=True):
-    """What an exploration found. `seconds` of wall time; `path` is the shortest to the problem."""
+    """What an exploration found. `seconds` of wall time; `path` is the shortest to the problem;
+    `depth` how many moves away the farthest node is."""
 
     nodes: int
     steps: int
     seconds: float
+    depth: int = 0
     problem: str = ""
     path: tuple[str, ...] = ()
+    reached: tuple[str, ...] = ()
     unreached: tuple[str, ...] = ()
     exhausted: bool = True
     node: Node | None = None
+    used: frozenset[str] = frozenset()  # what whoever asked for the exploration wanted noted
 
     @property
     def holds(self) -> bool:
@@ -64,13 +75,34 @@ class Report(Struct, Generic[Node], kw_only=True):
         return f"{size}: " + ("every promise holds" if self.exhausted else "stopped at the limit")
 
 
-def explore(model: Model[Node], *, limit: int = 2_000_000) -> Report[Node]:
+Progress = Callable[[int, int, int], None]
+"""Called with the depth, the nodes known and the nodes still to visit, when a level is done."""
+
+
+def unwatched(depth: int, known: int, ahead: int) -> None:
+    """Nobody looks on."""
+
+
+def nothing() -> frozenset[str]:
+    """Nothing is noted."""
+    return frozenset()
+
+
+def explore(
+    model: Model[Node],
+    *,
+    limit: int = 2_000_000,
+    progress: Progress = unwatched,
+    noted: Callable[[], frozenset[str]] = nothing,
+) -> Report[Node]:
     """Every reachable node, or the first broken promise. Deterministic."""
     began = time.perf_counter()
     parent: dict[Node, tuple[Node, str] | None] = dict.fromkeys(model.begin())
     queue = deque(parent)
-    steps = 0
-    wanted = dict(model.sometimes())
+    steps = depth = 0
+    level = len(queue)
+    places = model.sometimes()
+    wanted = dict(places)
 
     def report(problem: str = "", at: Node | None = None, exhausted: bool = True) -> Report[Node]:
         path: list[str] = []
@@ -82,11 +114,14 @@ def explore(model: Model[Node], *, limit: int = 2_000_000) -> Report[Node]:
             nodes=len(parent),
             steps=steps,
             seconds=time.perf_counter() - began,
+            depth=depth,
             problem=problem,
             path=tuple(reversed(path)),
+            reached=tuple(name for name in places if name not in wanted),
             unreached=() if problem else tuple(wanted),
             exhausted=exhausted,
             node=at,
+            used=noted(),
         )
 
     while queue:
@@ -105,4 +140,8 @@ def explore(model: Model[Node], *, limit: int = 2_000_000) -> Report[Node]:
             return report(str(problem), node)
         if len(parent) > limit:
             return report(exhausted=False)
+        level -= 1
+        if not level and queue:
+            depth, level = depth + 1, len(queue)
+            progress(depth, len(parent), level)
     return report()

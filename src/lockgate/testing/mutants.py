@@ -13,7 +13,7 @@ from typing import cast
 
 from msgspec import Struct
 
-from lockgate.testing.containers import Stepper
+from lockgate.testing.properties import Stepper
 
 MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("law", "orders", "step"))
 
@@ -189,6 +189,24 @@ MUTANTS = (
         "step",
         "dict.fromkeys(RESOURCES, UNCERTAIN)",
         "dict.fromkeys(RESOURCES, ABSENT)",
+    ),
+    Mutant(
+        "after a reboot everything is believed to be there",
+        "step",
+        "dict.fromkeys(volatile, UNCERTAIN)",
+        "dict.fromkeys(volatile, PRESENT)",
+    ),
+    Mutant(
+        "after a reboot nothing is believed to be there",
+        "step",
+        "dict.fromkeys(volatile, UNCERTAIN)",
+        "dict.fromkeys(volatile, ABSENT)",
+    ),
+    Mutant(
+        "after a reboot an operation goes on where it was",
+        "step",
+        'changes["todo"] = plan.stages if plan else ()',
+        "pass",
     ),
     Mutant(
         "delete never forces",

@@ -12,10 +12,10 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from lockgate.adapters.simulated.world import monitor, process
 from lockgate.effects.capabilities import CAPABILITIES
 from lockgate.effects.config import (
+    NETWORK_MODES,
     Bind,
     Config,
     Device,
-    Dns,
     Limits,
     Namespaces,
     Secret,
@@ -25,6 +25,7 @@ from lockgate.effects.config import (
 )
 from lockgate.effects.outcome import (
     Created,
+    Dns,
     Done,
     Exited,
     Fact,
@@ -32,6 +33,7 @@ from lockgate.effects.outcome import (
     Fault,
     Joined,
     Launched,
+    Link,
     Mounted,
     Saved,
 )
@@ -49,7 +51,7 @@ configs: SearchStrategy[Config] = st.builds(
     name=st.text("abc", min_size=1, max_size=4),
     command=st.lists(st.text(max_size=6), min_size=1, max_size=3).map(tuple),
     env=st.lists(st.sampled_from(("A=1", "PATH=/bin", "X=")), max_size=2).map(tuple),
-    network=st.sampled_from(("none", "host", "private")),
+    network=st.sampled_from((*NETWORK_MODES, "web")),
     stop_signal=st.integers(min_value=1, max_value=64),
     stop_timeout=st.integers(min_value=0, max_value=60),
     created_at=times,
@@ -172,6 +174,7 @@ facts: SearchStrategy[Fact | None] = st.one_of(
     exits,
     st.builds(Mounted, st.just("/merged")),
     st.builds(Joined, st.just("/netns")),
+    st.just(Joined("/netns", (Link("web", "eth0", "", ("10.0.0.2/24",)),), Dns(("10.0.0.1",)))),
     st.builds(Saved, st.just("d1")),
     st.builds(Launched, times),
     st.just(Created(process(1), monitor(1))),
@@ -190,6 +193,7 @@ def commands(config: Config) -> SearchStrategy[i.Command]:
     return st.one_of(
         st.just(i.Create(config)),
         st.sampled_from((i.Init(), i.Start(), i.Pause(), i.Unpause(), i.Cleanup())),
+        st.builds(i.Revive, st.booleans()),
         st.builds(i.Stop, timeouts),
         st.builds(i.Restart, timeouts),
         st.builds(i.Kill, st.sampled_from((1, 9, 10, 15))),
@@ -203,6 +207,7 @@ def inputs(config: Config) -> SearchStrategy[i.Input]:
         commands(config),
         st.builds(i.Died, st.integers(min_value=0, max_value=3), exits),
         st.just(i.Resumed()),
+        st.builds(i.Booted, st.sampled_from(("", "one boot", "another"))),
         st.builds(i.Salvaged, st.just(config), st.integers(min_value=0, max_value=999)),
         st.builds(Done, st.integers(min_value=0, max_value=20), facts),
         st.builds(Failed, st.integers(min_value=0, max_value=20), faults),
@@ -212,7 +217,10 @@ def inputs(config: Config) -> SearchStrategy[i.Input]:
 def news(record: Record) -> list[SearchStrategy[i.Input]]:
     """What the world may say to a record in this place."""
     tickets = [order.ticket for order in record.pending]
-    said: list[SearchStrategy[i.Input]] = [st.builds(i.Died, st.just(record.epoch), exits)]
+    said: list[SearchStrategy[i.Input]] = [
+        st.builds(i.Died, st.just(record.epoch), exits),
+        st.just(i.Booted(record.boot + "+")),
+    ]
     if tickets:
         said += [
             st.builds(Done, st.sampled_from(tickets), facts),

@@ -17,8 +17,10 @@ def spec(config: Config = CONFIG, effect: WriteSpec = EFFECT, facts: Facts = FAC
     return json.loads(generate(config, effect, facts).spec)
 
 
-def files(config: Config = CONFIG, facts: Facts = FACTS) -> dict[str, str]:
-    return {one.name: one.content.decode() for one in generate(config, EFFECT, facts).files}
+def files(
+    config: Config = CONFIG, facts: Facts = FACTS, effect: WriteSpec = EFFECT
+) -> dict[str, str]:
+    return {one.name: one.content.decode() for one in generate(config, effect, facts).files}
 
 
 def destinations(made: Any) -> dict[str, Any]:

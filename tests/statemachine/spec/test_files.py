@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lockgate.effects.config import Dns, Namespaces
+from lockgate.effects.config import Namespaces
+from lockgate.effects.network import Dns, Link
 from lockgate.statemachine.spec import generate
 
 from .conftest import CONFIG, EFFECT, FACTS, files
@@ -43,6 +44,19 @@ class TestHosts:
         same = files(replace(CONFIG, hostname="web"))["hosts"].splitlines()
         nameless = files(replace(CONFIG, name=""))["hosts"].splitlines()
         assert (same[-1], nameless[-1]) == ("127.0.0.1\tweb", "127.0.0.1\t0123456789ab")
+
+    def test_its_addresses_are_known_by_all_its_names(self) -> None:
+        """MAP §3.5: written once, when the networks are joined (L-33)."""
+        links = (
+            Link("web", "eth0", "", ("192.0.2.20/24", "2001:db8::20/64"), (), ("www", "web")),
+            Link("back", "eth1", "", ("198.51.100.2/24",)),
+        )
+        made = files(PRIVATE, effect=replace(EFFECT, links=links))["hosts"]
+        assert made.splitlines()[2:] == [
+            "192.0.2.20\t0123456789ab web www",
+            "2001:db8::20\t0123456789ab web www",
+            "198.51.100.2\t0123456789ab web",
+        ]
 
     def test_what_was_added_comes_first_for_the_first_line_counts(self) -> None:
         made = files(replace(CONFIG, hosts=(("db", "192.0.2.7"), ("db", "::7"))))["hosts"]
@@ -84,6 +98,16 @@ class TestResolvConf:
         ]
         some = files(replace(PRIVATE, dns=Dns(search=(".",))))["resolv.conf"]
         assert some.splitlines() == ["nameserver 192.0.2.1", "options rotate"]
+
+    def test_what_the_networks_say_comes_between(self) -> None:
+        joined = replace(EFFECT, dns=Dns(("192.0.2.9",), ("net.example",)))
+        assert files(PRIVATE, effect=joined)["resolv.conf"].splitlines() == [
+            "nameserver 192.0.2.9",
+            "search net.example",
+            "options rotate",
+        ]
+        given = replace(PRIVATE, dns=Dns(search=("mine",)))
+        assert "search mine" in files(given, effect=joined)["resolv.conf"]
 
     def test_an_old_hosts_domain_is_searched(self) -> None:
         facts = replace(FACTS, resolv_conf=b"domain old.example\n# remark\n")

@@ -1,0 +1,36 @@
+"""What the monitor calls when a run is over that something is owed to:
+
+    python -m lockgate.settle ROOT CONTAINER EPOCH RUNTIME CONMON
+
+With no engine alive, this is the one that tidies up: it starts the container again by its restart
+policy, or removes it. Called late, twice, or for a run that never began it does nothing. Its end
+is nobody's news: what it could not do stays owed, and any later command may do it.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from lockgate.engine import Engine
+from lockgate.errors import LockgateError, NoSuchContainer
+
+LAST_WORDS = 1_000_000_000
+"""Nanoseconds in which those who follow its log may read the end of it before it is removed."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    root, container, epoch, runtime, conmon = arguments
+    try:
+        with Engine.open(root, runtime=runtime, conmon=conmon) as engine:
+            if engine.inspect(container).config.auto_remove:
+                engine.host.ports.clock.sleep(LAST_WORDS)
+            engine.settle(container, int(epoch))
+    except NoSuchContainer:
+        pass
+    except LockgateError as problem:
+        print(f"lockgate: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

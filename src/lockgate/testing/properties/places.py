@@ -1,0 +1,149 @@
+"""Promises about one place: what the record says beside what really is.
+
+A `Footprint` is what a host was found to hold of one container; the simulated world gives one, and
+so can any real host, so the same checks serve the explorer, the Hypothesis machines and the tests
+that kill real engines. Each raises `Broken` and returns nothing.
+"""
+
+from msgspec import Struct
+
+from lockgate.adapters.simulated.world import World
+from lockgate.statemachine.record import RESOURCES, Record
+from lockgate.statemachine.status import Presence, Status
+from lockgate.testing.explore import Broken
+
+ABSENT, UNCERTAIN, PRESENT = Presence.ABSENT, Presence.UNCERTAIN, Presence.PRESENT
+
+LIVING = frozenset({Status.CREATED, Status.RUNNING, Status.PAUSED})
+"""Where a process is on record as alive."""
+
+STABLE = LIVING | {Status.ABSENT, Status.CONFIGURED, Status.STOPPED, Status.EXITED}
+"""Where a container may stay without anybody working on it."""
+
+
+class Footprint(Struct, frozen=True):
+    """What exists of one container, on whatever host. `runtime`: its state in the words of the OCI
+    runtime spec, `absent`, or empty where nobody asked."""
+
+    held: frozenset[str] = frozenset()
+    lives: bool = False
+    runtime: str = ""
+
+
+def footprint(world: World) -> Footprint:
+    """Of a simulated world."""
+    there = {
+        "layer": world.layer,
+        "mount": world.mounted,
+        "network": world.network,
+        "runtime": world.runtime != "absent",
+        "freezer": world.frozen,
+    }
+    held = frozenset(name for name, exists in there.items() if exists)
+    return Footprint(held, world.alive, world.runtime)
+
+
+def agreement(record: Record, there: Footprint) -> None:
+    """P01, at rest and after a look: alive on record exactly when alive. Where the record says
+    that the runtime's object is uncertain it makes no claim, but for a death it has recorded."""
+    if record.status is Status.STOPPED and there.lives:
+        raise Broken("P01", "says stopped, but it lives")
+    if record.runtime is ABSENT and there.lives:
+        raise Broken("P01", "lost a live container")
+    if record.status in LIVING and record.runtime is PRESENT and not there.lives:
+        raise Broken("P01", f"says {record.status}, but nothing lives")
+    expected = {
+        Status.CREATED: "created",
+        Status.RUNNING: "running",
+        Status.PAUSED: "running",
+    }.get(record.status)
+    sure = record.runtime is PRESENT and there.lives and there.runtime and expected
+    if sure and there.runtime not in (expected, "paused"):
+        raise Broken("P01", f"says {record.status}, but the runtime says {there.runtime}")
+
+
+def can_work(record: Record, there: Footprint) -> None:
+    """P01: what runs on record has a root filesystem and a network under it."""
+    if record.status in (Status.RUNNING, Status.PAUSED):
+        needed = {"mount", "network"} if record.config.network == "private" else {"mount"}
+        if not needed <= there.held:
+            raise Broken("P01", "runs without root filesystem or network")
+
+
+def intent_first(record: Record, there: Footprint) -> None:
+    """P08: what exists is something the record says may exist."""
+    for name in there.held:
+        if getattr(record, name) is ABSENT:
+            raise Broken("P08", f"forgot the {name}")
+
+
+def exact_footprint(record: Record, there: Footprint) -> None:
+    """P06: what the record is sure of exists. A freezer goes unheard with what it froze."""
+    for name in RESOURCES:
+        unheard = name == "freezer" and not there.lives
+        if getattr(record, name) is PRESENT and name not in there.held and not unheard:
+            raise Broken("P06", f"believes in a {name} that is not there")
+
+
+def nothing_left(record: Record, there: Footprint) -> None:
+    """P06, at rest: of what is not running nothing is held, or the record says what went wrong or
+    what it is in doubt about; and what is gone has left nothing."""
+    if record.gone and there.held:
+        raise Broken("P06", f"gone, but something is left: {sorted(there.held)}")
+    leaked = there.held - {"layer"}
+    done = record.status in (Status.EXITED, Status.CONFIGURED, Status.ABSENT)
+    unsure = any(getattr(record, name) is Presence.UNCERTAIN for name in leaked)
+    if done and leaked and not (record.faults or unsure):
+        raise Broken("P06", f"leaked without saying so: {sorted(leaked)}")
+
+
+def settled(record: Record, there: Footprint) -> None:
+    """P01 and P06 where nothing has gone wrong: nothing is in doubt, and all of it is so."""
+    if record.pending:
+        raise Broken("P04", "something is still out")
+    for name in RESOURCES:
+        if getattr(record, name) is UNCERTAIN:
+            raise Broken("P06", f"the {name} is in doubt")
+        if (getattr(record, name) is PRESENT) != (name in there.held):
+            raise Broken("P06", f"says {name} is {getattr(record, name)}; there: {there.held}")
+    if (record.status in LIVING) != there.lives:
+        raise Broken("P01", f"says {record.status}, lives: {there.lives}")
+
+
+def frozen_iff_paused(record: Record, there: Footprint) -> None:
+    """P27, at rest: while it is alive and the freezer is not in doubt."""
+    if record.status not in (Status.RUNNING, Status.PAUSED) or record.freezer is UNCERTAIN:
+        return
+    frozen = "freezer" in there.held
+    if there.lives and frozen != (record.status is Status.PAUSED):
+        raise Broken("P27", f"says {record.status}, frozen: {frozen}")
+
+
+def one_truthful_exit(record: Record, world: World) -> None:
+    """P02: the code on record is the one it ended with, or says that nobody saw it."""
+    if record.exit_code is None or record.process is None or record.epoch != world.epoch:
+        return
+    truth = world.code if world.reported else -1
+    if world.runtime != "absent" and record.exit_code != truth:
+        raise Broken("P02", f"says exit code {record.exit_code}, it was {world.code}")
+
+
+def owned(record: Record) -> None:
+    """P04: an operation has orders out in the world, and orders belong to an operation."""
+    if bool(record.todo) != bool(record.pending):
+        raise Broken("P04", "an operation without orders, or orders without an operation")
+
+
+def everywhere(record: Record, there: Footprint) -> None:
+    """What must hold at every point of every life, crashed or not."""
+    owned(record)
+    intent_first(record, there)
+    exact_footprint(record, there)
+
+
+def at_rest(record: Record, there: Footprint) -> None:
+    """What must hold besides, wherever nothing is being done and a look has told what it can."""
+    agreement(record, there)
+    can_work(record, there)
+    frozen_iff_paused(record, there)
+    nothing_left(record, there)

@@ -1,0 +1,132 @@
+"""Promises about one answer of the machine: what a step may say, given what was said to it."""
+
+from collections.abc import Callable
+
+from lockgate.adapters.simulated.world import World, carried_out
+from lockgate.effects.model import AnyEffect, DeleteRuntime, Halt, Order, Process, Signal
+from lockgate.effects.outcome import Done, Exited, Failed, Fault, PortError
+from lockgate.statemachine import inputs as i
+from lockgate.statemachine.record import RESOURCES, Answer, Notice, Record, Refused, Step
+from lockgate.statemachine.status import Presence, Status, Verb
+from lockgate.testing.explore import Broken
+
+Stepper = Callable[[Record, i.Input], Answer]
+
+LATE = Fault("failed", "late")
+OTHER_END = Exited(3, 1)
+
+POSTCONDITIONS: dict[Verb, frozenset[Status]] = {
+    Verb.CREATE: frozenset({Status.CONFIGURED}),
+    Verb.INIT: frozenset({Status.CREATED}),
+    Verb.START: frozenset({Status.RUNNING}),
+    Verb.STOP: frozenset({Status.STOPPED, Status.EXITED}),
+    Verb.KILL: frozenset({Status.STOPPED, Status.EXITED}),
+    Verb.PAUSE: frozenset({Status.PAUSED}),
+    Verb.UNPAUSE: frozenset({Status.RUNNING}),
+    Verb.RESTART: frozenset({Status.RUNNING}),
+    Verb.CLEANUP: frozenset({Status.CONFIGURED, Status.EXITED}),
+    Verb.REMOVE: frozenset({Status.ABSENT}),
+    Verb.FORCE_REMOVE: frozenset({Status.ABSENT}),
+}
+"""Where a command that succeeded has led, unless the run ended in the middle of it."""
+
+ENDED = frozenset({Status.STOPPED, Status.EXITED})
+
+
+def same_again(step: Stepper, record: Record, given: i.Input) -> Answer:
+    """P10: the same record and input give the same answer; which is returned."""
+    answer = step(record, given)
+    if step(record, given) != answer:
+        raise Broken("P10", f"two answers to {given}")
+    return answer
+
+
+def stale_is_no_news(step: Stepper, record: Record) -> None:
+    """P09: news of another run, or under a ticket that is not out, changes nothing."""
+    for late in (
+        i.Died(record.epoch - 1, OTHER_END),
+        Done(record.tickets + 1),
+        Failed(record.tickets + 1, LATE),
+    ):
+        if step(record, late) != Step(record):
+            raise Broken("P09", f"late news was believed: {late}")
+
+
+def twice_is_once(world: World, effect: AnyEffect) -> None:
+    """P09: an effect carried out again changes nothing more, where it is possible at all."""
+    try:
+        once, _ = carried_out(world, effect, 1)
+        twice, _ = carried_out(once, effect, 1)
+    except PortError:
+        return
+    if twice != once:
+        raise Broken("P09", f"{type(effect).__name__} twice is not once")
+
+
+def only_its_run(order: Order, before: World, after: World) -> None:
+    """P07: what is about a process leaves every other run's alone."""
+    epoch = getattr(order.effect, "epoch", before.epoch)
+    if order.effect.vital and before.epoch != epoch and after != before:
+        raise Broken("P07", f"{type(order.effect).__name__} of run {epoch} hit run {before.epoch}")
+
+
+def about_itself(record: Record, answer: Step) -> None:
+    """P07: every order names this container."""
+    for order in answer.orders:
+        if order.effect.container not in (record.id, answer.record.id):
+            raise Broken("P07", f"{order} is about another container")
+
+
+def identified(answer: Step) -> None:
+    """P15: whatever is done to a process is done to one of which all is known."""
+    for order in answer.orders:
+        effect = order.effect
+        if isinstance(effect, Halt | Signal | DeleteRuntime):
+            process: Process | None = effect.process
+            if process is not None and (process.pid <= 1 or not process.start or not process.boot):
+                raise Broken("P15", f"{order} is about some process or other")
+
+
+def patient_alone(answer: Step) -> None:
+    """P13: what takes long is never newly asked for beside what needs the lock."""
+    kinds = {order.effect.patient for order in answer.orders if not order.again}
+    if len(kinds) > 1:
+        raise Broken("P13", "a lock would be held while something slow is awaited")
+
+
+def announced_in_time(answer: Step) -> None:
+    """P26: nothing is announced before it is true."""
+    record = answer.record
+    held = {name for name in RESOURCES if getattr(record, name) is not Presence.ABSENT}
+    for notice in answer.notices:
+        match notice:
+            case Notice("cleanup") if "runtime" in held and not record.pending:
+                raise Broken("P26", "announced a cleanup that did not happen")
+            case Notice("init") if record.runtime is not Presence.PRESENT:
+                raise Broken("P26", "announced a creation that did not happen")
+            case Notice("remove") if held:
+                raise Broken("P26", f"announced a removal that left {sorted(held)}")
+            case _:
+                pass
+
+
+def kept_its_word(before: Record, answer: Step) -> None:
+    """P26: an operation that ends without a fault has led where its verb leads."""
+    after, operation = answer.record, before.operation
+    if operation is None or after.todo or after.faults or after.status is Status.UNKNOWN:
+        return
+    expected = POSTCONDITIONS.get(operation.verb)
+    died_meanwhile = after.status in ENDED and operation.verb is not Verb.CREATE
+    if expected is not None and after.status not in expected and not died_meanwhile:
+        raise Broken("P26", f"{operation.verb} succeeded, and it is {after.status}")
+
+
+def sound_answer(before: Record, answer: Answer) -> None:
+    """Everything that must hold of an answer by itself."""
+    if isinstance(answer, Refused):
+        return
+    about_itself(before, answer)
+    identified(answer)
+    patient_alone(answer)
+    announced_in_time(answer)
+    kept_its_word(before, answer)

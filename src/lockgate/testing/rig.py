@@ -1,0 +1,158 @@
+"""A machine beside a world it reaches only through orders: telling, performing, coming to rest.
+
+What the models of one and of two operators share. Everything is a value; every answer is checked
+as it is given, and whatever should not be raises `Broken`.
+"""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lockgate.adapters.simulated.world import Impossible, World, carried_out, seen
+from lockgate.effects.model import Order
+from lockgate.effects.outcome import Done, Failed, Outcome, PortError
+from lockgate.lifecycle import LIVE
+from lockgate.statemachine import inputs as i
+from lockgate.statemachine.law import EDGES
+from lockgate.statemachine.record import RESOURCES, Answer, Record, Refused, Step
+from lockgate.statemachine.status import Presence, Status
+from lockgate.statemachine.step import step
+from lockgate.testing import properties as promised
+from lockgate.testing.explore import Broken
+from lockgate.testing.properties import Stepper
+
+AT = 1  # time stands still: the law never asks
+PATIENCE = 60  # steps within which fair progress must come to rest
+
+
+class Place(Struct, frozen=True):
+    """One container somewhere in its life. `adrift`: orders are out in the world and their
+    executor is dead."""
+
+    record: Record
+    world: World
+    adrift: bool = False
+
+    def __str__(self) -> str:
+        """On one line: what is on record, what is being done, what there is."""
+        record, there = self.record, promised.footprint(self.world)
+        doubts = [name for name in RESOURCES if getattr(record, name) is Presence.UNCERTAIN]
+        parts = [str(record.status), *(f"{name}?" for name in doubts)]
+        if record.todo:
+            orders = ", ".join(type(order.effect).__name__ for order in record.pending)
+            parts.append(f"{record.todo[0]}: {orders}{' (adrift)' if self.adrift else ''}")
+        return f"{' '.join(parts)} | {' '.join(sorted(there.held)) or 'nothing'}" + (
+            f" ({there.runtime})" if "runtime" in there.held else ""
+        )
+
+
+class Rig:
+    """`step`: the machine; mutants of the law can stand in for the shipped one."""
+
+    def __init__(self, step: Stepper = step) -> None:
+        self._step = step
+
+    # ---- one step ------------------------------------------------------------------------
+
+    def step(self, record: Record, given: i.Input) -> Answer:
+        try:
+            return self._step(record, given)
+        except LookupError as hole:
+            raise Broken("P10", f"the law has no answer: {hole}") from None
+
+    def answer(self, record: Record, given: i.Input) -> Answer:
+        """The answer, checked for what must hold of every answer."""
+        answer = self.step(record, given)
+        promised.sound_answer(record, answer)
+        return answer
+
+    def told(self, record: Record, given: i.Input) -> Step:
+        """The answer to what cannot be refused."""
+        answer = self.answer(record, given)
+        if isinstance(answer, Refused):
+            raise Broken("P10", f"{given} was refused")
+        return answer
+
+    @staticmethod
+    def perform(world: World, order: Order) -> tuple[World, Outcome]:
+        """The world after this order, and what is heard of it."""
+        try:
+            after, fact = carried_out(world, order.effect, AT)
+        except Impossible as nonsense:
+            raise Broken("P01", f"{type(order.effect).__name__}: {nonsense}") from None
+        except PortError as refusal:
+            return world, Failed(order.ticket, refusal.fault)
+        return after, Done(order.ticket, fact)
+
+    @staticmethod
+    def observed(record: Record, world: World) -> tuple[i.Input, ...]:
+        """What a look at the world tells now, as `Lifecycle.observe` does."""
+        if record.status not in LIVE:
+            return ()
+        end = seen(world, record.epoch, AT)
+        return () if end is None else (i.Died(record.epoch, end),)
+
+    def looked(self, place: Place) -> Place:
+        """At a host that was restarted, as `Lifecycle.observe` does: how its run ended, then the
+        restart, unless there is nothing to tell. Who looks carries out what begins anew."""
+        record, world = place.record, place.world
+        ended = () if record.status is Status.CREATED else self.observed(record, world)
+        for news in ended:
+            place = self.after(place, news)
+        if not ended and (record.status, "reboot") not in EDGES:
+            return place
+        return replace(self.after(place, i.Booted("another")), adrift=False)
+
+    def after(self, place: Place, given: i.Input) -> Place:
+        record = self.told(place.record, given).record
+        return replace(place, record=record, adrift=place.adrift and bool(record.pending))
+
+    # ---- progress ------------------------------------------------------------------------
+
+    def comes_to_rest(
+        self, place: Place, passed: list[Place] | None = None, known: set[Place] | None = None
+    ) -> Place:
+        """P04: faults ceasing, whatever is being done ends. Stops early at a `known` place; notes
+        what it has `passed`."""
+        for _ in range(PATIENCE):
+            if not place.record.pending or (known is not None and place in known):
+                return place
+            if passed is not None:
+                passed.append(place)
+            if place.adrift:
+                place = replace(self.after(place, i.Resumed()), adrift=False)
+                continue
+            pending = place.record.pending
+            prompt = [order for order in pending if not order.effect.patient]
+            world, outcome = self.perform(place.world, (prompt or pending)[0])
+            place = self.after(replace(place, world=world), outcome)
+        raise Broken("P04", "does not come to rest")
+
+    def carried(self, place: Place, command: i.Command) -> Place:
+        """A command carried to its end by one who meets no faults; refusals change nothing."""
+        for news in self.observed(place.record, place.world):
+            place = self.comes_to_rest(self.after(place, news))
+        answer = self.answer(place.record, command)
+        if isinstance(answer, Refused):
+            return place
+        return self.comes_to_rest(Place(answer.record, place.world))
+
+    def can_run(self, place: Place) -> None:
+        """P04: from rest it can be brought to running, unless only removal is left."""
+        helpful: dict[Status, i.Command] = {Status.PAUSED: i.Unpause(), Status.STOPPING: i.Stop()}
+        for _ in range(4):
+            status = place.record.status
+            if status is Status.RUNNING and place.world.runtime == "running":
+                return
+            if status in (Status.ABSENT, Status.REMOVING, Status.UNKNOWN):
+                return
+            place = self.carried(place, helpful.get(status, i.Start()))
+        raise Broken("P04", f"cannot be brought to running, stays {place.record.status}")
+
+    def removable(self, place: Place) -> None:
+        """P05: from rest, two removals by force leave nothing at all."""
+        gone = self.carried(place, i.Remove(force=True))
+        if not gone.record.gone:
+            gone = self.carried(gone, i.Remove(force=True))
+        if not gone.record.gone:
+            raise Broken("P05", f"cannot be removed from {place.record.status}")
+        promised.nothing_left(gone.record, promised.footprint(gone.world))

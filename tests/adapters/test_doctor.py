@@ -1,0 +1,126 @@
+"""What the doctor says of hosts: this one, and such as lack something."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from lockgate.adapters import doctor
+from lockgate.adapters.doctor import Check, HostReport, survey
+from lockgate.adapters.oci import choose
+from lockgate.adapters.oci.cgroups import Cgroups, Hierarchy
+from lockgate.effects.outcome import PortError
+
+V1 = Hierarchy(Path("/sys/fs/cgroup/memory"), frozenset({"memory"}))
+V2 = Hierarchy(Path("/sys/fs/cgroup/unified"), frozenset())
+
+
+def found(name: str, report: HostReport) -> Check:
+    (check,) = (each for each in report.checks if each.name == name)
+    return check
+
+
+def test_this_host_is_ready_exactly_where_a_runtime_can_be_chosen() -> None:
+    report = survey()
+    try:
+        choose()
+        works = True
+    except PortError:
+        works = False
+    assert report.ready == works
+    for name in ("user", "kernel", "cgroups", "runc", "crun", "conmon", "overlay", "nofile"):
+        assert found(name, report).found
+    assert all(each.advice for each in report.checks if each.verdict == "missing")
+
+
+def test_one_thing_missing_is_enough() -> None:
+    fine = Check("kernel", "ok", "6.1")
+    assert HostReport((fine, Check("crun", "warn", "not installed"))).ready
+    assert not HostReport((fine, Check("conmon", "missing", "not installed"))).ready
+
+
+@pytest.mark.parametrize(
+    ("hierarchies", "verdict", "advice"),
+    [
+        ((V1, V2), "warn", "crun refuses"),
+        ((V1,), "ok", ""),
+        ((V2,), "ok", ""),
+        ((), "missing", "mount -t cgroup2"),
+    ],
+)
+def test_cgroups(hierarchies: tuple[Hierarchy, ...], verdict: str, advice: str) -> None:
+    check = doctor._cgroups(Cgroups(hierarchies))
+    assert check.verdict == verdict
+    assert advice in check.advice
+
+
+@pytest.mark.parametrize(
+    ("release", "verdict"),
+    [("6.18.44-vm", "ok"), ("5.8", "ok"), ("5.4.0-150-generic", "missing"), ("odd", "missing")],
+)
+def test_kernels(release: str, verdict: str) -> None:
+    assert doctor._kernel(release).verdict == verdict
+
+
+def test_without_any_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "find", lambda name: None)
+    report = survey()
+    assert not report.ready
+    assert found("conmon", report) == Check(
+        "conmon", "missing", "not installed", "apt install conmon"
+    )
+    assert found("runtime", report).advice == "no OCI runtime works here: apt install runc"
+    assert found("criu", report).verdict == "warn"
+
+
+def test_rootless_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(doctor, "_has_capability", lambda number: False)
+    report = survey()
+    assert "not root" in found("user", report).found
+    assert "CAP_SYS_RESOURCE" in found("nproc", report).advice
+
+
+def test_few_queues_and_no_overlay(tmp_path: Path) -> None:
+    (tmp_path / "instances").write_text("128\n")
+    assert "max_user_instances=512" in doctor._inotify(tmp_path / "instances").advice
+    assert doctor._overlay("nodev tmpfs\n").verdict == "warn"
+
+
+def test_an_old_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 26, 0))
+    assert doctor._sqlite().verdict == "missing"
+
+
+@pytest.mark.parametrize(
+    ("script", "verdict", "told"),
+    [
+        ("exit 0", "ok", ""),
+        ("echo 'Error: vdso' >&2; exit 1", "warn", "fails: Error: vdso"),
+        ("exec sleep 5", "warn", "timed out"),
+    ],
+)
+def test_criu_is_asked_whether_it_works(
+    script: str, verdict: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    criu = tmp_path / "criu"
+    criu.write_text(f"#!/bin/sh\n{script}\n")
+    criu.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(doctor, "CRIU_PATIENCE", 0.3)
+    check = doctor._criu()
+    assert check.verdict == verdict
+    assert told in check.advice
+
+
+def test_rootless_needs_namespaces_and_maps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = tmp_path / "max_user_namespaces"
+    assert "user.max_user_namespaces" in doctor._rootless(setting).advice
+    setting.write_text("100\n")
+    monkeypatch.setattr(doctor, "find", lambda name: None)
+    assert "apt install uidmap" in doctor._rootless(setting).advice
+    monkeypatch.setattr(doctor, "find", lambda name: Path("/usr/bin/newuidmap"))
+    assert doctor._rootless(setting).verdict == "ok"

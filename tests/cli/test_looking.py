@@ -1,0 +1,97 @@
+"""`ps`, `inspect`, `logs` and `events`: they look, and change nothing."""
+
+import json
+
+from .conftest import Shell
+
+KEYS = {
+    *("id", "name", "state", "exit_code", "pid", "mounted", "mountpoint", "started_at"),
+    *("finished_at", "oom_killed", "operation"),
+}
+
+
+class TestPs:
+    def test_lists_the_living_and_with_all_the_resting(self, shell: Shell, web: str) -> None:
+        assert "web" not in shell.ok("ps")
+        assert "configured" in shell.ok("ps", "-a")
+        shell.ok("start", "web")
+        assert "running" in shell.ok("ps")
+
+    def test_ids_for_scripts(self, shell: Shell, web: str) -> None:
+        other = shell.ok("create", "--image", "busybox").strip()
+        assert shell.ok("ps", "-aq").split() == [web, other]  # oldest first
+
+    def test_json(self, shell: Shell, web: str) -> None:
+        assert json.loads(shell.ok("ps", "--json")) == []
+        (found,) = json.loads(shell.ok("ps", "-a", "--json"))
+        assert set(found) >= KEYS
+        assert (found["id"], found["name"], found["state"]) == (web, "web", "configured")
+
+
+class TestInspect:
+    def test_tells_all_there_is_to_know(self, shell: Shell, web: str) -> None:
+        shell.ok("start", "web")
+        (found,) = json.loads(shell.ok("inspect", "web"))
+        assert set(found) >= KEYS
+        assert (found["state"], found["mounted"], found["exit_code"]) == ("running", True, None)
+        assert found["pid"] > 1
+        assert found["started_at"].endswith("Z")
+        shell.ok("kill", "web")
+        (found,) = json.loads(shell.ok("inspect", web[:8]))
+        assert (found["exit_code"], found["pid"]) == (137, None)
+
+    def test_shows_those_it_can(self, shell: Shell, web: str) -> None:
+        result = shell("inspect", "nobody", "web")
+        assert result.exit_code == 3
+        assert [one["name"] for one in json.loads(result.stdout)] == ["web"]
+        assert "nobody" in result.stderr
+
+
+class TestLogs:
+    def test_each_stream_to_its_own(self, shell: Shell, web: str) -> None:
+        shell.log.write("out")
+        shell.log.write("oh", "stderr")
+        result = shell("logs", "web")
+        assert (result.stdout, result.stderr) == ("out\n", "oh\n")
+
+    def test_a_line_in_parts_is_one_line(self, shell: Shell, web: str) -> None:
+        shell.log.write("first ", partial=True)
+        shell.log.write("second")
+        assert shell.ok("logs", "web") == "first second\n"
+
+    def test_with_times(self, shell: Shell, web: str) -> None:
+        shell.log.write("out")
+        assert shell.ok("logs", "-t", "web") == "2026-07-01T12:00:00.000000000Z out\n"
+
+    def test_followed_to_the_end_of_the_run(self, shell: Shell, web: str) -> None:
+        shell.ok("start", "web")
+        shell.log.write("early")
+
+        def idle(_: object) -> None:
+            if len(shell.log.lines) == 1:
+                shell.log.write("late")
+            else:
+                shell.engine.kill("web")
+
+        shell.log.idle = idle
+        assert shell.ok("logs", "-f", "web") == "early\nlate\n"
+
+
+class TestEvents:
+    def test_in_order_and_numbered_without_gaps(self, shell: Shell, web: str) -> None:
+        shell.ok("start", "web")
+        shell.ok("kill", "web")
+        shell.ok("rm", "web")
+        told = [json.loads(line) for line in shell.ok("events", "--json").splitlines()]
+        assert [one["number"] for one in told] == list(range(1, len(told) + 1))
+        assert [one["event"] for one in told] == [
+            *("create", "init", "start", "died", "kill", "cleanup", "remove"),
+        ]
+        since = str(told[2]["number"])
+        rest = shell.ok("events", "--json", "--since", since).splitlines()
+        assert [json.loads(line) for line in rest] == told[3:]
+
+    def test_as_lines(self, shell: Shell, web: str) -> None:
+        header, line = shell.ok("events").splitlines()
+        assert "EVENT" in header
+        assert "create" in line and "web" in line

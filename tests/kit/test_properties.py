@@ -1,0 +1,242 @@
+"""Each promise bites: a life that breaks it is refused, by number, and a sound one is not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from lockgate import Engine
+from lockgate.adapters.simulated.world import World, monitor, process
+from lockgate.effects.config import Config
+from lockgate.effects.model import (
+    CreateLayer,
+    CreateRuntime,
+    Effect,
+    Halt,
+    Mount,
+    Order,
+    Process,
+    Signal,
+    StartRuntime,
+)
+from lockgate.effects.outcome import Done, Exited, Fault
+from lockgate.effects.ports import Event
+from lockgate.statemachine import inputs as i
+from lockgate.statemachine.history import Entry
+from lockgate.statemachine.record import Answer, Notice, Record, Step, newborn
+from lockgate.statemachine.status import Presence, Status
+from lockgate.statemachine.step import step
+from lockgate.testing import properties as promised
+from lockgate.testing.explore import Broken
+from lockgate.testing.properties import Footprint
+
+CONFIG = Config(id="c", name="c", network="private")
+HERE = Presence.PRESENT
+ALL = frozenset({"layer", "mount", "network", "runtime"})
+RUNNING = replace(
+    newborn(CONFIG),
+    status=Status.RUNNING,
+    epoch=1,
+    layer=HERE,
+    mount=HERE,
+    network=HERE,
+    runtime=HERE,
+    process=process(1),
+    monitor=monitor(1),
+)
+CONFIGURED = replace(newborn(CONFIG), status=Status.CONFIGURED, layer=HERE)
+STOPPED = replace(RUNNING, status=Status.STOPPED, exit_code=7)
+THERE = Footprint(ALL, lives=True, runtime="running")
+ENDED = World(True, True, True, True, "stopped", 1, code=7, reported=True)
+OTHER = Order(1, Mount("other"))
+
+
+def ordered(effect: object, record: Record = CONFIGURED) -> Step:
+    assert isinstance(effect, Effect)
+    return Step(record, (Order(1, effect),))  # type: ignore[arg-type]
+
+
+def dice() -> Callable[[Record, i.Input], Answer]:
+    answers = iter((Step(RUNNING), Step(STOPPED)))
+    return lambda record, given: next(answers)
+
+
+def believes_anything(record: Record, given: i.Input) -> Answer:
+    return Step(replace(record, epoch=record.epoch + 1))
+
+
+def forgetful(world: World) -> None:
+    promised.untouched({"a": world, "b": world}, {"a": World()}, "a")
+
+
+STARTED = Order(1, StartRuntime("c", 1))
+STARTING = replace(RUNNING, status=Status.CREATED, operation=i.Start(), todo=("launch",))
+BORN = newborn(CONFIG)
+
+
+def life(*inputs: i.Input) -> list[Entry]:
+    """The history of these inputs, as a store would have kept it; no digests."""
+    record, entries = newborn(CONFIG), []
+    for seq, given in enumerate(inputs):
+        answer = step(record, given)
+        assert isinstance(answer, Step), given
+        entries.append(Entry(seq, 1, given, answer.orders))
+        record = answer.record
+    return entries
+
+
+def event(name: str, number: int, container: str = "c") -> Event:
+    return Event(container, container, name, 1, number=number)
+
+
+KILLED_FOR_MEMORY = Exited(137, 1, oom=True)
+WHOLE_LIFE = life(i.Create(CONFIG), Done(1))
+
+BITES: list[tuple[str, Callable[[], object]]] = [
+    ("P01", lambda: promised.agreement(RUNNING, replace(THERE, lives=False))),
+    ("P01", lambda: promised.agreement(STOPPED, THERE)),
+    ("P01", lambda: promised.agreement(CONFIGURED, Footprint(ALL, lives=True))),
+    ("P01", lambda: promised.agreement(RUNNING, replace(THERE, runtime="created"))),
+    ("P01", lambda: promised.can_work(RUNNING, Footprint(ALL - {"network"}, True))),
+    ("P01", lambda: promised.settled(STOPPED, THERE)),
+    ("P02", lambda: promised.one_truthful_exit(replace(STOPPED, exit_code=0), ENDED)),
+    ("P02", lambda: promised.one_truthful_exit(STOPPED, replace(ENDED, reported=False))),
+    ("P03", lambda: promised.waits_agree([7, 7, 0])),
+    ("P04", lambda: promised.owned(replace(RUNNING, todo=("halt",)))),
+    ("P04", lambda: promised.settled(replace(RUNNING, pending=(STARTED,)), THERE)),
+    ("P06", lambda: promised.exact_footprint(RUNNING, Footprint(ALL - {"mount"}, True))),
+    ("P06", lambda: promised.nothing_left(BORN, Footprint(frozenset({"layer"})))),
+    ("P06", lambda: promised.nothing_left(CONFIGURED, Footprint(frozenset({"layer", "mount"})))),
+    ("P06", lambda: promised.settled(replace(RUNNING, mount=Presence.UNCERTAIN), THERE)),
+    ("P06", lambda: promised.settled(RUNNING, Footprint(ALL - {"mount"}, True))),
+    ("P07", lambda: promised.about_itself(CONFIGURED, ordered(OTHER.effect))),
+    ("P07", lambda: forgetful(ENDED)),
+    ("P07", lambda: promised.only_its_run(STARTED, replace(ENDED, epoch=2), World())),
+    ("P08", lambda: promised.intent_first(CONFIGURED, THERE)),
+    ("P08", lambda: promised.ordered_before_heard(life(i.Create(CONFIG), Done(1))[1:])),
+    ("P09", lambda: promised.stale_is_no_news(believes_anything, RUNNING)),
+    ("P10", lambda: promised.same_again(dice(), RUNNING, i.Stop())),
+    ("P10", lambda: promised.replays(BORN, WHOLE_LIFE[1:])),
+    (
+        "P13",
+        lambda: promised.patient_alone(
+            Step(RUNNING, (Order(1, Halt("c", 1, None, None, 9, 0, False)), STARTED))
+        ),
+    ),
+    ("P15", lambda: promised.identified(ordered(Signal("c", 1, Process(1, 5, "boot"), 9)))),
+    ("P15", lambda: promised.identified(ordered(Signal("c", 1, Process(99, 0, "boot"), 9)))),
+    ("P15", lambda: promised.identified(ordered(Signal("c", 1, Process(99, 5, ""), 9)))),
+    ("P16", lambda: promised.stop_wins([Entry(0, 1, i.Stop()), Entry(1, 1, Done(1), (STARTED,))])),
+    (
+        "P02",
+        lambda: promised.one_exit_each(
+            replace(RUNNING, epoch=0), [Entry(0, 1, i.Died(0, Exited(7, 1)))]
+        ),
+    ),
+    (
+        "P23",
+        lambda: promised.oom_of_this_run(
+            replace(RUNNING, oom_killed=True), [Entry(0, 1, i.Kill(signal=1))]
+        ),
+    ),
+    ("P24", lambda: promised.in_order([event("start", 1), event("died", 3)])),
+    ("P24", lambda: promised.in_order([event("start", 1), event("start", 2)])),
+    ("P24", lambda: promised.in_order([event("died", 1), event("start", 2)])),
+    ("P24", lambda: promised.in_order([event("died", 1), event("died", 2)])),
+    ("P26", lambda: promised.announced_in_time(Step(RUNNING, (), (Notice("cleanup"),)))),
+    ("P26", lambda: promised.announced_in_time(Step(CONFIGURED, (), (Notice("init"),)))),
+    ("P26", lambda: promised.announced_in_time(Step(CONFIGURED, (), (Notice("remove"),)))),
+    ("P26", lambda: promised.kept_its_word(STARTING, Step(CONFIGURED))),
+    ("P27", lambda: promised.frozen_iff_paused(RUNNING, Footprint(ALL | {"freezer"}, True))),
+    ("P27", lambda: promised.frozen_iff_paused(replace(RUNNING, status=Status.PAUSED), THERE)),
+]
+
+
+@pytest.mark.parametrize(("number", "planted"), BITES)
+def test_a_planted_bug_is_found_by_its_number(number: str, planted: Callable[[], object]) -> None:
+    with pytest.raises(Broken) as found:
+        planted()
+    assert found.value.promise == number and str(found.value).startswith(f"{number}: ")
+
+
+def test_an_effect_that_is_not_idempotent_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lockgate.testing.properties import steps
+
+    def counting(world: World, effect: object, at: int) -> tuple[World, None]:
+        return replace(world, epoch=world.epoch + 1), None
+
+    monkeypatch.setattr(steps, "carried_out", counting)
+    with pytest.raises(Broken, match="P09: Mount twice is not once"):
+        promised.twice_is_once(World(), Mount("c"))
+
+
+@pytest.mark.parametrize(
+    "effect", [CreateLayer("c"), Mount("c"), CreateRuntime("c", 1), STARTED.effect]
+)
+def test_the_simulated_effects_are_idempotent(effect: object) -> None:
+    for world in (World(), World(layer=True), ENDED, replace(ENDED, runtime="created")):
+        promised.twice_is_once(world, effect)  # type: ignore[arg-type]
+
+
+def test_a_sound_place_breaks_nothing() -> None:
+    for record, there in (
+        (RUNNING, THERE),
+        (STOPPED, Footprint(ALL, runtime="stopped")),
+        (CONFIGURED, Footprint(frozenset({"layer"}))),
+        (BORN, Footprint()),
+    ):
+        promised.everywhere(record, there)
+        promised.at_rest(record, there)
+        promised.settled(record, there)
+    promised.one_truthful_exit(STOPPED, ENDED)
+    promised.kept_its_word(STARTING, Step(RUNNING))
+    promised.kept_its_word(STARTING, Step(replace(CONFIGURED, faults=(Fault("failed", "no"),))))
+
+
+def test_a_whole_life_breaks_nothing(tmp_path: Path) -> None:
+    with Engine.simulated() as engine:
+        engine.import_image("busybox", tmp_path, command=["sh"])
+        for _ in "two lives":
+            web = engine.create(name="web", image="busybox")
+            for _ in "two runs":
+                engine.start("web")
+                engine.stop("web")
+            engine.remove("web")
+            history = list(engine.history(web.id))
+            blank = newborn(Config(id=web.id))
+            assert promised.replays(blank, history).gone
+            promised.ordered_before_heard(history)
+            promised.stop_wins(history)
+            promised.one_exit_each(blank, history)
+            promised.oom_of_this_run(blank, history)
+        promised.in_order(list(engine.events()))
+
+
+def test_a_death_for_memory_is_told_of_its_own_run() -> None:
+    promised.oom_of_this_run(RUNNING, [Entry(0, 1, i.Died(1, KILLED_FOR_MEMORY))])
+
+
+# ---- the catalogue -----------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("one", promised.PROPERTIES.values(), ids=lambda one: one.id)
+def test_every_check_the_catalogue_names_exists(one: promised.Property) -> None:
+    assert one.checks or one.missing, "neither checked nor explained"
+    for check in one.checks:
+        path, _, name = check.partition("::")
+        if path.startswith("tests/"):
+            assert (ROOT / path).is_file(), path
+            assert not name or f"def {name}(" in (ROOT / path).read_text(), check
+        else:
+            from lockgate.testing import rig
+
+            assert hasattr(promised, check) or hasattr(rig.Rig, check), check
+
+
+def test_there_are_all_of_them_and_the_documentation_says_so() -> None:
+    assert list(promised.PROPERTIES) == [f"P{number:02}" for number in range(1, 28)]
+    page = (ROOT / "docs" / "reference" / "properties.md").read_text()
+    assert promised.table() in page, "run: python -m lockgate.testing --properties"

@@ -1,0 +1,120 @@
+"""With no engine alive: the monitor calls who does what is owed."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lockgate import Engine, NoSuchContainer, Record, Status
+from lockgate.testing import busybox
+
+pytestmark = pytest.mark.real
+SOON = 30.0
+
+
+@pytest.fixture
+def root(tmp_path: Path, runtime: str) -> Iterator[Path]:
+    root = tmp_path / "root"
+    with Engine.open(root, runtime=runtime) as engine:
+        engine.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
+    yield root
+    with Engine.open(root, runtime=runtime) as engine:
+        for record in engine.list():
+            engine.remove(record.id, force=True, timeout=0)
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SOON
+    while not true():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)
+
+
+def test_auto_remove_with_a_true_exit_code_for_who_comes_late(root: Path, runtime: str) -> None:
+    with Engine.open(root, runtime=runtime) as engine:
+        web = engine.create(
+            name="web", image="busybox", command=["sh", "-c", "exit 7"], auto_remove=True
+        )
+        engine.start("web")
+    with Engine.open(root, runtime=runtime) as engine:
+        until(lambda: engine.list() == ())
+        assert engine.wait("web") == 7
+        assert not (root / "containers" / web.id).exists()
+        assert engine.replay(web.id).unwrap().gone
+
+
+def test_an_early_waiter_hears_the_same(root: Path, runtime: str) -> None:
+    with Engine.open(root, runtime=runtime) as engine:
+        engine.create(
+            name="web", image="busybox", command=["sh", "-c", "sleep 0.3; exit 7"], auto_remove=True
+        )
+        engine.start("web")
+        assert engine.wait("web") == 7
+        until(lambda: engine.list() == ())
+
+
+def test_restarted_on_failure_so_often(root: Path, runtime: str) -> None:
+    with Engine.open(root, runtime=runtime) as engine:
+        engine.create(
+            name="web",
+            image="busybox",
+            command=["sh", "-c", "echo run; exit 3"],
+            restart="on-failure",
+            restart_retries=2,
+        )
+        engine.start("web")
+    with Engine.open(root, runtime=runtime) as engine:
+        until(lambda: at_rest(engine.inspect("web"), epoch=3))
+        assert engine.inspect("web").restarts == 2
+        assert [line.text for line in engine.logs("web")] == ["run"] * 3
+
+
+def test_stopped_by_its_user_it_stays_stopped(root: Path, runtime: str) -> None:
+    with Engine.open(root, runtime=runtime) as engine:
+        engine.create(name="web", image="busybox", command=["sleep", "600"], restart="always")
+        web = engine.start("web")
+        engine.stop("web", timeout=0)
+        until(lambda: not settling(web.id))
+        stopped = engine.inspect("web")
+        assert (stopped.status, stopped.epoch) == (Status.STOPPED, 1)
+
+
+def test_killed_by_somebody_else_it_runs_again(root: Path, runtime: str) -> None:
+    with Engine.open(root, runtime=runtime) as engine:
+        engine.create(name="web", image="busybox", command=["sleep", "600"], restart="always")
+        process = engine.start("web").process
+        assert process is not None
+        os.kill(process.pid, 9)
+        until(lambda: engine.inspect("web").epoch == 2)
+        until(lambda: engine.inspect("web").status is Status.RUNNING)
+
+
+def test_removal_does_not_wait_for_who_waits_for_it(root: Path, runtime: str) -> None:
+    with Engine.open(root, runtime=runtime) as engine:
+        web = engine.create(name="web", image="busybox", command=["true"], restart="always")
+        engine.start("web")
+        engine.wait("web")
+        engine.remove("web", force=True)
+        with pytest.raises(NoSuchContainer):
+            engine.inspect("web")
+        until(lambda: not settling(web.id))
+        assert engine.list() == ()
+
+
+def at_rest(record: Record, epoch: int) -> bool:
+    return (record.status, record.epoch) == (Status.STOPPED, epoch)
+
+
+def settling(container: str) -> bool:
+    """Is the one whom the monitor called still at work?"""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if b"lockgate.settle" in line and container.encode() in line:
+                return True
+    return False
