@@ -248,10 +248,78 @@ class Accounts(Struct, frozen=True):
     group: bytes = b""
 
 
+class Node(Struct, frozen=True):
+    """What a device file stands for, as stat(2) tells. `kind`: c or b; `mode`: permission bits."""
+
+    path: str
+    kind: str
+    major: int
+    minor: int
+    mode: int
+    uid: int
+    gid: int
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What a spec follows from besides the config: looked up for one run, judged by nobody yet.
+
+    `bundle` is the container's directory, for the sources of its files. `targets` are tmpfs
+    destinations with what they mean once links inside the root filesystem are followed.
+    `capabilities` and `rlimits` are the most this engine can give; -1 for no limit.
+    `resolv_conf` and `hosts` are the host's files, and `seccomp` the profile to be used.
+    """
+
+    bundle: str
+    accounts: Accounts = Accounts()
+    targets: tuple[tuple[str, str], ...] = ()
+    nodes: tuple[tuple[str, Node], ...] = ()  # by `Device.source`
+    host_nodes: tuple[Node, ...] = ()  # every device there is; looked up for the privileged only
+    capabilities: tuple[str, ...] = ()
+    rlimits: tuple[tuple[str, int], ...] = ()
+    machine: str = ""  # as uname(2) calls it
+    hostname: str = ""
+    resolv_conf: bytes = b""
+    hosts: bytes = b""
+    seccomp: bytes = b""
+
+
+class Surroundings(Protocol):
+    """Where the facts come from."""
+
+    def facts(self, config: Config, rootfs: str) -> Facts:
+        """All that `Facts` holds, `rootfs` mounted. A device, secret or profile that is not there
+        raises `PortError("missing", dirty=False)`."""
+        ...
+
+
+class File(Struct, frozen=True):
+    """A file of a run, `name` below the bundle's `files`; `mode` is permission bits."""
+
+    name: str
+    content: bytes
+    mode: int = 0o644
+
+
+class Specified(Struct, frozen=True):
+    """What the runtime is given: config.json, and the files its mounts name."""
+
+    spec: bytes
+    files: tuple[File, ...] = ()
+
+
 class Filesystem(Protocol):
     """Files of the bundle, and careful looks into a root filesystem somebody else controls."""
 
     def accounts(self, rootfs: str) -> Accounts: ...
+
+    def keep_secrets(self, config: Config) -> None:
+        """Copy what `config.secrets` names into the bundle, where they are not yet. A source that
+        is not there raises `PortError("missing")`."""
+        ...
+
+    def write_files(self, config: Config, files: Sequence[File]) -> None:
+        """Files of the run, each atomically; nothing in the root filesystem is touched."""
+        ...
 
     def write_spec(self, config: Config, spec: bytes) -> str:
         """config.json, atomically (temporary file, fsync, rename); returns its SHA-256 in hex."""
@@ -293,8 +361,8 @@ class Clock(Protocol):
         ...
 
 
-Specify = Callable[[Config, WriteSpec, Accounts], bytes]
-"""A pure function lent by the front door: how an OCI spec follows from a config."""
+Specify = Callable[[Config, WriteSpec, Facts], Specified]
+"""A pure function lent by the front door: how an OCI spec follows from a config and the facts."""
 
 
 class Ports(Struct, frozen=True):
@@ -305,6 +373,7 @@ class Ports(Struct, frozen=True):
     storage: Storage
     network: Network
     filesystem: Filesystem
+    surroundings: Surroundings
     clock: Clock
     specify: Specify
 

@@ -6,7 +6,7 @@ one nanosecond a reading, so the same program gives the same history, byte for b
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Condition, RLock
@@ -17,9 +17,10 @@ from lockgate.adapters.simulated.images import SimulatedImages
 from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
 from lockgate.effects import model as e
+from lockgate.effects.capabilities import CAPABILITIES
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import Created, Exited, Fact, Joined, Mounted, PortError
-from lockgate.effects.ports import Accounts, Image, LogLine
+from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Node
 
 SIGKILL = 9
 LETHAL = frozenset({1, 2, 3, 6, 9, 14, 15})
@@ -33,8 +34,8 @@ EPOCH_BEGIN = 1_700_000_000_000_000_000
 
 
 class SimulatedHost:
-    """Implements `Storage`, `Network`, `Filesystem`, `Logs` and `Clock`; its `runtime` implements
-    `Runtime` and `Monitor`.
+    """Implements `Storage`, `Network`, `Filesystem`, `Surroundings`, `Logs` and `Clock`; its `runtime`
+    implements `Runtime` and `Monitor`.
 
     `before` is called with each effect before it happens and may raise `PortError`; `plan` says how
     each turns out. `deaf`: nobody is told when a container ends, they must look for themselves.
@@ -164,9 +165,32 @@ class SimulatedHost:
     def accounts(self, rootfs: str) -> Accounts:
         return Accounts(passwd=b"root:x:0:0::/:/bin/sh\n", group=b"root:x:0:\n")
 
+    def keep_secrets(self, config: Config) -> None:
+        """Nothing runs here, so nobody could read them."""
+
+    def write_files(self, config: Config, files: Sequence[File]) -> None:
+        """Nor these."""
+
     def write_spec(self, config: Config, spec: bytes) -> str:
         self.do(e.WriteSpec(config.id, 0, "", ""))
         return hashlib.sha256(spec).hexdigest()
+
+    # ---- Surroundings --------------------------------------------------------------------
+
+    def facts(self, config: Config, rootfs: str) -> Facts:
+        """Of a host that has whatever is asked for."""
+        return Facts(
+            bundle=f"/bundles/{config.id}",
+            accounts=self.accounts(rootfs),
+            nodes=tuple(
+                (one.source, Node(one.source, "c", 1, number, 0o600, 0, 0))
+                for number, one in enumerate(config.devices)
+            ),
+            capabilities=CAPABILITIES,
+            machine="x86_64",
+            hostname="simulated",
+            seccomp=b'{"defaultAction": "SCMP_ACT_ALLOW"}',
+        )
 
     # ---- Logs ----------------------------------------------------------------------------
 

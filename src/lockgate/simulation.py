@@ -21,6 +21,7 @@ def simulated() -> Host:
             storage=host,
             network=host,
             filesystem=host,
+            surroundings=host,
             clock=host,
             specify=generate,
         ),

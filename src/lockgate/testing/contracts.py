@@ -43,9 +43,10 @@ class HostContract:
     def prepared(self, ports: Ports, config: Config, epoch: int = 1) -> str:
         ports.storage.create(config)
         mountpoint = ports.storage.mount(config).mountpoint
-        accounts = ports.filesystem.accounts(mountpoint)
-        spec = ports.specify(config, WriteSpec(config.id, epoch, mountpoint, ""), accounts)
-        ports.filesystem.write_spec(config, spec)
+        facts = ports.surroundings.facts(config, mountpoint)
+        specified = ports.specify(config, WriteSpec(config.id, epoch, mountpoint, ""), facts)
+        ports.filesystem.write_files(config, specified.files)
+        ports.filesystem.write_spec(config, specified.spec)
         return mountpoint
 
     def created(self, ports: Ports, config: Config, epoch: int = 1) -> Created:
