@@ -21,7 +21,15 @@ from lockgate.adapters.simulated.host import SimulatedHost
 from lockgate.effects.config import NETWORK_MODES, Config, PortMapping, RestartPolicy
 from lockgate.effects.interpreter import Interpreter, unprobed
 from lockgate.effects.outcome import Exited, Fault, PortError
-from lockgate.effects.ports import Event, Image, LogLine, NameTakenError, NetworkInfo, Row
+from lockgate.effects.ports import (
+    Event,
+    Image,
+    LogLine,
+    NameTakenError,
+    NetworkInfo,
+    Row,
+    StoreError,
+)
 from lockgate.errors import (
     AlreadyStopped,
     AmbiguousName,
@@ -333,8 +341,18 @@ class Engine:
         return self._command(reference, Cleanup())
 
     def remove(self, reference: str, *, force: bool = False, timeout: int | None = None) -> Record:
-        """Nothing of it stays but its history. `force`: end it first."""
-        return self._command(reference, Remove(force, validation.seconds(timeout)))
+        """Nothing of it stays but its history. `force`: end it first.
+
+        `NoSuchContainer` only for one that was gone before: whom somebody else removes meanwhile,
+        or whose interrupted removal this call has finished, is removed (FAULTS B058).
+        """
+        before = self._glimpse(self.resolve(reference))
+        try:
+            return self._command(reference, Remove(force, validation.seconds(timeout)))
+        except NoSuchContainer:
+            if before is None:
+                raise
+            return newborn(before.config)
 
     def settle(
         self, reference: str, epoch: int | None = None, *, booted: bool = False
@@ -548,12 +566,13 @@ class Engine:
         return record.exit_code is not None or self._lifecycle.look(record) is not None
 
     def _fresh(self, record: Record) -> Record:
-        """The record, brought up to date if its run has ended unnoticed and nobody is busy."""
+        """The record, brought up to date if its run has ended unnoticed, nobody is busy, and there
+        is space to write it down; a look never fails for want of either (P13, P25)."""
         if not self._lifecycle.observe(record):
             return record
         try:
             return self._interpreter.sync(record.id, GLANCE)
-        except TimeoutError:
+        except (TimeoutError, StoreError):
             return record
 
     def _exit_code(self, container: str, epoch: int | None) -> int:

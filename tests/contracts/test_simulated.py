@@ -1,7 +1,9 @@
-"""The simulated host keeps the contract of hosts."""
+"""The simulated host keeps the contract of hosts, also when everything happens twice and nobody
+is told of an end."""
 
 import pytest
 
+from lockgate.adapters.simulated import FaultPlan
 from lockgate.effects.config import Config
 from lockgate.effects.ports import Ports
 from lockgate.host import Host
@@ -17,6 +19,24 @@ class TestSimulatedHost(HostContract):
     @pytest.fixture
     def config(self) -> Config:
         return Config(id="c0ffee", command=("sleep", "600"))
+
+
+class TestEverythingTwice(TestSimulatedHost):
+    @pytest.fixture
+    def ports(self) -> Ports:
+        made = simulated()
+        assert made.simulation is not None
+        made.simulation.plan = FaultPlan(rate=1.0, choices=("twice",))
+        return made.ports
+
+
+class TestDeaf(TestSimulatedHost):
+    @pytest.fixture
+    def ports(self) -> Ports:
+        made = simulated()
+        assert made.simulation is not None
+        made.simulation.deaf = True
+        return made.ports
 
 
 class TestSimulatedNetwork(NetworkContract):

@@ -39,21 +39,15 @@ COMMANDS: tuple[i.Command, ...] = (
     i.Remove(force=True),
 )
 CONFIG = Config(id="c", name="c", network="private", restart="always")
+SOME_FAULT = (Fault("failed", "something"),)  # the law asks whether there was one, not which
 BY_ITSELF = 3  # the exit code of a container that ends by itself
 
 
 class OneContainer:
-    """`faults`: whether anything may go wrong at all; `boots`: whether the host may go down and come
-    up again at any point. `step`: the machine to explore."""
+    """`faults`: whether anything may go wrong at all. `step`: the machine to explore."""
 
-    def __init__(
-        self,
-        *,
-        faults: bool = True,
-        boots: bool = False,
-        step: Stepper = step,
-    ) -> None:
-        self._faults, self._boots = faults, boots
+    def __init__(self, *, faults: bool = True, step: Stepper = step) -> None:
+        self._faults = faults
         self._rig = Rig(step)
         self._sound: set[Place] = set()  # known to drain
         self._config = CONFIG
@@ -65,11 +59,8 @@ class OneContainer:
 
     def moves(self, node: Place) -> Iterator[tuple[str, Place]]:
         record, world = node.record, node.world
-        if self._boots and world != World():
-            yield from self._downs(node)
-        if node.booted:
-            yield "the boot is seen", self._booted(node)
-            return
+        if self._faults:
+            yield from self._restarts(node)
         prompt = [order for order in record.pending if not order.effect.patient]
         locked = bool(prompt) and not node.adrift
         if not locked:
@@ -88,6 +79,14 @@ class OneContainer:
         if world.alive and world.monitor and self._faults:
             yield "the monitor dies", canonical(replace(node, world=replace(world, monitor=False)))
 
+    def _restarts(self, node: Place) -> Iterator[tuple[str, Place]]:
+        """Of the host, at any point, with the runtime's own files on disk or in memory; and a look,
+        before which nothing else can happen."""
+        for volatile, label in ((False, "the host is restarted"), (True, "it forgets the runtime")):
+            world = rebooted(node.world, volatile=volatile)
+            adrift = bool(node.record.pending)
+            yield label, canonical(self._rig.looked(Place(node.record, world, adrift)))
+
     def _commands(self, node: Place) -> Iterator[tuple[str, Place]]:
         commands = COMMANDS
         if node.record.status is Status.ABSENT:
@@ -96,21 +95,6 @@ class OneContainer:
             answer = self._rig.answer(node.record, command)
             if isinstance(answer, Step):
                 yield str(command.verb), canonical(Place(answer.record, node.world))
-
-    @staticmethod
-    def _downs(node: Place) -> Iterator[tuple[str, Place]]:
-        for volatile, label in ((True, "boot"), (False, "boot that keeps the runtime's files")):
-            world = rebooted(node.world, volatile=volatile)
-            adrift = bool(node.record.pending)
-            yield label, canonical(replace(node, world=world, adrift=adrift, booted=True))
-
-    def _booted(self, node: Place) -> Place:
-        """As `Lifecycle.observe` tells: how its run ended, if it ran, then the boot."""
-        if node.record.status is not Status.CREATED:
-            for news in self._rig.observed(node.record, node.world):
-                node = self._after(node, news)
-        node = replace(self._after(node, i.Booted("another")), booted=False)
-        return replace(node, adrift=node.adrift and node.record.status is Status.ABSENT)
 
     def _outcomes(self, node: Place, order: Order) -> Iterator[tuple[str, Place]]:
         for label, world, outcome in outcomes(self._rig, node.world, order, self._faults):
@@ -129,9 +113,6 @@ class OneContainer:
     def always(self, node: Place) -> None:
         record, world = node.record, node.world
         there = promised.footprint(world)
-        promised.intent_first(record, there)
-        if node.booted:
-            return  # whoever looks is told of the boot before anything else
         promised.everywhere(record, there)
         promised.one_truthful_exit(record, world)
         promised.stale_is_no_news(self._rig.step, record)
@@ -143,8 +124,6 @@ class OneContainer:
     def drains(self, node: Place) -> None:
         """Faults ceasing: whatever is in flight ends, then it can be run, then removed."""
         passed: list[Place] = []
-        if node.booted:
-            node = self._booted(node)
         rest = self._rig.comes_to_rest(node, passed, self._sound)
         if rest not in self._sound:
             self._rig.can_run(rest)
@@ -251,7 +230,7 @@ class Numbers:
             exit_reason="",
             started_at=min(record.started_at, AT),
             finished_at=0,
-            faults=record.faults[:1],
+            faults=SOME_FAULT if record.faults else (),
         )
 
     def world(self, world: World) -> World:

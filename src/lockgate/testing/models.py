@@ -21,7 +21,6 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
     {
         "one container, nothing goes wrong": partial(OneContainer, faults=False),
         "one container, all faults": OneContainer,
-        "one container, all faults and boots": partial(OneContainer, boots=True),
         "two operators, either may die": partial(TwoOperators, faults=False),
         "two operators, all faults": TwoOperators,
     }
@@ -32,7 +31,7 @@ def model(name: str) -> Model[Any]:
     """The model of this name; one of a mutant is named after it. Raises `LookupError`."""
     for mutant in MUTANTS:
         if name == mutant_model(mutant):
-            return OneContainer(step=mutated(mutant), boots=True)
+            return OneContainer(step=mutated(mutant))
     if name not in MODELS:
         raise LookupError(f"there is no model {name!r}; there are: {', '.join(MODELS)}")
     return MODELS[name]()
