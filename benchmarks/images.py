@@ -20,6 +20,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lockgate.adapters.storage import Images
@@ -102,26 +103,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         top = Path(folder)
         layout = write_layout(top / "layout")
-        images = Images(top / "root")
-
-        def ours() -> None:
-            images.import_image("x", layout)
-
-        def again() -> None:
-            images.import_image("y", layout)
-
-        def theirs() -> None:
-            command = ["umoci", "unpack", "--image", f"{layout}:latest", str(top / "bundle")]
-            subprocess.run(command, check=True, capture_output=True)
-
         times: dict[str, list[float]] = {"lockgate": [], "lockgate, again": [], "umoci": []}
-        for _ in range(rounds):
-            times["lockgate"].append(timed(ours))
-            times["lockgate, again"].append(timed(again))
-            times["umoci"].append(timed(theirs))
-            images.remove("x")
-            images.remove("y")
-            shutil.rmtree(top / "bundle")
+        for number in range(rounds):
+            # each in a place of its own: ext4 is slow to create what was just removed elsewhere
+            images, bundle = Images(top / f"root-{number}"), str(top / f"bundle-{number}")
+            command = ["umoci", "unpack", "--image", f"{layout}:latest", bundle]
+            times["lockgate"].append(timed(partial(images.import_image, "x", layout)))
+            times["lockgate, again"].append(timed(partial(images.import_image, "y", layout)))
+            unpack = partial(subprocess.run, command, check=True, capture_output=True)
+            times["umoci"].append(timed(unpack))
         medians = {name: statistics.median(found) for name, found in times.items()}
         for name, found in medians.items():
             print(
