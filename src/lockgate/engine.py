@@ -335,7 +335,11 @@ class Engine:
         record = self.inspect(reference)
         was = record.status
         after = self._command(record.id, Stop(validation.seconds(timeout)))
-        if was in (Status.STOPPED, Status.EXITED) and after.status is was:
+        # another run: somebody started it after we looked, and this stop did end it
+        if was in (Status.STOPPED, Status.EXITED) and (after.status, after.epoch) == (
+            was,
+            record.epoch,
+        ):
             raise AlreadyStopped(record.config.name, was)
         return after
 
@@ -363,12 +367,16 @@ class Engine:
         or whose interrupted removal this call has finished, is removed (FAULTS B058).
         """
         before = self._glimpse(self.resolve(reference))
+        command = Remove(force, validation.seconds(timeout))
         try:
-            return self._command(reference, Remove(force, validation.seconds(timeout)))
+            after = self._command(reference, command)
         except NoSuchContainer:
             if before is None:
                 raise
             return newborn(before.config)
+        if not after.gone and after.faults:  # of somebody who hastened this very removal
+            raise OperationFailed(str(command.verb), after.config.name, after.faults[0])
+        return after
 
     def settle(
         self, reference: str, epoch: int | None = None, *, booted: bool = False
