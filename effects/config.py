@@ -14,6 +14,9 @@ NETWORK_MODES = ("none", "host", "private")
 """Words that name no network. `none`: a fresh namespace made by the runtime; `host`: the host's;
 `private`: one of our making, with nothing but a loopback interface."""
 
+SHARED = "container:"
+"""Followed by a container's id: the mode of whoever has no namespace but that container's."""
+
 Transport = Literal["tcp", "udp", "sctp"]
 
 
@@ -183,7 +186,8 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     equal values.
 
     `network` is a mode, or the name of the first of `networks`; the container's interfaces eth0,
-    eth1, … are plugged into these in order. `ports` need a network.
+    eth1, … are plugged into these in order. `ports` need a network. With `container:ID` it is in the
+    namespace of another container, whatever that is plugged into.
     """
 
     id: str
@@ -223,3 +227,8 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     namespaces: Namespaces = Namespaces()
     dns: Dns = Dns()  # each kind that is given replaces what the networks or the host say
     hosts: tuple[tuple[str, str], ...] = ()  # lines of /etc/hosts: (name, address)
+
+
+def shares(config: Config) -> str:
+    """The id of the container whose network namespace this one is in; empty for one of its own."""
+    return config.network.removeprefix(SHARED) if config.network.startswith(SHARED) else ""

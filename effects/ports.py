@@ -184,7 +184,8 @@ class Network(Protocol):
 
         Claims come before anything is made (P19): a port that is taken raises
         `PortError("refused")`, clean, and says by whom. Joining again finds what stands, and makes
-        anew what does not.
+        anew what does not. Who shares another container's namespace is told of that one's, or
+        `PortError("missing")`, clean, where it has none now.
         """
         ...
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from threading import Condition, RLock
 from typing import assert_never
 
+from lockgate.adapters.network.plugged import unshared
 from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
 from lockgate.adapters.simulated.images import SimulatedImages
 from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
 from lockgate.effects import model as e
 from lockgate.effects.capabilities import CAPABILITIES
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, shares
 from lockgate.effects.outcome import Created, Exited, Fact, Joined, Mounted, PortError
 from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Node
 
@@ -144,7 +145,10 @@ class SimulatedHost:
     # ---- Network -------------------------------------------------------------------------
 
     def join(self, config: Config, epoch: int) -> Joined:
+        owner = shares(config)
         with self._changed:
+            if owner and not self.world(owner).network:
+                raise unshared(owner)
             self.networks.claim(config)
         try:
             fact = self.do(e.JoinNetwork(config.id, epoch))
@@ -153,6 +157,8 @@ class SimulatedHost:
             raise
         assert isinstance(fact, Joined)
         with self._changed:
+            if owner:
+                return self.networks.shared(owner, Joined(f"/simulated/netns/{owner}"))
             return self.networks.plug(config, fact)
 
     def leave(self, config: Config, epoch: int) -> None:

@@ -18,7 +18,14 @@ from returns.result import Failure, Result, Success
 
 from lockgate import validation
 from lockgate.adapters.simulated.host import SimulatedHost
-from lockgate.effects.config import NETWORK_MODES, Config, PortMapping, RestartPolicy
+from lockgate.effects.config import (
+    NETWORK_MODES,
+    SHARED,
+    Config,
+    PortMapping,
+    RestartPolicy,
+    shares,
+)
 from lockgate.effects.interpreter import Interpreter, unprobed
 from lockgate.effects.outcome import Exited, Fault, PortError
 from lockgate.effects.ports import (
@@ -63,6 +70,7 @@ from lockgate.statemachine.inputs import (
     Stop,
     Unpause,
 )
+from lockgate.statemachine.law import UNPLUGGED
 from lockgate.statemachine.policy import SECOND, owes_removal, owes_restart, restart_due
 from lockgate.statemachine.record import Record, Refused, holds, newborn
 from lockgate.statemachine.status import Status
@@ -266,7 +274,7 @@ class Engine:
 
         With `auto_remove` it goes when its run is over, with a `restart` policy another run
         follows, though no engine may be open then (`settle`). What is left empty is taken from the
-        image. `network` is a mode (`none`, `host`, `private`) or the networks to be plugged into,
+        image. `network` is a mode (`none`, `host`, `private`, `container:NAME`) or the networks to join,
         `ports` what is published of the container there; both as values or as written on the
         command line. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`, `NameTaken`; nothing
         is left of a container that could not be made.
@@ -281,7 +289,7 @@ class Engine:
             words = (*validation.words(entrypoint, "entrypoint"), *words)
         if not words:
             raise InvalidArgument("no command is given, and the image names none")
-        mode = network if isinstance(network, str) and network in NETWORK_MODES else ""
+        mode = self._mode(network) if isinstance(network, str) else ""
         networks = () if mode else validation.attachments(network)
         published = validation.ports(ports)
         given = validation.environment(env)
@@ -602,6 +610,18 @@ class Engine:
     def _exit_code(self, container: str, epoch: int | None) -> int:
         end: Exited | None = self.host.store.exit(container, epoch)
         return end.code if end else 0
+
+    def _mode(self, wish: str) -> str:
+        """The mode that is wished for; empty for a network."""
+        if not wish.startswith(SHARED):
+            return wish if wish in NETWORK_MODES else ""
+        config = self.inspect(wish.removeprefix(SHARED)).config
+        if config.network in UNPLUGGED:
+            raise InvalidArgument(
+                f"container {config.name} has no network of its own to share: it is in the mode "
+                f"{config.network!r}"
+            )
+        return config.network if shares(config) else f"{SHARED}{config.id}"
 
     def _connectable(self, config: Config) -> None:
         """Do its networks exist, and can they do what is asked of them?"""

@@ -46,7 +46,7 @@ WISHES = (
         metavar="NET",
         multiple=True,
         callback=as_network,
-        help="none [the default], host, private, or NAME[:ip=A,mac=A,alias=N]; any number of these.",
+        help="none [the default], host, private, container:C, or any number of NAME[:ip=A,mac=A,alias=N].",
     ),
     click.option(
         "-p",
