@@ -51,7 +51,7 @@ mutants: setup ## the law broken on purpose, one way at a time: each must be cau
 
 bench: setup ## what is compared with whom
 	@$(BIN)/pip install -q -e '.[bench]'
-	@for one in step life scale start_up; do $(BIN)/python benchmarks/$$one.py || exit 1; done
+	@for one in step life scale start_up network; do $(BIN)/python benchmarks/$$one.py || exit 1; done
 
 docs: $(STAMP) ## the pages that are written by the tables
 	@$(BIN)/python -c 'from lockgate.statemachine.diagram import page; print(page(), end="")' \

@@ -102,6 +102,20 @@ def mounted_at(path: AnyPath) -> int | None:
     return mount_id if attributes & mount_root else None
 
 
+def unshare(flags: int) -> None:
+    """unshare(2), of the calling thread alone."""
+    _checked(_LIBC.unshare(c_int(flags)), "unshare")
+
+
+def setns(namespace: AnyPath, kind: int) -> None:
+    """setns(2): the calling thread enters the namespace of this `kind` (CLONE_NEW…) at a path."""
+    fd = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _checked(_LIBC.setns(c_int(fd), c_int(kind)), namespace)
+    finally:
+        os.close(fd)
+
+
 def openat2(directory: int, path: AnyPath, flags: int, resolve: Resolve) -> int:
     """openat2(2): open `path` under `directory` within the bounds `resolve` sets (Linux 5.6)."""
     how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, resolve)

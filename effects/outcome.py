@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from lockgate.effects.model import Process
+from lockgate.effects.network import Dns as Dns
+from lockgate.effects.network import Link as Link
 
 UNKNOWN_EXIT = -1
 """The exit code of a run whose end nobody saw (BEHAVIOUR §3, stop)."""
@@ -36,8 +38,12 @@ class Mounted(Struct, frozen=True, gc=False, tag="mounted"):
     mountpoint: str
 
 
-class Joined(Struct, frozen=True, gc=False, tag="joined"):
+class Joined(Struct, frozen=True, gc=False, tag="joined", omit_defaults=True):
+    """The namespace of a run, and what was plugged into it; nothing in the mode `private`."""
+
     netns: str
+    links: tuple[Link, ...] = ()
+    dns: Dns | None = None
 
 
 class Saved(Struct, frozen=True, gc=False, tag="saved"):

@@ -181,9 +181,66 @@ class Images(Protocol):
 class Network(Protocol):
     """Namespaces and what is plugged into them. Never asked for modes `none` and `host`."""
 
-    def join(self, config: Config, epoch: int) -> Joined: ...
+    def join(self, config: Config, epoch: int) -> Joined:
+        """The namespace of this run, plugged into the config's networks, its ports claimed.
 
-    def leave(self, config: Config, epoch: int) -> None: ...
+        Claims come before anything is made (P19): a port that is taken raises
+        `PortError("refused")`, clean, and says by whom. Joining again finds what stands, and makes
+        anew what does not.
+        """
+        ...
+
+    def leave(self, config: Config, epoch: int) -> None:
+        """Everything of the container's runs goes, whatever part of it is gone already; every step
+        is tried, then the first fault is raised (MAP L-29)."""
+        ...
+
+
+class NetworkInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A network containers can be plugged into.
+
+    `subnets` are in CIDR notation, each with the gateway of the same place in `gateways` (empty:
+    none). Containers on an `internal` one reach each other and nothing else. `dns` are servers its
+    containers shall ask. `ours`: made by `create`, and removable.
+    """
+
+    name: str
+    subnets: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    bridge: str = ""
+    internal: bool = False
+    dns: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+    ours: bool = True
+
+
+class Networks(Protocol):
+    """Networks by name. No method but these makes or removes one; those that do are called under
+    one lock of the engine's."""
+
+    def create(
+        self,
+        name: str,
+        *,
+        subnet: str = "",
+        gateway: str = "",
+        internal: bool = False,
+        dns: tuple[str, ...] = (),
+    ) -> NetworkInfo:
+        """Define a network; nothing is made on the host before a container joins it. Without a
+        `subnet` a free one is chosen. Raises `PortError("refused")` for a name or subnet in use."""
+        ...
+
+    def lookup(self, name: str) -> NetworkInfo:
+        """Raises `PortError("missing")` that names the networks there are."""
+        ...
+
+    def list(self) -> tuple[NetworkInfo, ...]: ...
+
+    def remove(self, name: str) -> None:
+        """The definition and what stands on the host for it; the caller knows that nobody is
+        plugged in. Raises `PortError`: "missing", "refused" for one that is not ours."""
+        ...
 
 
 class Accounts(Struct, frozen=True):
@@ -193,10 +250,78 @@ class Accounts(Struct, frozen=True):
     group: bytes = b""
 
 
+class Node(Struct, frozen=True):
+    """What a device file stands for, as stat(2) tells. `kind`: c or b; `mode`: permission bits."""
+
+    path: str
+    kind: str
+    major: int
+    minor: int
+    mode: int
+    uid: int
+    gid: int
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What a spec follows from besides the config: looked up for one run, judged by nobody yet.
+
+    `bundle` is the container's directory, for the sources of its files. `targets` are tmpfs
+    destinations with what they mean once links inside the root filesystem are followed.
+    `capabilities` and `rlimits` are the most this engine can give; -1 for no limit.
+    `resolv_conf` and `hosts` are the host's files, and `seccomp` the profile to be used.
+    """
+
+    bundle: str
+    accounts: Accounts = Accounts()
+    targets: tuple[tuple[str, str], ...] = ()
+    nodes: tuple[tuple[str, Node], ...] = ()  # by `Device.source`
+    host_nodes: tuple[Node, ...] = ()  # every device there is; looked up for the privileged only
+    capabilities: tuple[str, ...] = ()
+    rlimits: tuple[tuple[str, int], ...] = ()
+    machine: str = ""  # as uname(2) calls it
+    hostname: str = ""
+    resolv_conf: bytes = b""
+    hosts: bytes = b""
+    seccomp: bytes = b""
+
+
+class Surroundings(Protocol):
+    """Where the facts come from."""
+
+    def facts(self, config: Config, rootfs: str) -> Facts:
+        """All that `Facts` holds, `rootfs` mounted. A device, secret or profile that is not there
+        raises `PortError("missing", dirty=False)`."""
+        ...
+
+
+class File(Struct, frozen=True):
+    """A file of a run, `name` below the bundle's `files`; `mode` is permission bits."""
+
+    name: str
+    content: bytes
+    mode: int = 0o644
+
+
+class Specified(Struct, frozen=True):
+    """What the runtime is given: config.json, and the files its mounts name."""
+
+    spec: bytes
+    files: tuple[File, ...] = ()
+
+
 class Filesystem(Protocol):
     """Files of the bundle, and careful looks into a root filesystem somebody else controls."""
 
     def accounts(self, rootfs: str) -> Accounts: ...
+
+    def keep_secrets(self, config: Config) -> None:
+        """Copy what `config.secrets` names into the bundle, where they are not yet. A source that
+        is not there raises `PortError("missing")`."""
+        ...
+
+    def write_files(self, config: Config, files: Sequence[File]) -> None:
+        """Files of the run, each atomically; nothing in the root filesystem is touched."""
+        ...
 
     def write_spec(self, config: Config, spec: bytes) -> str:
         """config.json, atomically (temporary file, fsync, rename); returns its SHA-256 in hex."""
@@ -238,8 +363,8 @@ class Clock(Protocol):
         ...
 
 
-Specify = Callable[[Config, WriteSpec, Accounts], bytes]
-"""A pure function lent by the front door: how an OCI spec follows from a config."""
+Specify = Callable[[Config, WriteSpec, Facts], Specified]
+"""A pure function lent by the front door: how an OCI spec follows from a config and the facts."""
 
 
 class Ports(Struct, frozen=True):
@@ -250,6 +375,7 @@ class Ports(Struct, frozen=True):
     storage: Storage
     network: Network
     filesystem: Filesystem
+    surroundings: Surroundings
     clock: Clock
     specify: Specify
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from lockgate.effects.config import Config
 from lockgate.effects.model import Order, Process
-from lockgate.effects.outcome import Fault
+from lockgate.effects.outcome import Dns, Fault, Link
 from lockgate.statemachine.inputs import Command
 from lockgate.statemachine.status import Presence, Status, Verb
 
@@ -34,6 +34,8 @@ class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
     mountpoint: str = ""
     netns: str = ""
+    links: tuple[Link, ...] = ()  # what is plugged in there, and with which addresses
+    dns: Dns | None = None  # what its networks ask for in resolv.conf
     process: Process | None = None
     monitor: Process | None = None
     started_at: int = 0

@@ -91,7 +91,8 @@ def _asked(record: Record, command: Command) -> Answer:
         return Step(changed, (order,))
     if not plan.stages:
         return Step(replace(record, stopped_by_user=by_user))
-    learn = MINDFUL.get(verb)
+    if (learn := MINDFUL.get(verb)) and (changes := learn(record, command)):
+        record = replace(record, **changes)
     accepted = replace(
         record,
         stopped_by_user=by_user,
@@ -101,7 +102,6 @@ def _asked(record: Record, command: Command) -> Answer:
         tripped=False,
         unwinding=plan.unwinds,
         faults=(),
-        **(learn(record, command) if learn else {}),
     )
     return _proceed(accepted, ())
 
@@ -113,8 +113,8 @@ def _owed(record: Record, command: Command) -> bool:
 MINDFUL: Mapping[Verb, Callable[[Record, Any], dict[str, Any]]] = MappingProxyType(
     {
         Verb.CREATE: lambda _, asked: {"config": asked.config, "boot": asked.boot},
-        Verb.START: lambda *_: {"restarts": 0},
-        Verb.RESTART: lambda *_: {"restarts": 0},
+        Verb.START: lambda record, _: {"restarts": 0} if record.restarts else {},
+        Verb.RESTART: lambda record, _: {"restarts": 0} if record.restarts else {},
         Verb.REVIVE: lambda record, _: {"restarts": record.restarts + 1},
     }
 )
@@ -195,7 +195,7 @@ def _learned_created(fact: Created) -> dict[str, Any]:
 
 LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
     Mounted: lambda fact: {"mountpoint": fact.mountpoint},
-    Joined: lambda fact: {"netns": fact.netns},
+    Joined: lambda fact: {"netns": fact.netns, "links": fact.links, "dns": fact.dns},
     Created: _learned_created,
     Launched: lambda fact: {"started_at": fact.at},
     Saved: lambda fact: {},
@@ -205,7 +205,7 @@ LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
 FORGOTTEN: Mapping[str, dict[str, Any]] = {
     "layer": {},
     "mount": {"mountpoint": ""},
-    "network": {"netns": ""},
+    "network": {"netns": "", "links": (), "dns": None},
     "runtime": {"process": None, "monitor": None, "freezer": ABSENT},
     "freezer": {},
 }

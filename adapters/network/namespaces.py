@@ -5,22 +5,30 @@ again by another run (L-25). Made in a thread that leaves its own namespace and 
 caller's is never touched (HOST §4: 0.6 ms).
 """
 
-import ctypes
-import fcntl
 import os
-import socket
-import struct
 import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lockgate.adapters.syscalls import MountFlag, UnmountFlag, mount, mounted_at, unmount
+from lockgate.adapters.commands import finished
+from lockgate.adapters.network import links
+from lockgate.adapters.syscalls import (
+    MountFlag,
+    UnmountFlag,
+    mount,
+    mounted_at,
+    setns,
+    unmount,
+    unshare,
+)
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import Joined, PortError
 
 CLONE_NEWNET = 0x40000000
-SIOCSIFFLAGS = 0x8914
-IFF_UP_RUNNING = 0x41
-_LIBC = ctypes.CDLL(None, use_errno=True)
+TOOLS = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+PATIENCE = 10.0
+"""Seconds `ip` may take."""
 
 
 class Namespaces:
@@ -30,40 +38,111 @@ class Namespaces:
         self._directory = directory
 
     def join(self, config: Config, epoch: int) -> Joined:
-        handle = self._handle(config, epoch)
-        if handle.exists() and mounted_at(handle) is not None:
-            return Joined(str(handle))
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(handle, os.O_CREAT | os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400))
-        problems: list[OSError] = []
-        maker = threading.Thread(target=_make, args=(handle, problems))
-        maker.start()
-        maker.join()
-        if problems:
-            handle.unlink(missing_ok=True)
-            raise PortError(
-                "denied", f"cannot make a network namespace: {problems[0]}", dirty=False
-            ) from problems[0]
+        handle = self.handle(config.id, str(epoch))
+        if not pinned(handle):
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make(handle)
         return Joined(str(handle))
 
     def leave(self, config: Config, epoch: int) -> None:
         for handle in self._directory.glob(f"{config.id}-*"):
-            if mounted_at(handle) is not None:
-                unmount(handle, UnmountFlag.DETACH | UnmountFlag.NOFOLLOW)
-            handle.unlink(missing_ok=True)
+            drop(handle)
 
-    def _handle(self, config: Config, epoch: int) -> Path:
-        return self._directory / f"{config.id}-{epoch}"
+    def handle(self, container: str, which: str) -> Path:
+        """Where a namespace of this container is pinned; `leave` drops it, whatever `which`."""
+        return self._directory / f"{container}-{which}"
 
 
-def _make(handle: Path, problems: list[OSError]) -> None:
+def pinned(handle: Path | str) -> bool:
+    """Is there a namespace? A handle that is only a file is none: it went with an earlier boot, or
+    with whoever unmounted it."""
     try:
-        if _LIBC.unshare(CLONE_NEWNET) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-            fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP_RUNNING))
-        source = f"/proc/self/task/{threading.get_native_id()}/ns/net"
-        mount(source, handle, "", MountFlag.BIND)
+        return mounted_at(handle) is not None
+    except FileNotFoundError:
+        return False
+
+
+def make(handle: Path) -> None:
+    """A new namespace, pinned at `handle`. Raises `PortError("denied")`, clean."""
+    os.close(os.open(handle, os.O_CREAT | os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400))
+    try:
+        _elsewhere(lambda: _made(handle))
     except OSError as problem:
-        problems.append(problem)
+        handle.unlink(missing_ok=True)
+        raise PortError(
+            "denied", f"cannot make a network namespace: {problem}", dirty=False
+        ) from problem
+
+
+def holds(handle: Path | str, interface: str) -> bool:
+    """Is there a namespace at `handle` with an interface of this name?"""
+
+    found: list[bool] = []
+
+    def look() -> None:
+        setns(handle, CLONE_NEWNET)
+        found.append(links.exists(interface))
+
+    with suppress(OSError):
+        _elsewhere(look)
+    return any(found)
+
+
+def drop(handle: Path) -> None:
+    """Let go of what is pinned at `handle`; nothing there is success."""
+    if pinned(handle):
+        unmount(handle, UnmountFlag.DETACH | UnmountFlag.NOFOLLOW)
+    handle.unlink(missing_ok=True)
+
+
+@contextmanager
+def lent(handle: Path, interface: str, addresses: Sequence[str]) -> Generator[str]:
+    """A namespace for a while, with one interface of these addresses (CIDR), if there are any.
+
+    Raises `PortError("missing")` without iproute2.
+    """
+    drop(handle)  # of a loan that a crash cut short
+    make(handle)
+    try:
+        if addresses:
+            _ip(handle, "link", "add", interface, "type", "bridge")
+        for address in addresses:
+            _ip(handle, "address", "add", address, "dev", interface)
+        yield str(handle)
+    finally:
+        drop(handle)
+
+
+def _ip(handle: Path, *words: str) -> None:
+    line = ["nsenter", f"--net={handle}", "ip", *words]
+    try:
+        done = finished(line, environment=TOOLS, patience=PATIENCE)
+    except FileNotFoundError:
+        raise PortError("missing", "there is no nsenter; install util-linux") from None
+    if done.code != 0:
+        said = done.complaints.decode("utf-8", "replace").strip()
+        raise PortError("failed", f"cannot {' '.join(line)}: {said or 'is iproute2 installed?'}")
+
+
+def _made(handle: Path) -> None:
+    unshare(CLONE_NEWNET)
+    links.set_up("lo", up=True)
+    source = f"/proc/self/task/{threading.get_native_id()}/ns/net"
+    mount(source, handle, "", MountFlag.BIND)
+
+
+def _elsewhere(act: Callable[[], None]) -> None:
+    """In a thread of its own, which may change its namespace: it ends at once. Raises `OSError`."""
+    problems: list[OSError] = []
+
+    def run() -> None:
+        try:
+            act()
+        except OSError as problem:
+            problems.append(problem)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if problems:
+        raise problems[0]

@@ -1,14 +1,12 @@
 """An OCI runtime's command line, but for `create`, which the monitor calls.
 
-Two rules: what a command did is read from the state it left, never from its words (HOST §2: the
-runtimes disagree about what is an error); and its output goes to memory, not to a pipe, so that a
-child which keeps it open cannot hold us up (HOST §0, pitfall 3).
+One rule: what a command did is read from the state it left, never from its words (HOST §2: the
+runtimes disagree about what is an error).
 """
 
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -16,7 +14,7 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from lockgate.adapters.inotify import readable
+from lockgate.adapters.commands import finished
 from lockgate.effects.outcome import FaultKind, PortError
 
 Standing: TypeAlias = Literal["created", "running", "paused", "stopped", "unknown"]
@@ -28,7 +26,6 @@ ENVIRONMENT = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "T
 """What a runtime and its hooks see of our environment (MAP L-65). NOTIFY_SOCKET is not among them:
 given that, `runc start` waits until the container says READY=1, and we hold its lock meanwhile."""
 
-_OUTPUT_LIMIT = 64 * 1024
 _MESSAGE_LIMIT = 1000
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _DENIED = re.compile(r"permission denied|operation not permitted", re.IGNORECASE)
@@ -87,13 +84,15 @@ class RuntimeCommand:
         Raises `PortError`: "missing" without a runtime, "timeout" (then it may have had any effect).
         """
         line = [str(self.path), "--root", str(self.root), "--log-format=json", verb, *arguments]
-        output, complaints = _memory("output"), _memory("complaints")
         try:
-            code = self._waited(line, output, complaints)
-            return Ran(code, complaint(_read(complaints)), _read(output))
-        finally:
-            os.close(output)
-            os.close(complaints)
+            ran = finished(line, environment=self.environment, patience=self._patience)
+        except (FileNotFoundError, PermissionError) as error:
+            reason = f"cannot run the OCI runtime {self.path}: {error.strerror}; is it installed?"
+            raise PortError("missing", reason, dirty=False) from None
+        except TimeoutError:
+            reason = f"{self.name} {verb} did not end in {self._patience:.0f} seconds"
+            raise PortError("timeout", reason) from None
+        return Ran(ran.code, complaint(ran.complaints), ran.output)
 
     def state(self, container: str) -> State:
         """What the runtime says of it now. Total: damaged records are "unknown"."""
@@ -104,30 +103,6 @@ class RuntimeCommand:
             return msgspec.json.decode(ran.output, type=State) if ran.code == 0 else State()
         except (PortError, msgspec.MsgspecError):
             return State()
-
-    def _waited(self, line: list[str], output: int, complaints: int) -> int:
-        try:
-            child = subprocess.Popen(
-                line,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=complaints,
-                env=self.environment,
-            )
-        except (FileNotFoundError, PermissionError) as error:
-            reason = f"cannot run the OCI runtime {self.path}: {error.strerror}; is it installed?"
-            raise PortError("missing", reason, dirty=False) from None
-        fd = os.pidfd_open(child.pid)  # Popen.wait with a time limit would sleep and look
-        try:
-            if readable((fd,), self._patience):
-                return child.wait()
-        finally:
-            os.close(fd)
-            if child.returncode is None:
-                child.kill()
-                child.wait()
-        reason = f"{self.name} {line[4]} did not end in {self._patience:.0f} seconds"
-        raise PortError("timeout", reason)
 
 
 def inherited() -> dict[str, str]:
@@ -165,11 +140,3 @@ def kind_of(message: str) -> FaultKind:
 class _LogEntry(Struct, frozen=True):
     level: str = ""
     msg: str = ""
-
-
-def _memory(name: str) -> int:
-    return os.memfd_create(name, os.MFD_CLOEXEC)
-
-
-def _read(fd: int) -> bytes:
-    return os.pread(fd, _OUTPUT_LIMIT, 0)

@@ -5,41 +5,56 @@ one nanosecond a reading, so the same program gives the same history, byte for b
 """
 
 import hashlib
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from threading import Condition, RLock
+from typing import assert_never
 
+from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
 from lockgate.adapters.simulated.images import SimulatedImages
-from lockgate.adapters.simulated.world import (
-    World,
-    carried_out,
-    died,
-    rebooted,
-    seen,
-)
+from lockgate.adapters.simulated.networks import SimulatedNetworks
+from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
 from lockgate.effects import model as e
+from lockgate.effects.capabilities import CAPABILITIES
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import Created, Exited, Fact, Joined, Mounted, PortError
-from lockgate.effects.ports import Accounts, LogLine
+from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Node
 
 SIGKILL = 9
 LETHAL = frozenset({1, 2, 3, 6, 9, 14, 15})
 """Signals that end a process which has no handler for them."""
+
+LOOK_AGAIN = 0.01
+"""Seconds after which whoever waits looks for himself, whether he was told or not."""
 
 EPOCH_BEGIN = 1_700_000_000_000_000_000
 """Where the virtual clock begins, in nanoseconds since the Unix epoch."""
 
 
 class SimulatedHost:
-    """Implements `Storage`, `Network`, `Filesystem`, `Logs` and `Clock`; its `runtime`
-    implements `Runtime` and `Monitor`. `before` is called with each effect before it happens and may raise `PortError`:
-    the place for faults."""
+    """Implements `Storage`, `Network`, `Filesystem`, `Surroundings`, `Logs` and `Clock`; its `runtime`
+    implements `Runtime` and `Monitor`.
 
-    def __init__(self, before: Callable[[e.AnyEffect], None] | None = None) -> None:
+    `before` is called with each effect before it happens and may raise `PortError`; `plan` says how
+    each turns out. `deaf`: nobody is told when a container ends, they must look for themselves.
+    """
+
+    def __init__(
+        self,
+        before: Callable[[e.AnyEffect], None] | None = None,
+        plan: FaultPlan | None = None,
+    ) -> None:
         self._worlds: dict[str, World] = {}
+        self.networks = SimulatedNetworks()
         self._time = EPOCH_BEGIN
         self._boots = 1
         self._changed = Condition(RLock())
         self.before = before or (lambda effect: None)
+        self.plan = plan or FaultPlan()
+        self.deaf = False
+        self._late: dict[str, list[e.AnyEffect]] = {}
         self.runtime = SimulatedRuntime(self)
         self.images = SimulatedImages(self.now)
 
@@ -48,19 +63,44 @@ class SimulatedHost:
     def world(self, container: str) -> World:
         """What really is, whatever any record says."""
         with self._changed:
+            for effect in self._late.pop(container, ()):
+                with suppress(PortError):  # overtaken by events
+                    self._happens(effect, self._time)
             return self._worlds.get(container, World())
+
+    def worlds(self) -> dict[str, World]:
+        """All that really is, by container."""
+        with self._changed:
+            return {container: self.world(container) for container in (*self._worlds, *self._late)}
+
+    def snapshot(self) -> "Snapshot":
+        """Everything there is, to come back to."""
+        with self._changed:
+            return Snapshot(dict(self._worlds), self.images.list(), self._time)
+
+    def restore(self, snapshot: "Snapshot") -> None:
+        with self._changed:
+            self._worlds = dict(snapshot.worlds)
+            self.images.restore(snapshot.images)
+            self._time, self._late = snapshot.time, {}
+            self._changed.notify_all()
+
+    def advance(self, seconds: float) -> None:
+        """The wall clock is set, forwards or back."""
+        with self._changed:
+            self._time += round(seconds * 1_000_000_000)
 
     def end(self, container: str, code: int = 0) -> None:
         """The container's first process ends by itself."""
         with self._changed:
-            world = self._worlds.get(container, World())
+            world = self.world(container)
             if world.alive:
                 self._put(container, died(world, code))
 
-    def drift(self, container: str, world: World) -> None:
-        """Somebody else changes the world under us."""
+    def drift(self, container: str, change: Callable[[World], World]) -> None:
+        """Somebody else changes the world under us; see `faults.DRIFTS`."""
         with self._changed:
-            self._put(container, world)
+            self._put(container, change(self.world(container)))
 
     # ---- Clock ---------------------------------------------------------------------------
 
@@ -76,12 +116,12 @@ class SimulatedHost:
         with self._changed:
             self._time += max(0, nanoseconds)
 
-    def reboot(self) -> None:
-        """The host is restarted; what is on disk stays."""
+    def reboot(self, *, volatile: bool = False) -> None:
+        """The host is restarted; what is on disk stays. `volatile`: see `rebooted`."""
         with self._changed:
             self._boots += 1
-            for container, world in list(self._worlds.items()):
-                self._put(container, rebooted(world))
+            for container, world in self.worlds().items():
+                self._put(container, rebooted(world, volatile=volatile))
 
     # ---- Storage -------------------------------------------------------------------------
 
@@ -104,21 +144,53 @@ class SimulatedHost:
     # ---- Network -------------------------------------------------------------------------
 
     def join(self, config: Config, epoch: int) -> Joined:
-        fact = self.do(e.JoinNetwork(config.id, epoch))
+        with self._changed:
+            self.networks.claim(config)
+        try:
+            fact = self.do(e.JoinNetwork(config.id, epoch))
+        except PortError:
+            self.networks.unplug(config.id)
+            raise
         assert isinstance(fact, Joined)
-        return fact
+        with self._changed:
+            return self.networks.plug(config, fact)
 
     def leave(self, config: Config, epoch: int) -> None:
         self.do(e.LeaveNetwork(config.id, epoch))
+        with self._changed:
+            self.networks.unplug(config.id)
 
     # ---- Filesystem ----------------------------------------------------------------------
 
     def accounts(self, rootfs: str) -> Accounts:
         return Accounts(passwd=b"root:x:0:0::/:/bin/sh\n", group=b"root:x:0:\n")
 
+    def keep_secrets(self, config: Config) -> None:
+        """Nothing runs here, so nobody could read them."""
+
+    def write_files(self, config: Config, files: Sequence[File]) -> None:
+        """Nor these."""
+
     def write_spec(self, config: Config, spec: bytes) -> str:
         self.do(e.WriteSpec(config.id, 0, "", ""))
         return hashlib.sha256(spec).hexdigest()
+
+    # ---- Surroundings --------------------------------------------------------------------
+
+    def facts(self, config: Config, rootfs: str) -> Facts:
+        """Of a host that has whatever is asked for."""
+        return Facts(
+            bundle=f"/bundles/{config.id}",
+            accounts=self.accounts(rootfs),
+            nodes=tuple(
+                (one.source, Node(one.source, "c", 1, number, 0o600, 0, 0))
+                for number, one in enumerate(config.devices)
+            ),
+            capabilities=CAPABILITIES,
+            machine="x86_64",
+            hostname="simulated",
+            seccomp=b'{"defaultAction": "SCMP_ACT_ALLOW"}',
+        )
 
     # ---- Logs ----------------------------------------------------------------------------
 
@@ -136,26 +208,74 @@ class SimulatedHost:
         return seen(self.world(container), epoch, self.now())
 
     def await_end(self, container: str, epoch: int, timeout: float | None) -> Exited | None:
+        deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:
-            self._changed.wait_for(lambda: self.seen(container, epoch) is not None, timeout)
+            while seen(self.world(container), epoch, self._time) is None:
+                left = LOOK_AGAIN
+                if deadline is not None:
+                    left = min(left, deadline - time.monotonic())
+                if left <= 0:
+                    return None
+                self._changed.wait(left)
             return self.seen(container, epoch)
 
     def do(self, effect: e.AnyEffect) -> Fact | None:
-        """Carry out one effect; raises what a real host would."""
+        """Carry out one effect as the plan has it; raises what a real host would."""
         self.before(effect)
         at = self.now()
         with self._changed:
-            world = self._worlds.get(effect.container, World())
-            after, fact = carried_out(world, effect, at)
-            self._put(effect.container, after)
-            return fact
+            container = effect.container
+            world = self.world(container)
+            match self.plan.turn(effect):
+                case "done":
+                    return self._happens(effect, at)
+                case "refused":
+                    raise PortError("refused", "the host said no", dirty=False)
+                case "dirty":
+                    raise PortError("failed", "nobody can tell what became of it")
+                case "scarce":
+                    raise PortError("scarce", "no space left on device")
+                case "after":
+                    self._happens(effect, at)
+                    raise PortError("failed", "it failed after all")
+                case "half":
+                    self._put(container, half_done(world, effect))
+                    raise PortError("failed", "it failed half way")
+                case "late":
+                    carried_out(world, effect, at)  # what is nonsense is so at once
+                    self._late.setdefault(container, []).append(effect)
+                    raise PortError("timeout", "no answer in time")
+                case "twice":
+                    self._happens(effect, at)
+                    return self._happens(effect, at)
+                case "reverts":
+                    fact = self._happens(effect, at)
+                    self._put(container, reverted(self.world(container), effect))
+                    return fact
+                case turn:
+                    assert_never(turn)
+
+    def _happens(self, effect: e.AnyEffect, at: int) -> Fact | None:
+        after, fact = carried_out(self._worlds.get(effect.container, World()), effect, at)
+        self._put(effect.container, after)
+        return fact
 
     def _put(self, container: str, world: World) -> None:
         if world.empty:
             self._worlds.pop(container, None)
         else:
             self._worlds[container] = world
-        self._changed.notify_all()
+        if not self.deaf:
+            self._changed.notify_all()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A simulated host at one moment."""
+
+    worlds: dict[str, World]
+    images: tuple[Image, ...]
+    time: int
 
 
 class SimulatedRuntime:

@@ -1,7 +1,7 @@
 """Images that are names only: nothing is read, nothing is unpacked."""
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from lockgate.effects.outcome import PortError
@@ -49,6 +49,10 @@ class SimulatedImages:
 
     def list(self) -> tuple[Image, ...]:
         return tuple(self._images[name] for name in sorted(self._images))
+
+    def restore(self, images: Iterable[Image]) -> None:
+        """These there are now, and no others."""
+        self._images = {image.name: image for image in images}
 
     def remove(self, name: str, used_by: Callable[[Image], Collection[str]]) -> None:
         image = self.lookup(name)

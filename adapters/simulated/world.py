@@ -28,7 +28,8 @@ KILLED = 128 + SIGKILL
 
 class World(Struct, frozen=True):
     """`epoch`: the run the runtime's object belongs to; `code`: how that run really ended, None
-    while it has not; `reported`: whether the monitor lived to write it down."""
+    while it has not; `reported`: whether the monitor lived to write it down; `damaged`: whether the
+    runtime can make sense of its own files."""
 
     layer: bool = False
     mounted: bool = False
@@ -40,6 +41,7 @@ class World(Struct, frozen=True):
     monitor: bool = False
     code: int | None = None
     reported: bool = False
+    damaged: bool = False
 
     @property
     def alive(self) -> bool:
@@ -78,16 +80,13 @@ def died(world: World, code: int) -> World:
     )
 
 
-def rebooted(world: World) -> World:
-    """The host was restarted: nothing is left of a run but what was on disk."""
-    return replace(
-        world,
-        mounted=False,
-        network=False,
-        frozen=False,
-        monitor=False,
-        runtime="stopped" if world.alive else world.runtime,
-    )
+def rebooted(world: World, *, volatile: bool = False) -> World:
+    """The host was restarted: nothing is left of a run but what was on disk. `volatile`: the
+    runtime's own files were on a file system in memory, and are gone, too."""
+    gone = replace(world, mounted=False, network=False, frozen=False, monitor=False)
+    if volatile:
+        return replace(gone, runtime="absent", epoch=0, code=None, reported=False, damaged=False)
+    return replace(gone, runtime="stopped" if world.alive else world.runtime)
 
 
 def seen(world: World, epoch: int, at: int) -> Exited | None:
@@ -132,10 +131,11 @@ def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact
             if world.alive and not effect.force:
                 raise Impossible("the container is still alive")
             gone = replace(world, runtime="absent", frozen=False, monitor=False, spec=False)
-            return replace(gone, epoch=0, code=None, reported=False), None
+            return replace(gone, epoch=0, code=None, reported=False, damaged=False), None
         case e.StartRuntime():
             if world.runtime == "absent" or world.epoch != effect.epoch:
                 raise Impossible("started what was never created")
+            _readable(world)
             started = world.runtime == "created"
             return (replace(world, runtime="running") if started else world), Launched(at)
         case e.Halt():
@@ -149,6 +149,7 @@ def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact
                 raise PortError("refused", "it has ended", dirty=False)
             if world.runtime != "running":
                 raise Impossible("only what runs can be frozen")
+            _readable(world)
             return replace(world, frozen=True), None
         case e.Thaw():
             return replace(world, frozen=False), None
@@ -156,10 +157,16 @@ def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact
             assert_never(effect)
 
 
+def _readable(world: World) -> None:
+    if world.damaged:
+        raise PortError("damaged", "the runtime cannot read its state", dirty=False)
+
+
 def _created(world: World, epoch: int) -> tuple[World, Fact]:
     if not (world.mounted and world.spec):
         raise Impossible("created without root filesystem or spec")
-    adopted = world.epoch == epoch and world.runtime == "created" and world.monitor
+    waits = world.epoch == epoch and world.runtime == "created" and world.monitor
+    adopted = waits and not world.damaged
     if not adopted:  # anything else of this name is deleted first
         world = replace(
             world,
@@ -169,5 +176,6 @@ def _created(world: World, epoch: int) -> tuple[World, Fact]:
             frozen=False,
             code=None,
             reported=False,
+            damaged=False,
         )
     return world, Created(process(epoch), monitor(epoch))

@@ -16,11 +16,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lockgate.effects.config import Attachment as Attachment
     from lockgate.effects.config import Config as Config
+    from lockgate.effects.config import PortMapping as PortMapping
     from lockgate.effects.outcome import Fault as Fault
     from lockgate.effects.ports import Event as Event
     from lockgate.effects.ports import Image as Image
     from lockgate.effects.ports import LogLine as LogLine
+    from lockgate.effects.ports import NetworkInfo as NetworkInfo
     from lockgate.effects.ports import Ports as Ports
     from lockgate.engine import Engine as Engine
     from lockgate.errors import AlreadyStopped as AlreadyStopped
@@ -30,8 +33,10 @@ if TYPE_CHECKING:
     from lockgate.errors import InvalidArgument as InvalidArgument
     from lockgate.errors import LockgateError as LockgateError
     from lockgate.errors import NameTaken as NameTaken
+    from lockgate.errors import NetworkInUse as NetworkInUse
     from lockgate.errors import NoSuchContainer as NoSuchContainer
     from lockgate.errors import NoSuchImage as NoSuchImage
+    from lockgate.errors import NoSuchNetwork as NoSuchNetwork
     from lockgate.errors import OperationFailed as OperationFailed
     from lockgate.host import Host as Host
     from lockgate.statemachine.history import Divergence as Divergence
@@ -46,9 +51,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "lockgate.effects.config": ("Config",),
+    "lockgate.effects.config": ("Attachment", "Config", "PortMapping"),
     "lockgate.effects.outcome": ("Fault",),
-    "lockgate.effects.ports": ("Event", "Image", "LogLine", "Ports"),
+    "lockgate.effects.ports": ("Event", "Image", "LogLine", "NetworkInfo", "Ports"),
     "lockgate.engine": ("Engine",),
     "lockgate.host": ("Host",),
     "lockgate.errors": (
@@ -59,8 +64,10 @@ _HOMES = {
         "InvalidArgument",
         "LockgateError",
         "NameTaken",
+        "NetworkInUse",
         "NoSuchContainer",
         "NoSuchImage",
+        "NoSuchNetwork",
         "OperationFailed",
     ),
     "lockgate.statemachine.history": ("Divergence", "Entry", "replay"),

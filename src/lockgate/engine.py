@@ -9,18 +9,27 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import TracebackType
-from typing import Self, get_args
+from typing import Self
 
 from returns.result import Failure, Result, Success
 
 from lockgate import validation
 from lockgate.adapters.simulated.host import SimulatedHost
-from lockgate.effects.config import Config, NetworkMode, RestartPolicy
+from lockgate.effects.config import NETWORK_MODES, Config, PortMapping, RestartPolicy
 from lockgate.effects.interpreter import Interpreter, unprobed
 from lockgate.effects.outcome import Exited, Fault, PortError
-from lockgate.effects.ports import Event, Image, LogLine, NameTakenError, Row
+from lockgate.effects.ports import (
+    Event,
+    Image,
+    LogLine,
+    NameTakenError,
+    NetworkInfo,
+    Row,
+    StoreError,
+)
 from lockgate.errors import (
     AlreadyStopped,
     AmbiguousName,
@@ -29,8 +38,10 @@ from lockgate.errors import (
     InvalidArgument,
     LockgateError,
     NameTaken,
+    NetworkInUse,
     NoSuchContainer,
     NoSuchImage,
+    NoSuchNetwork,
     OperationFailed,
 )
 from lockgate.host import Host
@@ -58,6 +69,10 @@ from lockgate.statemachine.status import Status
 
 GLANCE = 0.02
 """Seconds a listing waits for a lock before it shows what it sees without it."""
+
+
+NETWORKS = "networks"
+"""The lock of whoever makes or removes a network, or a container that uses one."""
 
 
 class Engine:
@@ -194,6 +209,59 @@ class Engine:
         configs = (self._seen(row).config for row in self.host.store.rows())
         return tuple(one.id for one in configs if image.id and one.image_id == image.id)
 
+    # ---- networks ------------------------------------------------------------------------
+
+    def create_network(
+        self,
+        name: str,
+        *,
+        subnet: str = "",
+        gateway: str = "",
+        internal: bool = False,
+        dns: Sequence[str] = (),
+    ) -> NetworkInfo:
+        """A bridge network of the host; without a `subnet` (CIDR) a free one is chosen.
+
+        Containers on an `internal` one reach each other and nothing else; others have the
+        `gateway` (left out: the subnet's first address) and what lies behind it. Raises
+        `InvalidArgument`, `OperationFailed` for a name or subnet in use.
+        """
+        wish = validation.subnet(subnet) if subnet else ""
+        way = validation.address(gateway) if gateway else ""
+        servers = tuple(map(validation.address, validation.words(dns, "list of DNS servers")))
+        with self.host.locks.hold(NETWORKS), _faults_raised("create", name, "network"):
+            return self.host.networks.create(
+                validation.name(name), subnet=wish, gateway=way, internal=internal, dns=servers
+            )
+
+    def networks(self) -> tuple[NetworkInfo, ...]:
+        return self.host.networks.list()
+
+    def network(self, name: str) -> NetworkInfo:
+        """Raises `NoSuchNetwork`."""
+        try:
+            return self.host.networks.lookup(name)
+        except PortError as problem:
+            raise NoSuchNetwork(problem.fault.reason) from None
+
+    def users(self, network: str) -> tuple[Record, ...]:
+        """The containers made to be plugged into this network, running or not."""
+        seen = map(self._seen, self.host.store.rows())
+        return tuple(
+            record
+            for record in seen
+            if any(one.network == network for one in record.config.networks)
+        )
+
+    def remove_network(self, name: str) -> None:
+        """Raises `NoSuchNetwork`, `NetworkInUse`; then nothing has changed."""
+        with self.host.locks.hold(NETWORKS):
+            self.network(name)
+            if users := self.users(name):
+                raise NetworkInUse(name, tuple(one.config.name for one in users))
+            with _faults_raised("remove", name, "network"):
+                self.host.networks.remove(name)
+
     # ---- the life of a container ---------------------------------------------------------
 
     def create(
@@ -208,7 +276,8 @@ class Engine:
         workdir: str = "",
         user: str = "",
         hostname: str = "",
-        network: NetworkMode = "none",
+        network: validation.Wishes = "none",
+        ports: Iterable[str | PortMapping] = (),
         memory: int = 0,
         terminal: bool = False,
         stdin: bool = False,
@@ -223,8 +292,11 @@ class Engine:
         """A container, configured: name claimed, writable layer made, nothing running.
 
         With `auto_remove` it goes when its run is over, with a `restart` policy another run
-        follows, though no engine may be open then (`settle`). What is left empty is taken from the image. Raises `InvalidArgument`, `NoSuchImage`,
-        `NameTaken`; nothing is left of a container that could not be made.
+        follows, though no engine may be open then (`settle`). What is left empty is taken from the
+        image. `network` is a mode (`none`, `host`, `private`) or the networks to be plugged into,
+        `ports` what is published of the container there; both as values or as written on the
+        command line. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`, `NameTaken`; nothing
+        is left of a container that could not be made.
         """
         if bool(image) == bool(rootfs):
             raise InvalidArgument("give an image or a root filesystem directory, one of them")
@@ -236,9 +308,9 @@ class Engine:
             words = (*validation.words(entrypoint, "entrypoint"), *words)
         if not words:
             raise InvalidArgument("no command is given, and the image names none")
-        if network not in get_args(NetworkMode):
-            modes = ", ".join(get_args(NetworkMode))
-            raise InvalidArgument(f"{network!r} is no network mode: {modes}")
+        mode = network if isinstance(network, str) and network in NETWORK_MODES else ""
+        networks = () if mode else validation.attachments(network)
+        published = validation.ports(ports)
         given = validation.environment(env)
         container = secrets.token_hex(32)
         config = Config(
@@ -252,7 +324,9 @@ class Engine:
             workdir=validation.workdir(workdir or base.workdir),
             user=validation.user(user or base.user),
             hostname=validation.name(hostname) if hostname else "",
-            network=network,
+            network=mode or (networks[0].network if networks else "none"),
+            networks=networks,
+            ports=published,
             memory=validation.memory(memory),
             terminal=terminal,
             stdin=stdin,
@@ -265,7 +339,12 @@ class Engine:
             restart_retries=restart_retries,
             created_at=self.host.ports.clock.now(),
         )
-        return self._done(config.name, Create(config, self.host.ports.clock.boot()), container)
+        creation = Create(config, self.host.ports.clock.boot())
+        if not networks and not published:
+            return self._done(config.name, creation, container)
+        with self.host.locks.hold(NETWORKS):  # none of them may go meanwhile
+            self._connectable(config)
+            return self._done(config.name, creation, container)
 
     def init(self, reference: str) -> Record:
         """Everything up to a process that waits to be started."""
@@ -305,8 +384,18 @@ class Engine:
         return self._command(reference, Cleanup())
 
     def remove(self, reference: str, *, force: bool = False, timeout: int | None = None) -> Record:
-        """Nothing of it stays but its history. `force`: end it first."""
-        return self._command(reference, Remove(force, validation.seconds(timeout)))
+        """Nothing of it stays but its history. `force`: end it first.
+
+        `NoSuchContainer` only for one that was gone before: whom somebody else removes meanwhile,
+        or whose interrupted removal this call has finished, is removed (FAULTS B058).
+        """
+        before = self._glimpse(self.resolve(reference))
+        try:
+            return self._command(reference, Remove(force, validation.seconds(timeout)))
+        except NoSuchContainer:
+            if before is None:
+                raise
+            return newborn(before.config)
 
     def settle(
         self, reference: str, epoch: int | None = None, *, booted: bool = False
@@ -520,17 +609,37 @@ class Engine:
         return record.exit_code is not None or self._lifecycle.look(record) is not None
 
     def _fresh(self, record: Record) -> Record:
-        """The record, brought up to date if its run has ended unnoticed and nobody is busy."""
+        """The record, brought up to date if its run has ended unnoticed, nobody is busy, and there
+        is space to write it down; a look never fails for want of either (P13, P25)."""
         if not self._lifecycle.observe(record):
             return record
         try:
             return self._interpreter.sync(record.id, GLANCE)
-        except TimeoutError:
+        except (TimeoutError, StoreError):
             return record
 
     def _exit_code(self, container: str, epoch: int | None) -> int:
         end: Exited | None = self.host.store.exit(container, epoch)
         return end.code if end else 0
+
+    def _connectable(self, config: Config) -> None:
+        """Do its networks exist, and can they do what is asked of them?"""
+        if config.ports and not config.networks:
+            raise InvalidArgument(
+                f"ports are published by a network, and {config.network!r} is none: give one"
+            )
+        found = [self.network(one.network) for one in config.networks]
+        for one, info in zip(config.networks, found):
+            inside = any(
+                ip_address(one.ip) in ip_network(subnet) for subnet in info.subnets if one.ip
+            )
+            if one.ip and info.subnets and not inside:
+                subnets = ", ".join(info.subnets)
+                raise InvalidArgument(f"{one.ip} is not in network {info.name} ({subnets})")
+        if config.ports and found[0].internal:
+            raise InvalidArgument(
+                f"the network {found[0].name} is internal: nothing of it can be published"
+            )
 
     def _image(self, name: str) -> Image:
         try:

@@ -14,8 +14,10 @@ __all__ = [
     "InvalidArgument",
     "LockgateError",
     "NameTaken",
+    "NetworkInUse",
     "NoSuchContainer",
     "NoSuchImage",
+    "NoSuchNetwork",
     "OperationFailed",
     "StoreError",
 ]
@@ -38,6 +40,20 @@ class NoSuchContainer(LockgateError, LookupError):
 
 class NoSuchImage(LockgateError, LookupError):
     pass
+
+
+class NoSuchNetwork(LockgateError, LookupError):
+    pass
+
+
+class NetworkInUse(LockgateError):
+    """Containers are, or may be, plugged into it; `users` are their names."""
+
+    def __init__(self, name: str, users: tuple[str, ...]) -> None:
+        self.users = users
+        super().__init__(
+            f"cannot remove network {name}: containers use it ({', '.join(users)}); remove them first"
+        )
 
 
 class AmbiguousName(LockgateError, LookupError):

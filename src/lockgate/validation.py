@@ -3,18 +3,28 @@
 import re
 import signal
 from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import cast, get_args
+from typing import TypeAlias, cast, get_args
 
-from lockgate.effects.config import RestartPolicy
+from lockgate.effects.config import Attachment, PortMapping, RestartPolicy, Transport
 from lockgate.errors import InvalidArgument
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")
 USER = re.compile(r"[a-zA-Z0-9_.-]+(:[a-zA-Z0-9_.-]+)?\Z")
+MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}\Z", re.IGNORECASE)
+"""Of one interface: the group bit is not set."""
+PORT = re.compile(
+    r"((?P<ip>[0-9.]+):|\[(?P<ip6>[0-9a-fA-F:]+)\]:)?(?P<host>\d{1,5}):(?P<inside>\d{1,5})"
+    r"(/(?P<transport>tcp|udp|sctp))?\Z",
+    re.ASCII,
+)
 MAX_NAME = 128
 MAX_TIMEOUT = 10 * 365 * 24 * 3600
 """Seconds. Ten years: longer is a mistake, not patience."""
 MIN_MEMORY = 4 * 2**20
+
+Wishes: TypeAlias = str | Attachment | Iterable[str | Attachment]
 
 
 def name(value: str) -> str:
@@ -97,6 +107,76 @@ def workdir(value: str) -> str:
     if not value.startswith("/") or "\0" in value:
         raise InvalidArgument(f"the working directory {value!r} is not an absolute path")
     return value
+
+
+def attachments(value: Wishes) -> tuple[Attachment, ...]:
+    """Networks by name, each once; `web`, `web:ip=10.0.0.2,mac=02:00:00:00:00:01,alias=db`."""
+    wishes = (value,) if isinstance(value, str | Attachment) else tuple(value)
+    found = tuple(one if isinstance(one, Attachment) else attachment(one) for one in wishes)
+    names = [one.network for one in found]
+    for one in found:
+        if names.count(one.network) > 1:
+            raise InvalidArgument(f"the network {one.network!r} is given twice")
+    return found
+
+
+def attachment(text: str) -> Attachment:
+    """`NAME[:ip=ADDRESS,mac=ADDRESS,alias=NAME]`; any number of aliases."""
+    network, _, wishes = text.partition(":")
+    ip, mac, aliases = "", "", list[str]()
+    for wish in filter(None, wishes.split(",")):
+        key, _, given = wish.partition("=")
+        match key:
+            case "ip":
+                ip = address(given)
+            case "mac" if MAC.match(given):
+                mac = given.lower()
+            case "alias":
+                aliases.append(name(given))
+            case _:
+                raise InvalidArgument(
+                    f"{wish!r} is no wish of network {network!r}: write ip=ADDRESS, "
+                    "mac=02:00:00:00:00:01 or alias=NAME"
+                )
+    return Attachment(name(network), ip, mac, tuple(aliases))
+
+
+def ports(value: Iterable[str | PortMapping]) -> tuple[PortMapping, ...]:
+    if isinstance(value, str):
+        raise InvalidArgument(f"ports are a list, not one string: {value!r}")
+    return tuple(one if isinstance(one, PortMapping) else port(one) for one in value)
+
+
+def port(text: str) -> PortMapping:
+    """`[ADDRESS:]HOST:CONTAINER[/tcp|udp|sctp]`; an IPv6 address in brackets."""
+    form = PORT.match(text)
+    if form is None:
+        raise InvalidArgument(
+            f"{text!r} publishes no port: write [ADDRESS:]HOST:CONTAINER[/tcp|udp|sctp]"
+        )
+    host, inside = int(form["host"]), int(form["inside"])
+    if not (0 < host < 2**16 and 0 < inside < 2**16):
+        raise InvalidArgument(f"{text!r}: a port is a number from 1 to 65535")
+    at = form["ip"] or form["ip6"] or ""
+    transport = cast(Transport, form["transport"] or "tcp")
+    return PortMapping(host, inside, address(at) if at else "", transport)
+
+
+def subnet(value: str) -> str:
+    try:
+        found = ip_network(value)
+    except ValueError as problem:
+        raise InvalidArgument(f"{value!r} is no subnet: {problem}") from None
+    if found.num_addresses < 4:
+        raise InvalidArgument(f"the subnet {value} has no room for a gateway and a container")
+    return str(found)
+
+
+def address(value: str) -> str:
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise InvalidArgument(f"{value!r} is no IP address") from None
 
 
 def memory(value: int) -> int:

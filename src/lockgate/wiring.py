@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 from lockgate.adapters.clock import SystemClock
+from lockgate.adapters.facts import LocalSurroundings
 from lockgate.adapters.filesystem import LocalFilesystem
 from lockgate.adapters.locks import FileLocks
 from lockgate.adapters.logs import FileLogs
-from lockgate.adapters.network import Namespaces
+from lockgate.adapters.network import NetworkBook, network
 from lockgate.adapters.oci import ConmonRuntime, choose
 from lockgate.adapters.oci.process import alive, identify
 from lockgate.adapters.storage import Images, OverlayStorage
@@ -47,20 +48,25 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
         return (sys.executable, "-m", "lockgate.settle", *words)
 
     oci = ConmonRuntime(root, chosen.runtime, chosen.conmon, at_exit=at_exit)
+    filesystem = LocalFilesystem(root)
     store = SqliteStore(root / "lockgate.db")
+    locks = FileLocks(root / "locks")
+    book = NetworkBook(root)
     return Host(
         ports=Ports(
             runtime=oci,
             monitor=oci,
             storage=OverlayStorage(root),
-            network=Namespaces(root / "netns"),
-            filesystem=LocalFilesystem(root),
+            network=network(root, book, locks),
+            filesystem=filesystem,
+            surroundings=LocalSurroundings(root, filesystem),
             clock=SystemClock(),
             specify=generate,
         ),
         store=store,
-        locks=FileLocks(root / "locks"),
+        locks=locks,
         images=Images(root),
+        networks=book,
         logs=FileLogs(root),
         me=Executor(me),
         lives=lambda executor: alive(executor.process),

@@ -49,7 +49,7 @@ class TestCreate:
             (("--rootfs", "/nowhere", "x"), 2, "'/nowhere' is not a directory"),
             (("--image", "busybox", "--name", "a b"), 2, "'a b' cannot be a name"),
             (("--image", "busybox", "--name", "web"), 1, "the name 'web' is in use by container"),
-            (("--image", "busybox", "--net", "bridge"), 2, "'bridge' is not one of 'none', 'host'"),
+            (("--image", "busybox", "--net", "bridge"), 3, "no network 'bridge'; there are: none"),
             (("--image", "busybox", "--stop-signal", "STOPP"), 2, "'STOPP' is no signal"),
             (("--image", "busybox", "--stop-timeout", "-1"), 2, "-1 seconds makes no sense"),
             (("--image", "busybox", "--memory", "1k"), 2, "1024 bytes makes no sense"),

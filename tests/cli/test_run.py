@@ -5,8 +5,8 @@ import signal
 import threading
 
 import pytest
-from msgspec.structs import replace
 
+from lockgate.adapters.simulated import DRIFTS
 from lockgate.effects.config import Config
 from lockgate.effects.model import AnyEffect, CreateRuntime, DeleteLayer, Signal, StartRuntime
 from lockgate.effects.outcome import FaultKind, PortError
@@ -71,8 +71,7 @@ class TestToItsEnd:
 
     def test_an_end_nobody_saw_is_125_with_the_reason(self, shell: Shell) -> None:
         def lost(config: Config) -> None:
-            world = shell.host.world(config.id)
-            shell.host.drift(config.id, replace(world, runtime="stopped", monitor=False))
+            shell.host.drift(config.id, DRIFTS["both killed"])
 
         shell.log.idle = lost
         assert shell.no(125, *RUN) == (

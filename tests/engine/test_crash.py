@@ -9,27 +9,15 @@ import pytest
 
 from lockgate import Engine, LockgateError, Record, Status
 from lockgate.adapters.store import SqliteStore
+from lockgate.adapters.store.memory import MemoryStore
 from lockgate.effects.config import Config
+from lockgate.effects.ports import StoreError
 from lockgate.statemachine.record import newborn
 from lockgate.testing import properties as promised
+from lockgate.testing.deaths import Fuse, Killed
+from lockgate.testing.stores import FullStore
 
 from .conftest import Simulation
-
-
-class Killed(BaseException):
-    """The process is gone, between one instruction and the next."""
-
-
-class Fuse:
-    """Counts the places an engine passes and kills it at one of them."""
-
-    def __init__(self, at: int) -> None:
-        self.passed, self._at = 0, at
-
-    def __call__(self, place: str) -> None:
-        self.passed += 1
-        if self.passed == self._at:
-            raise Killed(place)
 
 
 def started(engine: Engine) -> None:
@@ -93,6 +81,40 @@ def test_killed_anywhere_the_next_command_recovers(name: str, tmp_path: Path) ->
                 survivor.start(record.id)
             survivor.remove(record.id, force=True)
             assert simulation.host.world(record.id).empty
+        simulation.close()
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_no_space_at_any_commit_is_said_and_survived(name: str, tmp_path: Path) -> None:
+    """P25: nothing is half written, the next command goes on when there is space again."""
+    before, operation = SCENARIOS[name]
+    place = 0
+    while True:
+        place += 1
+        store = FullStore(MemoryStore())
+        simulation = Simulation(store)
+        engine = simulation.engine()
+        engine.import_image("busybox", tmp_path, command=["sh"])
+        engine.create(name="web", image="busybox")
+        before(engine)
+        store.at = store.commits + place
+        try:
+            operation(engine)
+        except StoreError as problem:
+            assert "no space" in str(problem)
+        else:
+            assert place > 2, "there was always space"
+            simulation.close()
+            return
+        assert all(record.status in Status for record in engine.list()), "listing needs no space"
+        store.at = 0
+        for record in engine.list():
+            synced = engine.sync(record.id)
+            if not synced.gone:
+                promised.settled(synced, promised.footprint(simulation.host.world(record.id)))
+        for record in engine.list():
+            engine.remove(record.id, force=True)
+        assert not simulation.host.worlds()
         simulation.close()
 
 

@@ -83,7 +83,7 @@ class TestCreate:
             ({"env": {"": "x"}}, "is no environment entry"),
             ({"command": "sh -c"}, "is a list of words, not one string"),
             ({"command": ["a\0b"]}, "holds a NUL byte"),
-            ({"network": "bridge"}, "'bridge' is no network mode"),
+            ({"network": "no net"}, "cannot be a name"),
             ({"labels": {"": "x"}}, "is no label"),
             ({"hostname": "a/b"}, "cannot be a name"),
         ],

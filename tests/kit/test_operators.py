@@ -42,7 +42,7 @@ class Deaf(TwoOperators):
 def test_a_dead_owner_who_is_believed_alive_is_found_out() -> None:
     report = explore(Deaf(faults=False))
     assert report.problem.startswith("P04: turned away for somebody who is not there")
-    assert report.path[-1] == "a: dies before Halt"
+    assert report.path[-1] == "b: dies before Halt"
 
 
 def test_a_broken_law_is_found_by_two_operators_too() -> None:
@@ -62,4 +62,11 @@ def test_beginnings_differ_in_name_as_in_fact() -> None:
 def test_a_path_can_be_walked_again() -> None:
     report = explore(Deaf(faults=False))
     *_, (_, last) = walk(TwoOperators(faults=False), report.path)
-    assert "b: stop (asking)" in str(last)
+    assert "a: init (asking), b: stop (dead)" in str(last)
+
+
+@pytest.mark.xfail(strict=True, reason="a stop overtakes a removal by force, which says it removed")
+def test_who_is_told_that_it_is_removed_finds_it_gone() -> None:
+    """P26. Shortest: one removes by force and waits for the end; another's stop takes its place."""
+    report = explore(TwoOperators(faults=False, deaths=False, faithful=True))
+    assert not report.problem, report

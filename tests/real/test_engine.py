@@ -142,7 +142,7 @@ class TestLife:
             name="web",
             image="busybox",
             command=["sh", "-c", "cat /proc/net/dev | wc -l"],
-            network=network,  # type: ignore[arg-type]
+            network=network,
         )
         (line,) = engine.run_to_end("web")
         here = len(Path("/proc/net/dev").read_text().splitlines())

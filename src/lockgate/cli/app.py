@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 import lockgate
-from lockgate.cli import exits, host, images, life, looking, past, run
+from lockgate.cli import exits, host, images, life, looking, networks, past, run
 from lockgate.cli.session import Session, default_root, opened
 
 Sections = Sequence[tuple[str, Sequence[click.Command]]]
 
 SECTIONS: Sections = (
     ("Images", (images.image,)),
+    ("Networks", (networks.network,)),
     (
         "The life of a container",
         (

@@ -22,7 +22,7 @@ MEANINGS = (
     (f"{OK}", "all went well"),
     (f"{FAILURE}", "it did not happen, or not all of it"),
     (f"{USAGE}", "asked in a way that makes no sense"),
-    (f"{NO_SUCH}", "no such container or image"),
+    (f"{NO_SUCH}", "no such container, image or network"),
     (f"{ILLEGAL}", "not legal in this state, or another operation is in flight"),
     (f"{DIVERGED}", "a replay went another way than the history"),
     (f"{NOT_RUN}", "run: the container could not be run, or nobody saw how it ended"),
@@ -69,6 +69,8 @@ def _of_the_engine(problem: BaseException) -> tuple[int, str] | None:
         case errors.InvalidArgument():
             return USAGE, str(problem)
         case errors.NoSuchContainer() | errors.NoSuchImage() | errors.AmbiguousName():
+            return NO_SUCH, str(problem)
+        case errors.NoSuchNetwork():
             return NO_SUCH, str(problem)
         case errors.IllegalState():
             return ILLEGAL, str(problem)

@@ -58,6 +58,19 @@ def pairs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) ->
     return found
 
 
+def as_network(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> str | tuple[str, ...]:
+    """One mode or network as it is, several networks as they come; none is the mode `none`."""
+    match value:
+        case ():
+            return "none"
+        case (one,):
+            return one
+        case _:
+            return value
+
+
 NAMES = click.argument("names", metavar="NAME...", nargs=-1, required=True)
 """Containers by name, id, or the beginning of an id that only one has."""
 

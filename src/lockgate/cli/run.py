@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockgate.cli import exits
-from lockgate.cli.params import as_policy, as_size, pairs, words
+from lockgate.cli.params import as_network, as_policy, as_size, pairs, words
 from lockgate.cli.session import Session, pass_session
 from lockgate.cli.streams import followed, show
 
@@ -41,11 +41,20 @@ WISHES = (
     ),
     click.option(
         "--net",
+        "--network",
         "network",
-        type=click.Choice(["none", "host"]),
-        default="none",
-        show_default=True,
-        help="A network namespace of its own with nothing in it, or the host's.",
+        metavar="NET",
+        multiple=True,
+        callback=as_network,
+        help="none [the default], host, private, or NAME[:ip=A,mac=A,alias=N]; any number of these.",
+    ),
+    click.option(
+        "-p",
+        "--publish",
+        "ports",
+        metavar="[IP:]HOST:CTR[/udp]",
+        multiple=True,
+        help="A port of the host that leads to one of the container; any number.",
     ),
     click.option(
         "-m",

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from lockgate.effects.config import PortMapping
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
-from lockgate.effects.ports import Event, Image
+from lockgate.effects.ports import Event, Image, NetworkInfo
 from lockgate.lifecycle import LIVE
 from lockgate.statemachine.history import Entry
 from lockgate.statemachine.inputs import (
@@ -83,6 +84,8 @@ def container(record: Record) -> dict[str, Any]:
         "faults": record.faults,
         "presences": {name: getattr(record, name) for name in RESOURCES},
         "netns": record.netns or None,
+        "links": record.links,
+        "dns": record.dns,
         "image": config.image or None,
         "image_id": config.image_id or None,
         "rootfs": config.rootfs or None,
@@ -92,6 +95,8 @@ def container(record: Record) -> dict[str, Any]:
         "user": config.user or None,
         "hostname": config.hostname or None,
         "network": config.network,
+        "networks": config.networks,
+        "ports": [port(one) for one in config.ports],
         "memory": config.memory or None,
         "stop_signal": signal_name(config.stop_signal),
         "stop_timeout": config.stop_timeout,
@@ -181,6 +186,56 @@ def sized(count: int) -> str:
     while number >= 1000 and (larger := next(units, "")):
         number, unit = number / 1000, larger
     return f"{number:.1f} {unit}" if unit != "B" else f"{count} B"
+
+
+# ---- networks ----------------------------------------------------------------------------
+
+
+def network(one: NetworkInfo) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "subnets": one.subnets,
+        "gateways": tuple(gateway or None for gateway in one.gateways),
+        "bridge": one.bridge or None,
+        "internal": one.internal,
+        "dns": one.dns,
+        "plugins": one.plugins,
+        "ours": one.ours,
+    }
+
+
+def users(records: Iterable[Record], network: str) -> dict[str, Any]:
+    """Who is made to use a network, and with which addresses, while plugged in."""
+    return {
+        "containers": [
+            {
+                "id": record.id,
+                "name": record.config.name,
+                "state": record.status,
+                "addresses": [
+                    address
+                    for link in record.links
+                    if link.network == network
+                    for address in link.addresses
+                ],
+            }
+            for record in records
+        ]
+    }
+
+
+NETWORKS = ("NAME", "SUBNETS", "BRIDGE", "REACHES")
+
+
+def network_row(one: NetworkInfo) -> tuple[object, ...]:
+    reaches = "its own containers" if one.internal else "what the host reaches"
+    return one.name, ", ".join(one.subnets), one.bridge, reaches
+
+
+def port(one: PortMapping) -> str:
+    """As it is written on the command line."""
+    host = f"[{one.host_ip}]:" if ":" in one.host_ip else one.host_ip and f"{one.host_ip}:"
+    return f"{host}{one.host_port}:{one.container_port}/{one.protocol}"
 
 
 # ---- events and histories ----------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,11 @@ def main(arguments: list[str]) -> int:
         return _replayed(given.replay)
     if given.mutants:
         return _survivors(given.save)
-    names = given.model or (list(MODELS) if given.all else list(SHORT))
+    names: Iterable[str] = given.model or (MODELS if given.all else SHORT)
     return _explored(names, given.workers, given.save)
 
 
-def _explored(names: Sequence[str], workers: int | None, folder: Path | None) -> int:
+def _explored(names: Iterable[str], workers: int | None, folder: Path | None) -> int:
     broken = 0
     used: frozenset[str] = frozenset()
     with watched() as usage:

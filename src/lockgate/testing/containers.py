@@ -16,7 +16,7 @@ from lockgate.effects.config import Config
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Failed, Fault, Outcome
 from lockgate.statemachine import inputs as i
-from lockgate.statemachine.law import EDGES, STAGES
+from lockgate.statemachine.law import STAGES
 from lockgate.statemachine.record import Record, Step, newborn
 from lockgate.statemachine.status import Status
 from lockgate.statemachine.step import step
@@ -39,6 +39,7 @@ COMMANDS: tuple[i.Command, ...] = (
     i.Remove(force=True),
 )
 CONFIG = Config(id="c", name="c", network="private", restart="always")
+SOME_FAULT = (Fault("failed", "something"),)  # the law asks whether there was one, not which
 BY_ITSELF = 3  # the exit code of a container that ends by itself
 
 
@@ -58,6 +59,8 @@ class OneContainer:
 
     def moves(self, node: Place) -> Iterator[tuple[str, Place]]:
         record, world = node.record, node.world
+        if self._faults:
+            yield from self._restarts(node)
         prompt = [order for order in record.pending if not order.effect.patient]
         locked = bool(prompt) and not node.adrift
         if not locked:
@@ -73,21 +76,16 @@ class OneContainer:
             yield "the record is damaged", self._after(node, i.Salvaged(self._config, 0))
         if world.alive:
             yield "it ends by itself", canonical(replace(node, world=died(world, BY_ITSELF)))
-        if self._faults and not locked:
-            yield "the host is restarted", self._rebooted(node)
         if world.alive and world.monitor and self._faults:
             yield "the monitor dies", canonical(replace(node, world=replace(world, monitor=False)))
 
-    def _rebooted(self, node: Place) -> Place:
-        """And looked at, as `Lifecycle.observe` does: how its run ended, then the restart."""
-        record, world = node.record, rebooted(node.world)
-        node = replace(node, world=world, adrift=bool(record.pending))
-        if record.status is not Status.CREATED:
-            for news in self._rig.observed(record, world):
-                node = self._after(node, news)
-        node = self._after(node, i.Booted("another"))
-        begun_anew = (node.record.status, "reboot") in EDGES
-        return replace(node, adrift=node.adrift and not begun_anew)
+    def _restarts(self, node: Place) -> Iterator[tuple[str, Place]]:
+        """Of the host, at any point, with the runtime's own files on disk or in memory; and a look,
+        before which nothing else can happen."""
+        for volatile, label in ((False, "the host is restarted"), (True, "it forgets the runtime")):
+            world = rebooted(node.world, volatile=volatile)
+            adrift = bool(node.record.pending)
+            yield label, canonical(self._rig.looked(Place(node.record, world, adrift)))
 
     def _commands(self, node: Place) -> Iterator[tuple[str, Place]]:
         commands = COMMANDS
@@ -232,7 +230,7 @@ class Numbers:
             exit_reason="",
             started_at=min(record.started_at, AT),
             finished_at=0,
-            faults=record.faults[:1],
+            faults=SOME_FAULT if record.faults else (),
         )
 
     def world(self, world: World) -> World:

@@ -11,14 +11,17 @@ The simulated host and the real adapters pass the same suite, so that the one ca
 other.
 """
 
+from hashlib import sha256
+from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
 
-from lockgate.effects.config import Config
+from lockgate.effects.config import Attachment, Config, PortMapping
 from lockgate.effects.model import WriteSpec
-from lockgate.effects.outcome import Created, Exited, PortError
-from lockgate.effects.ports import Image, Images, Ports
+from lockgate.effects.outcome import Created, Dns, Exited, PortError
+from lockgate.effects.ports import Image, Images, Network, Ports
+from lockgate.host import Host
 
 KILLED = 128 + 9
 SOON = 20.0
@@ -41,9 +44,10 @@ class HostContract:
     def prepared(self, ports: Ports, config: Config, epoch: int = 1) -> str:
         ports.storage.create(config)
         mountpoint = ports.storage.mount(config).mountpoint
-        accounts = ports.filesystem.accounts(mountpoint)
-        spec = ports.specify(config, WriteSpec(config.id, epoch, mountpoint, ""), accounts)
-        ports.filesystem.write_spec(config, spec)
+        facts = ports.surroundings.facts(config, mountpoint)
+        specified = ports.specify(config, WriteSpec(config.id, epoch, mountpoint, ""), facts)
+        ports.filesystem.write_files(config, specified.files)
+        ports.filesystem.write_spec(config, specified.spec)
         return mountpoint
 
     def created(self, ports: Ports, config: Config, epoch: int = 1) -> Created:
@@ -226,3 +230,120 @@ class ImagesContract:
 def nobody(image: Image) -> tuple[str, ...]:
     """Uses it."""
     return ()
+
+
+class NetworkContract:
+    """What every `Network` must do. Inherit, and provide `host` with the networks `web` and `back`
+    made by `create`, `back` internal, `web` with the name server 192.0.2.53."""
+
+    @pytest.fixture
+    def host(self) -> Host:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def network(self, host: Host) -> Network:
+        return host.ports.network
+
+    @staticmethod
+    def config(name: str, *networks: Attachment, ports: tuple[PortMapping, ...] = ()) -> Config:
+        wishes = networks or (Attachment("web"),)
+        return Config(
+            id=sha256(name.encode()).hexdigest(),
+            name=name,
+            network=wishes[0].network,
+            networks=wishes,
+            ports=ports,
+        )
+
+    def test_an_interface_a_network_in_their_order(self, host: Host, network: Network) -> None:
+        config = self.config("web", Attachment("back"), Attachment("web", aliases=("db",)))
+        joined = network.join(config, 1)
+        assert [(link.network, link.interface, link.aliases) for link in joined.links] == [
+            ("back", "eth0", ()),
+            ("web", "eth1", ("db",)),
+        ]
+        for link in joined.links:
+            info = host.networks.lookup(link.network)
+            (address,) = link.addresses
+            assert str(ip_interface(address).network) == info.subnets[0]
+            assert link.gateways == tuple(filter(None, info.gateways))
+        assert joined.dns == Dns(("192.0.2.53",))
+        network.leave(config, 1)
+
+    def test_without_name_servers_nothing_is_said_of_them(self, network: Network) -> None:
+        config = self.config("web", Attachment("back"))
+        assert network.join(config, 1).dns is None
+        network.leave(config, 1)
+
+    def test_joining_again_is_joining_once(self, network: Network) -> None:
+        config = self.config("web", ports=(PortMapping(8080, 80),))
+        first, second = network.join(config, 1), network.join(config, 1)
+        assert second.netns == first.netns
+        assert [link.interface for link in second.links] == ["eth0"]
+        network.leave(config, 1)
+
+    def test_leaving_again_or_what_was_never_joined_succeeds(self, network: Network) -> None:
+        config = self.config("web")
+        network.leave(config, 1)
+        network.join(config, 1)
+        network.leave(config, 1)
+        network.leave(config, 1)
+
+    def test_leaving_needs_nothing_but_the_id(self, network: Network) -> None:
+        config = self.config("web", Attachment("web", ip=""), ports=(PortMapping(8080, 80),))
+        network.join(config, 1)
+        network.leave(Config(id=config.id), 0)
+        other = self.config("other", ports=(PortMapping(8080, 80),))
+        network.join(other, 1)
+        network.leave(other, 1)
+
+    def test_addresses_are_one_containers_each(self, network: Network) -> None:
+        configs = [self.config(name) for name in ("one", "two", "three")]
+        links = [link for config in configs for link in network.join(config, 1).links]
+        assert len({link.addresses for link in links}) == 3
+        for config in configs:
+            network.leave(config, 1)
+
+    def test_wishes_are_granted_while_nobody_else_has_them(
+        self, host: Host, network: Network
+    ) -> None:
+        wish = host.networks.lookup("web").subnets[0].replace(".0/24", ".77")
+        mac = "02:00:5e:10:00:01"
+        one, two = (self.config(name, Attachment("web", wish, mac)) for name in ("one", "two"))
+        (link,) = network.join(one, 1).links
+        assert (link.addresses, link.mac) == ((f"{wish}/24",), mac)
+        with pytest.raises(PortError):
+            network.join(two, 1)
+        network.leave(two, 1)
+        network.leave(one, 1)
+        assert network.join(two, 1).links[0].addresses == (f"{wish}/24",)
+        network.leave(two, 1)
+
+    def test_a_port_of_the_host_is_one_containers_and_the_refusal_is_clean(
+        self, network: Network
+    ) -> None:
+        one, two = (self.config(name, ports=(PortMapping(8080, 80),)) for name in ("one", "two"))
+        network.join(one, 1)
+        with pytest.raises(PortError, match=r"8080/tcp .* in use by container one") as refusal:
+            network.join(two, 1)
+        assert (refusal.value.fault.kind, refusal.value.fault.dirty) == ("refused", False)
+        network.leave(one, 1)
+        network.join(two, 1)
+        network.leave(two, 1)
+
+    def test_a_network_that_is_not_there(self, network: Network) -> None:
+        config = self.config("web", Attachment("nowhere"))
+        with pytest.raises(PortError, match="nowhere") as missing:
+            network.join(config, 1)
+        assert missing.value.fault.kind == "missing"
+        network.leave(config, 1)
+
+    def test_a_network_may_go_before_who_is_plugged_in(self, host: Host, network: Network) -> None:
+        host.networks.create("gone")
+        config = self.config("web", Attachment("gone"))
+        network.join(config, 1)
+        host.networks.remove("gone")
+        network.leave(config, 1)
+        with pytest.raises(PortError, match="gone"):
+            network.join(config, 2)
+        network.leave(config, 2)

@@ -209,12 +209,6 @@ MUTANTS = (
         "pass",
     ),
     Mutant(
-        "after a reboot what was asked for is still out",
-        "step",
-        "**changes, pending=(), tripped=False), ())",
-        "**changes, tripped=False), ())",
-    ),
-    Mutant(
         "delete never forces",
         "orders",
         "force = r.status is not Status.STOPPED",

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from lockgate.adapters.simulated.world import World, died
 from lockgate.effects.model import Order
-from lockgate.effects.outcome import Outcome
+from lockgate.effects.outcome import Failed, Outcome
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.record import Record, Step, newborn
 from lockgate.statemachine.status import Status
@@ -52,6 +52,7 @@ class Operator(Struct, frozen=True):
     progress: Progress = "catching up"
     queue: tuple[Order, ...] = ()
     heard: tuple[Outcome, ...] = ()
+    failed: bool = False  # one of its orders did
 
     def __str__(self) -> str:
         wish = str(self.wish.verb) if self.wish else "look"
@@ -85,6 +86,7 @@ class TwoOperators:
     """Every pair of wishes on every resting place of a life in which nothing went wrong before.
 
     `faults`: orders may fail; `deaths`: operators and monitors may die. `wishes`: only these.
+    `faithful`: who is told that a removal succeeded must find it gone.
     """
 
     def __init__(
@@ -92,10 +94,12 @@ class TwoOperators:
         *,
         faults: bool = True,
         deaths: bool = True,
+        faithful: bool = False,
         wishes: Iterable[i.Command | None] = WISHES,
         step: Stepper = step,
     ) -> None:
         self._faults, self._deaths, self._wishes = faults, deaths, tuple(wishes)
+        self._faithful = faithful
         self._rig = Rig(step)
         self._sound: set[Place] = set()
 
@@ -173,6 +177,8 @@ class TwoOperators:
 
     def _told(self, node: Scene, place: int, given: i.Input) -> Scene:
         """Tell what cannot be refused; its orders join the queue."""
+        if isinstance(given, Failed):
+            node = _with(node, place, replace(node.operators[place], failed=True))
         return self._accepted(node, place, self._rig.told(node.record, given))
 
     @staticmethod
@@ -199,8 +205,15 @@ class TwoOperators:
                 continue
             following = self._next(node, place)
             if following is None:
+                self._kept_its_word(node, operator)
                 return _with(node, place, replace(operator, phase="done"))
             node = following
+
+    def _kept_its_word(self, node: Scene, operator: Operator) -> None:
+        """P26, where it cannot be explained by what the other did afterwards."""
+        removed = isinstance(operator.wish, i.Remove) and operator.progress == "carrying out"
+        if self._faithful and removed and not operator.failed and not node.record.gone:
+            raise Broken("P26", f"told that it is removed, and it is {node.record.status}")
 
     def _next(self, node: Scene, place: int) -> Scene | None:
         """What comes after all that was ordered is done; None: nothing."""

@@ -12,6 +12,7 @@ from lockgate.effects.model import Order
 from lockgate.effects.outcome import Done, Failed, Outcome, PortError
 from lockgate.lifecycle import LIVE
 from lockgate.statemachine import inputs as i
+from lockgate.statemachine.law import EDGES
 from lockgate.statemachine.record import RESOURCES, Answer, Record, Refused, Step
 from lockgate.statemachine.status import Presence, Status
 from lockgate.statemachine.step import step
@@ -89,6 +90,17 @@ class Rig:
             return ()
         end = seen(world, record.epoch, AT)
         return () if end is None else (i.Died(record.epoch, end),)
+
+    def looked(self, place: Place) -> Place:
+        """At a host that was restarted, as `Lifecycle.observe` does: how its run ended, then the
+        restart, unless there is nothing to tell. Who looks carries out what begins anew."""
+        record, world = place.record, place.world
+        ended = () if record.status is Status.CREATED else self.observed(record, world)
+        for news in ended:
+            place = self.after(place, news)
+        if not ended and (record.status, "reboot") not in EDGES:
+            return place
+        return replace(self.after(place, i.Booted("another")), adrift=False)
 
     def after(self, place: Place, given: i.Input) -> Place:
         record = self.told(place.record, given).record

@@ -1,0 +1,30 @@
+"""The port `Network` of this host, and what it plugs in with: CNI plugins where there are any, else
+netavark."""
+
+from pathlib import Path
+
+from lockgate.adapters.network.book import NetworkBook
+from lockgate.adapters.network.claims import Claims
+from lockgate.adapters.network.cni import Cni, CniNote
+from lockgate.adapters.network.leases import Leases
+from lockgate.adapters.network.namespaces import Namespaces
+from lockgate.adapters.network.netavark import Netavark, NetavarkNote
+from lockgate.adapters.network.notes import Notes
+from lockgate.adapters.network.plugged import PluggedNetwork
+from lockgate.adapters.network.plugins import PATIENCE, Plugins
+from lockgate.adapters.network.plumbing import Plumber
+from lockgate.effects.ports import Locks
+
+
+def network(root: Path, book: NetworkBook, locks: Locks) -> PluggedNetwork:
+    """Namespaces, claims and notes below `root`."""
+    namespaces = Namespaces(root / "netns")
+    cni = Plumber(
+        Cni(book.find, Plugins()), Notes(root / "attached", CniNote, PATIENCE), namespaces
+    )
+    netavark = Plumber(
+        Netavark(book.find, Leases(book.leases, locks), locks, root / "netavark"),
+        Notes(root / "attached-netavark", NetavarkNote, PATIENCE),
+        namespaces,
+    )
+    return PluggedNetwork(namespaces, Claims(root / "ports", locks), (cni, netavark))

@@ -1,0 +1,56 @@
+"""The port `Network` whole: ports claimed, a namespace made, interfaces plugged in; and all of it
+given back in the other order.
+
+One rule: giving back tries every step, and a port is let go only when nothing leads to it any more.
+"""
+
+from collections.abc import Sequence
+
+from lockgate.adapters.network.claims import Claims
+from lockgate.adapters.network.namespaces import Namespaces
+from lockgate.adapters.network.plumbing import Plumbing
+from lockgate.effects.config import Config
+from lockgate.effects.outcome import Joined, PortError
+
+
+class PluggedNetwork:
+    """Implements `Network` for networks by name, and for the mode `private` by `namespaces` alone.
+
+    The first of `plumbings` that works here plugs in; whichever did takes out again.
+    """
+
+    def __init__(
+        self, namespaces: Namespaces, claims: Claims, plumbings: Sequence[Plumbing]
+    ) -> None:
+        self._namespaces, self._claims, self._plumbings = namespaces, claims, plumbings
+
+    def join(self, config: Config, epoch: int) -> Joined:
+        self._claims.take(config)
+        try:
+            joined = self._namespaces.join(config, epoch)
+            if not config.networks:
+                return joined
+            links, dns = self._plumbing().plug(config, joined.netns)
+        except PortError as problem:  # clean for whoever raised it, but the claims are made
+            raise PortError(problem.fault.kind, problem.fault.reason) from problem
+        return Joined(joined.netns, links, dns)
+
+    def leave(self, config: Config, epoch: int) -> None:
+        faults: list[PortError | OSError] = []
+        for plumbing in self._plumbings:
+            try:
+                plumbing.unplug(config.id)
+            except (PortError, OSError) as problem:
+                faults.append(problem)
+        if not faults:
+            self._claims.release(config.id)
+        self._namespaces.leave(config, epoch)
+        if faults:
+            raise faults[0]
+
+    def _plumbing(self) -> Plumbing:
+        for plumbing in self._plumbings:
+            if plumbing.works():
+                return plumbing
+        reason = "no network can be joined here: install the CNI plugins (or netavark)"
+        raise PortError("missing", reason)

@@ -1,0 +1,141 @@
+"""What goes wrong in a simulated world, by plan: the same plan, the same faults, every time.
+
+A plan says how the n-th effect of a kind turns out. What the world is like half way through an
+effect, and what others may do to it behind our back, is here too, as functions of worlds.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from random import Random
+from types import MappingProxyType
+from typing import Literal, TypeAlias, get_args
+
+from msgspec.structs import replace
+
+from lockgate.adapters.simulated.world import World, died
+from lockgate.effects import model as e
+
+Turn: TypeAlias = Literal[
+    "done",
+    "refused",  # nothing happened, and that is said
+    "dirty",  # nothing happened, but nobody can be sure
+    "after",  # it happened, and failed afterwards
+    "half",  # some of it happened
+    "late",  # no answer in time; it happens all the same, before the next look
+    "twice",  # it happened twice, or others had done it before
+    "reverts",  # it succeeded, and the world went back on it at once
+    "scarce",  # no space
+]
+"""How an effect turns out (FAULTS §3.1)."""
+
+TURNS: tuple[Turn, ...] = get_args(Turn)
+
+
+class FaultPlan:
+    """`turns`: how the n-th effect of a kind, from 1, turns out; `rate`: how likely any other is
+    to go wrong, by a random choice that depends on `seed` alone."""
+
+    def __init__(
+        self,
+        turns: Mapping[tuple[type[e.AnyEffect], int], Turn] | None = None,
+        *,
+        seed: int = 0,
+        rate: float = 0.0,
+        choices: tuple[Turn, ...] = TURNS,
+    ) -> None:
+        self._turns = dict(turns or {})
+        self._random, self._rate, self._choices = Random(seed), rate, choices
+        self._passed: Counter[type[e.AnyEffect]] = Counter()
+
+    def turn(self, effect: e.AnyEffect) -> Turn:
+        """How this effect, the next of its kind, turns out."""
+        kind = type(effect)
+        self._passed[kind] += 1
+        planned = self._turns.get((kind, self._passed[kind]))
+        if planned is not None:
+            return planned
+        if self._rate and self._random.random() < self._rate:
+            return self._random.choice(self._choices)
+        return "done"
+
+    def cease(self) -> None:
+        """From now on nothing goes wrong."""
+        self._turns, self._rate = {}, 0.0
+
+
+def half_done(world: World, effect: e.AnyEffect) -> World:
+    """The world when whoever carried this out was stopped in the middle of it."""
+    match effect:
+        case e.CreateLayer():
+            return replace(world, layer=True)
+        case e.DeleteLayer():
+            return replace(world, spec=False)
+        case e.JoinNetwork():
+            return replace(world, network=True)
+        case e.CreateRuntime(_, epoch) if world.mounted and not world.alive:
+            return replace(world, runtime="created", epoch=epoch, monitor=False, code=None)
+        case e.DeleteRuntime(_, _, True) if world.alive:
+            return replace(died(world, 137), monitor=False)
+        case e.Freeze() if world.runtime == "running":
+            return replace(world, frozen=True)
+        case _:
+            return world  # one system call, or a file that is renamed into place
+
+
+def reverted(world: World, effect: e.AnyEffect) -> World:
+    """The world after somebody else undid at once what has just succeeded."""
+    match effect:
+        case e.CreateRuntime() | e.StartRuntime() | e.Thaw() if world.alive:
+            return died(world, 1)
+        case _:
+            return world
+
+
+# ---- what others do to it ----------------------------------------------------------------
+
+
+def _unmounted(world: World) -> World:
+    return replace(world, mounted=False)
+
+
+def _network_gone(world: World) -> World:
+    return replace(world, network=False)
+
+
+def _killed(world: World) -> World:
+    return died(world, 137) if world.alive else world
+
+
+def _monitor_killed(world: World) -> World:
+    return replace(world, monitor=False)
+
+
+def _both_killed(world: World) -> World:
+    return _killed(_monitor_killed(world))
+
+
+def _report_lost(world: World) -> World:
+    return replace(world, reported=False)
+
+
+def _state_damaged(world: World) -> World:
+    return replace(world, damaged=world.runtime != "absent")
+
+
+def _frozen(world: World) -> World:
+    return replace(world, frozen=world.runtime == "running")
+
+
+DRIFTS: Mapping[str, Callable[[World], World]] = MappingProxyType(
+    {
+        "unmounted": _unmounted,
+        "network gone": _network_gone,
+        "killed": _killed,
+        "monitor killed": _monitor_killed,
+        "both killed": _both_killed,
+        "report lost": _report_lost,
+        "runtime state damaged": _state_damaged,
+        "frozen": _frozen,
+    }
+)
+"""What an administrator, another engine or the kernel may do (FAULTS §3.8)."""

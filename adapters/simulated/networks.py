@@ -1,0 +1,116 @@
+"""Networks in memory: who is plugged in where, with which address, and who holds which port."""
+
+from ipaddress import ip_network
+
+from msgspec.structs import replace
+
+from lockgate.adapters.network import bridges
+from lockgate.adapters.network.claims import Claim, claims
+from lockgate.adapters.sockets import taken
+from lockgate.effects.config import NETWORK_MODES, Attachment, Config
+from lockgate.effects.outcome import Dns, Joined, Link, PortError
+from lockgate.effects.ports import NetworkInfo
+
+
+class SimulatedNetworks:
+    """Implements `Networks`, and what the simulated `Network` keeps its books with."""
+
+    def __init__(self) -> None:
+        self._networks: dict[str, NetworkInfo] = {}
+        self._plugged: dict[str, tuple[Link, ...]] = {}  # container -> its interfaces
+        self._claims: dict[Claim, str] = {}  # claim -> the name of who holds it
+
+    # ---- Networks ------------------------------------------------------------------------
+
+    def create(
+        self,
+        name: str,
+        *,
+        subnet: str = "",
+        gateway: str = "",
+        internal: bool = False,
+        dns: tuple[str, ...] = (),
+    ) -> NetworkInfo:
+        if name in NETWORK_MODES or name in self._networks:
+            raise PortError("refused", f"there is a network {name!r} already", dirty=False)
+        others = [ip_network(one) for info in self._networks.values() for one in info.subnets]
+        wish = ip_network(subnet) if subnet else bridges.free_subnet(others)
+        if any(wish.version == other.version and wish.overlaps(other) for other in others):
+            raise PortError("refused", f"the subnet {wish} overlaps with another", dirty=False)
+        way = "" if internal else gateway or bridges.first_address(wish)
+        made = NetworkInfo(
+            name=name,
+            subnets=(str(wish),),
+            gateways=(way,),
+            bridge=name,
+            internal=internal,
+            dns=dns,
+            plugins=("simulated",),
+        )
+        self._networks[name] = made
+        return made
+
+    def lookup(self, name: str) -> NetworkInfo:
+        if name not in self._networks:
+            known = ", ".join(sorted(self._networks)) or "none"
+            raise PortError("missing", f"no network {name!r}; there are: {known}", dirty=False)
+        return self._networks[name]
+
+    def list(self) -> tuple[NetworkInfo, ...]:
+        return tuple(self._networks[name] for name in sorted(self._networks))
+
+    def remove(self, name: str) -> None:
+        del self._networks[self.lookup(name).name]
+
+    # ---- for the host --------------------------------------------------------------------
+
+    def claim(self, config: Config) -> None:
+        """As `Claims.take`, of a host on which nobody else binds anything."""
+        for wish, port in zip(claims(config), config.ports):
+            for other, name in self._claims.items():
+                if other.container != config.id and wish.meets(other):
+                    raise taken(port, f"container {name} ({other.container[:12]})")
+        self._claims |= dict.fromkeys(claims(config), config.name)
+
+    def plug(self, config: Config, joined: Joined) -> Joined:
+        """The same addresses again for who is plugged in already."""
+        if config.id not in self._plugged:
+            self._plugged[config.id] = tuple(
+                self._link(number, one) for number, one in enumerate(config.networks)
+            )
+        servers = [server for one in config.networks for server in self.lookup(one.network).dns]
+        dns = Dns(tuple(dict.fromkeys(servers))) if servers else None
+        return replace(joined, links=self._plugged[config.id], dns=dns)
+
+    def unplug(self, container: str) -> None:
+        self._plugged.pop(container, None)
+        self._claims = {
+            claim: name for claim, name in self._claims.items() if claim.container != container
+        }
+
+    def _link(self, number: int, wish: Attachment) -> Link:
+        info = self.lookup(wish.network)
+        subnet = ip_network(info.subnets[0])
+        used = {
+            address
+            for links in self._plugged.values()
+            for link in links
+            for address in link.addresses
+        }
+        used |= {f"{gateway}/{subnet.prefixlen}" for gateway in info.gateways}
+        free = (
+            address
+            for host in ([wish.ip] if wish.ip else subnet.hosts())
+            if (address := f"{host}/{subnet.prefixlen}") not in used
+        )
+        found = next(free, "")
+        if not found:
+            raise PortError("refused", f"{wish.ip or subnet} is used up in network {info.name}")
+        return Link(
+            network=info.name,
+            interface=f"eth{number}",
+            mac=wish.mac,
+            addresses=(found,),
+            gateways=tuple(filter(None, info.gateways)),
+            aliases=wish.aliases,
+        )

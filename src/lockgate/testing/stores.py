@@ -1,0 +1,44 @@
+"""Stores that fail on purpose."""
+
+from collections.abc import Iterator
+
+from lockgate.effects.outcome import Exited
+from lockgate.effects.ports import Commit, Event, Row, Store, StoreError
+
+
+class FullStore:
+    """Implements `Store` over another; the `at`-th commit and all later ones find no space, until
+    `at` is set to 0."""
+
+    def __init__(self, store: Store, at: int = 0) -> None:
+        self._store, self.at, self.commits = store, at, 0
+
+    def append(self, commit: Commit) -> None:
+        self.commits += 1
+        if self.at and self.commits >= self.at:
+            raise StoreError("no space left on device; nothing was written")
+        self._store.append(commit)
+
+    def row(self, container: str) -> Row | None:
+        return self._store.row(container)
+
+    def rows(self) -> Iterator[Row]:
+        return self._store.rows()
+
+    def find(self, reference: str) -> tuple[str, ...]:
+        return self._store.find(reference)
+
+    def history(self, container: str) -> Iterator[bytes]:
+        return self._store.history(container)
+
+    def past(self, name: str) -> str | None:
+        return self._store.past(name)
+
+    def exit(self, container: str, epoch: int | None = None) -> Exited | None:
+        return self._store.exit(container, epoch)
+
+    def events(self, after: int = 0) -> Iterator[Event]:
+        return self._store.events(after)
+
+    def wait_events(self, after: int, timeout: float) -> None:
+        self._store.wait_events(after, timeout)

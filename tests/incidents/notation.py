@@ -1,0 +1,251 @@
+"""The words incidents are told in: what is done, what goes wrong, what must be so.
+
+One line, one thing. The container is `web`; engines come and go, the host stays.
+
+    create [WISH=VALUE ...]      made; wishes are parameters of `Engine.create`
+    start, stop, kill, pause ... a command that succeeds; `remove!` is by force
+    stopped_already              a stop of what does not run: noted, and said
+    fails COMMAND                the host does not do it
+    refused COMMAND              the law does not allow it
+    dies PLACE in COMMAND        the engine is killed there ("after StartRuntime", "before commit")
+    fault EFFECT TURN            how the next effect of that kind turns out
+    drift WHAT                   somebody else changes the world
+    end CODE                     the first process ends by itself
+    reboot, reboot volatile      the host is restarted
+    settle, refresh, list        as the engine's methods
+    full, space                  no space for a commit, from now on; or again
+    clock SECONDS                the wall clock is set
+    corrupt                      the stored record becomes nonsense
+    is STATUS, run N, code N     what is on record
+    waits N                      whoever waits is told N
+    lives, ended                 whether the first process really lives
+    settled                      record and world agree, nothing is in doubt
+    gone                         nothing is left, and the name is free
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lockgate import AlreadyStopped, Engine, IllegalState, NoSuchContainer, OperationFailed
+from lockgate.adapters.simulated import DRIFTS, FaultPlan
+from lockgate.adapters.simulated.faults import TURNS
+from lockgate.adapters.store.memory import MemoryStore
+from lockgate.effects import model
+from lockgate.effects.config import Config
+from lockgate.effects.ports import Commit, StoreError
+from lockgate.simulation import simulated
+from lockgate.statemachine import inputs as i
+from lockgate.statemachine.record import newborn
+from lockgate.testing import properties as promised
+from lockgate.testing.deaths import Fuse, Killed
+from lockgate.testing.stores import FullStore
+
+COMMANDS: dict[str, i.Command] = {
+    "init": i.Init(),
+    "start": i.Start(),
+    "stop": i.Stop(),
+    "kill": i.Kill(),
+    "signal": i.Kill(signal=10),
+    "pause": i.Pause(),
+    "unpause": i.Unpause(),
+    "restart": i.Restart(),
+    "cleanup": i.Cleanup(),
+    "remove": i.Remove(),
+    "remove!": i.Remove(force=True),
+}
+NAME = "web"
+
+
+class Stage:
+    """One host, one container, as many engines as die on it."""
+
+    def __init__(self) -> None:
+        self.memory = MemoryStore()
+        self.store = FullStore(self.memory)
+        self.wiring = dataclasses.replace(simulated(), store=self.store)
+        assert self.wiring.simulation is not None
+        self.host = self.wiring.simulation
+        self.engine = Engine(self.wiring)
+        self.ids: list[str] = []
+
+    def close(self) -> None:
+        self.engine.close()
+
+    def play(self, line: str) -> None:
+        """One line. Whatever it says, what must hold always holds afterwards."""
+        word, *rest = line.split()
+        act: Callable[..., None] | None = getattr(self, f"do_{word}", None)
+        if act is not None:
+            act(*rest)
+        else:
+            self._command(line)
+        self.judge()
+
+    def judge(self) -> None:
+        promised.in_order(list(self.engine.events()))
+        for container in self.ids:
+            history = list(self.engine.history(container))
+            promised.replays(newborn(Config(id=container)), history)
+            promised.ordered_before_heard(history)
+            promised.stop_wins(history)
+
+    # ---- what is done --------------------------------------------------------------------
+
+    def do_create(self, *wishes: str) -> None:
+        with self._noting():
+            self._create(self.engine, *wishes)
+
+    def _create(self, engine: Engine, *wishes: str) -> None:
+        given = dict(wish.split("=") for wish in wishes)
+        engine.create(
+            name=given.pop("name", NAME),
+            rootfs="/",
+            command=["sh"],
+            network="private",
+            auto_remove=bool(given.pop("auto_remove", "")),
+            restart=given.pop("restart", "no"),  # type: ignore[arg-type]
+            restart_retries=int(given.pop("retries", "0")),
+        )
+        assert not given, f"no such wishes: {given}"
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            for row in self.store.rows():
+                if row.container not in self.ids:
+                    self.ids.append(row.container)
+
+    def _command(self, word: str, engine: Engine | None = None) -> None:
+        command = COMMANDS[word]
+        engine = engine or self.engine
+        if isinstance(command, i.Remove):
+            engine.remove(NAME, force=command.force)
+        elif word == "signal":
+            engine.kill(NAME, 10)
+        else:
+            getattr(engine, word)(NAME)
+
+    def do_fails(self, *words: str) -> None:
+        with self._noting():
+            try:
+                self._create(self.engine) if words == ("create",) else self._command(words[0])
+            except (OperationFailed, StoreError):
+                return
+        raise AssertionError(f"{words} succeeded")
+
+    def do_stopped_already(self) -> None:
+        try:
+            self.engine.stop(NAME)
+        except AlreadyStopped:
+            return
+        raise AssertionError("it was stopped as if it ran")
+
+    def do_refused(self, word: str) -> None:
+        try:
+            self._command(word)
+        except (IllegalState, NoSuchContainer):
+            return
+        raise AssertionError(f"{word} was accepted")
+
+    def do_dies(self, *words: str) -> None:
+        where = words.index("in")
+        engine = Engine(self.wiring, Fuse(place=" ".join(words[:where])))
+        with self._noting():
+            try:
+                word = words[where + 1]
+                if word == "create":
+                    self._create(engine)
+                else:
+                    self._command(word, engine)
+            except Killed:
+                return
+            finally:
+                engine._interpreter.close()
+        raise AssertionError(f"it never got {words[:where]}")
+
+    def do_settle(self) -> None:
+        self.engine.settle(NAME)
+
+    def do_refresh(self) -> None:
+        assert not self.engine.refresh()
+
+    def do_list(self) -> None:
+        self.engine.list()
+
+    # ---- what goes wrong -----------------------------------------------------------------
+
+    def do_fault(self, effect: str, turn: str) -> None:
+        assert turn in TURNS
+        kind: type[model.AnyEffect] = getattr(model, effect)
+        self.host.plan = FaultPlan({(kind, 1): turn})
+
+    def do_drift(self, *what: str) -> None:
+        self.host.drift(self.ids[-1], DRIFTS[" ".join(what)])
+
+    def do_end(self, code: str) -> None:
+        assert self.host.world(self.ids[-1]).alive, "there is nothing to end"
+        self.host.end(self.ids[-1], int(code))
+
+    def do_reboot(self, how: str = "") -> None:
+        self.host.reboot(volatile=how == "volatile")
+
+    def do_full(self) -> None:
+        self.store.at = 1
+
+    def do_space(self) -> None:
+        self.store.at = 0
+
+    def do_clock(self, seconds: str) -> None:
+        self.host.advance(float(seconds))
+
+    def do_corrupt(self) -> None:
+        row = self.store.row(self.ids[-1])
+        assert row is not None
+        self.memory.append(
+            Commit(
+                container=row.container,
+                name=row.name,
+                seq=row.seq,
+                status=row.status,
+                entry=list(self.memory.history(row.container))[-1],
+                record=b"\0 nonsense",
+            )
+        )
+        self.ids.remove(row.container)  # its history was damaged, too: nothing to replay
+
+    # ---- what must be so -----------------------------------------------------------------
+
+    def do_is(self, status: str) -> None:
+        found = str(self.engine.inspect(NAME).status)
+        assert found == status, f"it is {found}"
+
+    def do_run(self, number: str) -> None:
+        assert self.engine.inspect(NAME).epoch == int(number)
+
+    def do_code(self, code: str) -> None:
+        record = self.engine.inspect(NAME)
+        assert record.exit_code == int(code)
+        assert (record.exit_code == -1) == bool(record.exit_reason), "unknown needs a reason"
+
+    def do_waits(self, code: str) -> None:
+        heard = [self.engine.wait(NAME, timeout=5) for _ in "early and late"]
+        promised.waits_agree(heard)
+        assert heard[0] == int(code)
+
+    def do_lives(self) -> None:
+        assert self.host.world(self.ids[-1]).alive
+
+    def do_ended(self) -> None:
+        assert not self.host.world(self.ids[-1]).alive
+
+    def do_settled(self) -> None:
+        record = self.engine.sync(NAME)
+        promised.settled(record, promised.footprint(self.host.world(record.id)))
+
+    def do_gone(self) -> None:
+        assert not self.engine.list() and not self.host.worlds(), "something is left"
+        self.do_create()
+        self.engine.remove(NAME)

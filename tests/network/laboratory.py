@@ -1,0 +1,111 @@
+"""What tests of real networks work with: a host, a client outside it, and ways to look at both."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lockgate import Engine, Record
+from lockgate.adapters.syscalls import setns
+
+CLONE_NEWNET = 0x40000000
+OUTSIDE, HOST = "192.0.2.2", "192.0.2.1"
+"""Addresses of a client of the host, and of the host on that side (RFC 5737)."""
+
+T = TypeVar("T")
+
+
+def command(*words: str) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=30)
+    return done.stdout
+
+
+def within(netns: str | Path, act: Callable[[], T]) -> T:
+    """Do something in another network namespace, in a thread that ends with it."""
+
+    def enter() -> T:
+        setns(netns, CLONE_NEWNET)
+        return act()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(enter).result(30)
+
+
+def says(address: str, port: int) -> str:
+    """What a server says to whoever connects; raises `OSError` where nobody listens."""
+    with socket.create_connection((address, port), timeout=5) as connection:
+        heard = b""
+        while part := connection.recv(100):
+            heard += part
+    return heard.decode().strip()
+
+
+OURS = {Path(sys.executable).resolve().name, "conmon"}
+"""Who is at home on the host while containers run: the tests and the monitors."""
+
+WEB = {"network": "web"}
+
+
+@dataclass
+class Lab:
+    """A host, a client outside it, and the engine on it."""
+
+    host: Path
+    client: Path
+    root: Path
+    tool: str
+    engine: Engine
+
+    def ask(self, address: str, port: int) -> str:
+        """From outside."""
+        return within(self.client, lambda: says(address, port))
+
+    def server(self, name: str, words: str, **wishes: Any) -> Record:
+        """A container that says `words` to whoever connects to its port 80, once it runs."""
+        script = f"while :; do echo {words} | nc -l -p 80; done"
+        self.engine.create(name=name, image="busybox", command=["sh", "-c", script], **WEB | wishes)
+        return self.engine.start(name)
+
+    def sleeper(self, name: str, **wishes: Any) -> Record:
+        return self.engine.create(
+            name=name, image="busybox", command=["sleep", "600"], **WEB | wishes
+        )
+
+    def footprint(self) -> dict[str, set[str]]:
+        """All that networks leave on a host: links, rules, leases, claims, notes, namespaces."""
+        places = ("attached", "attached-netavark", "ports", "netns", "leases/web", "leases/back")
+        files = {place: names(self.root / place) for place in places}
+        return files | {
+            "links": {
+                line.split()[0].split("@")[0] for line in command("ip", "-br", "link").splitlines()
+            },
+            "rules": {
+                line
+                for line in command("iptables-save").splitlines()
+                if not line.startswith(
+                    ("#", ":PREROUTING", ":INPUT", ":FORWARD", ":OUTPUT", ":POST")
+                )
+            },
+            "helpers": {name for name in _programs(self.host) if name not in OURS},
+        }
+
+
+def _programs(netns: Path) -> Iterator[str]:
+    """What runs in a network namespace, by the names of the files."""
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if process.name.isdecimal() and (process / "ns/net").samefile(netns):
+                yield (process / "exe").readlink().name
+
+
+def names(directory: Path) -> set[str]:
+    """But for what host-local keeps for itself."""
+    if not directory.is_dir():
+        return set()
+    own = ("lock", "last_reserved_ip.0")
+    return {path.name for path in directory.iterdir() if path.name not in own}

@@ -1,0 +1,106 @@
+"""SIGKILL in the middle of joining and leaving real networks: the next command recovers, and what
+is left behind is looked for by the lab, after every test."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.network.laboratory import Lab
+from tests.network.test_connections import heard
+from tests.network.victim import OPERATIONS
+
+from lockgate import Engine, OperationFailed, Record, Status
+from lockgate.adapters.inotify import Inotify, Mask
+from lockgate.adapters.network import choice
+from lockgate.adapters.network.plugins import DIRECTORIES
+from lockgate.statemachine.record import RESOURCES
+from lockgate.statemachine.status import Presence
+
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[2]
+
+
+def victim(lab: Lab, operation: str, place: int) -> "subprocess.Popen[bytes]":
+    line = [sys.executable, "-m", "tests.network.victim", str(lab.root), operation, str(place)]
+    return subprocess.Popen(line, cwd=ROOT)
+
+
+def agrees(lab: Lab, record: Record) -> None:
+    """What the record says of the network is so."""
+    found = lab.footprint()
+    there = record.network is Presence.PRESENT
+    notes = {"cni": "attached", "netavark": "attached-netavark"}[lab.tool]
+    assert (found[notes] == {record.id}) == there
+    assert (len(found["ports"]), len(found["leases/web"]), len(found["netns"])) == (there,) * 3
+    assert any(record.id in rule for rule in found["rules"]) == there
+    assert all(getattr(record, name) is not Presence.UNCERTAIN for name in RESOURCES), record
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_killed_anywhere_the_next_command_recovers(lab: Lab, operation: str) -> None:
+    engine = lab.engine
+    place = 0
+    while True:
+        place += 1
+        lab.server("web", "hello", ports=["8080:80"])
+        engine.kill("web")
+        if operation == "start":
+            engine.cleanup("web")
+        dying = victim(lab, operation, place)
+        assert dying.wait(60) in (0, -signal.SIGKILL)
+        for record in engine.list():
+            synced = engine.sync(record.id)
+            assert synced.pending == ()
+            if not synced.gone:
+                agrees(lab, synced)
+                assert engine.replay(synced.id).unwrap() == synced
+        for record in engine.list():
+            if record.status is not Status.RUNNING:
+                engine.start(record.id)
+            assert heard(lab, 8080) == "hello"
+            engine.remove(record.id, force=True, timeout=0)
+        if dying.returncode == 0:
+            break
+    assert place > 10, "the fuse was never lit"
+
+
+@pytest.mark.only("cni")
+@pytest.mark.parametrize("verb", ["ADD", "DEL"])
+def test_a_plugin_that_outlives_its_caller_is_waited_for(
+    lab: Lab, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what it is still making would be made after it was taken away."""
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    source = next(place for place in DIRECTORIES if place.is_dir())
+    for plugin in source.iterdir():
+        (plugins / plugin.name).symlink_to(plugin)
+    slow = plugins / "bridge"
+    slow.unlink()
+    slow.write_text(
+        f'#!/bin/sh\n[ "$CNI_COMMAND" = {verb} ] && : >{tmp_path}/begun && '
+        f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done\nexec {source}/bridge\n"
+    )
+    slow.chmod(0o755)
+    lab.sleeper("web", ports=["8080:80"])
+    if verb == "DEL":
+        lab.engine.start("web")
+        lab.engine.kill("web")
+    with monkeypatch.context() as patched, Inotify() as news:
+        news.watch(tmp_path, Mask.CREATE)
+        patched.setenv("CNI_PATH", str(plugins))
+        dying = victim(lab, "start" if verb == "ADD" else "cleanup", 0)
+        while not (tmp_path / "begun").exists():
+            assert news.wait(60)
+            news.read()
+        dying.kill()
+        dying.wait()
+    monkeypatch.setattr(choice, "PATIENCE", 0.1)
+    with Engine.open(lab.root, runtime="runc") as impatient:
+        with pytest.raises(OperationFailed, match=r"running for .* without anybody waiting for it"):
+            impatient.cleanup("web")
+    (tmp_path / "go").touch()
+    agrees(lab, lab.engine.cleanup("web"))

@@ -1,0 +1,52 @@
+"""An engine that is killed: `python -m tests.network.victim ROOT OPERATION PLACE`.
+
+It dies at the n-th boundary: before and after every commit, effect and call of a plugin.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+from unittest import mock
+
+from lockgate import Engine
+from lockgate.adapters.network.netavark import Netavark
+from lockgate.adapters.network.plugins import Plugins
+
+OPERATIONS: dict[str, Callable[[Engine], object]] = {
+    "start": lambda engine: engine.start("web"),
+    "restart": lambda engine: engine.restart("web", timeout=0),
+    "cleanup": lambda engine: engine.cleanup("web"),
+    "remove": lambda engine: engine.remove("web"),
+}
+
+
+def main(root: str, operation: str, place: str) -> None:
+    passed = 0
+
+    def fuse(_: str) -> None:
+        nonlocal passed
+        passed += 1
+        if passed == int(place):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def fused(call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*words: Any) -> Any:
+            fuse("before")
+            result = call(*words)
+            fuse("after")
+            return result
+
+        return called
+
+    with ExitStack() as patches:
+        for tool, method in ((Plugins, "call"), (Netavark, "_call")):
+            patches.enter_context(mock.patch.object(tool, method, fused(getattr(tool, method))))
+        with Engine.open(root, runtime="runc", probe=fuse) as engine:
+            OPERATIONS[operation](engine)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
