@@ -8,7 +8,7 @@ its end; `submit` is the same without exceptions.
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import TracebackType
@@ -189,6 +189,33 @@ class Engine:
 
     def images(self) -> tuple[Image, ...]:
         return self.host.images.list()
+
+    def image(self, name: str) -> Image:
+        """The image of this name or id. Raises `NoSuchImage`."""
+        return self._image(name)
+
+    def remove_image(self, name: str, *, force: bool = False) -> None:
+        """Forget an image, by name or id, and the layers that no other image has.
+
+        Refused while containers are made from it, unless it has another name as well; with `force`
+        they are removed first, whatever they are doing. Raises `NoSuchImage`, `OperationFailed`.
+        """
+        try:
+            image = self.host.images.lookup(name)
+        except PortError as problem:
+            if problem.fault.kind == "missing":
+                raise NoSuchImage(problem.fault.reason) from None
+            image = Image(name=name)  # its record is damaged: it cannot even be said who uses it
+        if force:
+            for container in self._made_from(image):
+                with suppress(NoSuchContainer):
+                    self.remove(container, force=True)
+        with _faults_raised("remove", name, "image"):
+            self.host.images.remove(name, self._made_from)
+
+    def _made_from(self, image: Image) -> tuple[str, ...]:
+        configs = (self._seen(row).config for row in self.host.store.rows())
+        return tuple(one.id for one in configs if image.id and one.image_id == image.id)
 
     # ---- networks ------------------------------------------------------------------------
 
