@@ -11,20 +11,23 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lockgate.adapters.syscalls import Resolve, openat2
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
-from lockgate.effects.ports import Accounts
+from lockgate.effects.ports import Accounts, File
 
 ACCOUNTS_LIMIT = 1 << 20
 """Bytes of /etc/passwd or /etc/group we are willing to read."""
 
 SPEC_NAME = "config.json"
 SPEC_MODE = 0o600  # it holds the environment, and with it secrets (MAP D-26)
+
+SECRET_LIMIT = 512_000
+"""Bytes of one secret."""
 
 _CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
@@ -58,6 +61,29 @@ class LocalFilesystem:
         with _opened(rootfs, os.O_PATH | os.O_DIRECTORY) as top:
             return Accounts(_read_inside(top, "etc/passwd"), _read_inside(top, "etc/group"))
 
+    def keep_secrets(self, config: Config) -> None:
+        """Copy each secret to `<bundle>/secrets/<name>`, with the owner and mode it was given; one
+        that is there already stays, so that a container keeps those it was made with."""
+        if not config.secrets:
+            return
+        directory = bundle(self.root, config.id) / "secrets"
+        ensure_directory(directory, 0o700)
+        for secret in config.secrets:
+            if (directory / secret.name).exists():
+                continue
+            data = read_bounded(secret.source, SECRET_LIMIT)
+            owner = secret.uid, secret.gid
+            write_atomic(directory, secret.name, data, secret.mode, owner=owner)
+
+    def write_files(self, config: Config, files: Sequence[File]) -> None:
+        """`<bundle>/files/<name>`, each of them new: a container may still have the old one open.
+        Not synced, for whatever stops this host also ends the run they belong to."""
+        directory = bundle(self.root, config.id) / "files"
+        with suppress(FileExistsError):
+            directory.mkdir(0o700)
+        for file in files:
+            write_atomic(directory, file.name, file.content, file.mode, durable=False)
+
     def write_spec(self, config: Config, spec: bytes) -> str:
         """Put config.json (0600) into the bundle; returns the SHA-256 of `spec` in hex."""
         write_atomic(bundle(self.root, config.id), SPEC_NAME, spec, SPEC_MODE)
@@ -75,16 +101,25 @@ def read_bounded(path: Path | str, limit: int, *, dir_fd: int | None = None) -> 
         return _read(handle, limit, os.fspath(path))
 
 
-def write_atomic(directory: Path | int, name: str, data: bytes, mode: int) -> None:
+def write_atomic(
+    directory: Path | int,
+    name: str,
+    data: bytes,
+    mode: int,
+    *,
+    owner: tuple[int, int] | None = None,
+    durable: bool = True,
+) -> None:
     """Give `name` the content `data` and the permission bits `mode`, whatever the umask.
 
-    `directory` is a path or an open descriptor. Readers see the old content or the new, and so
-    does whoever comes after a crash; when this returns, the new one survives power loss. On an
-    error the old content stands and nothing is left behind.
+    `directory` is a path or an open descriptor, `owner` a uid and a gid (`None`: ours). Readers
+    see the old content or the new, and so does whoever comes after a crash; when this returns, the
+    new one survives power loss, unless it need not be `durable`. On an error the old content
+    stands and nothing is left behind.
     """
     if isinstance(directory, Path):
         with _opened(directory, os.O_RDONLY | os.O_DIRECTORY) as opened:
-            return write_atomic(opened, name, data, mode)
+            return write_atomic(opened, name, data, mode, owner=owner, durable=durable)
     draft = f".{secrets.token_hex(8)}.draft"
     fd = os.open(
         draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory
@@ -92,8 +127,11 @@ def write_atomic(directory: Path | int, name: str, data: bytes, mode: int) -> No
     try:
         try:
             write_all(fd, data)
+            if owner is not None:
+                os.fchown(fd, *owner)
             os.fchmod(fd, mode)
-            os.fsync(fd)
+            if durable:
+                os.fsync(fd)
         finally:
             os.close(fd)
         os.rename(draft, name, src_dir_fd=directory, dst_dir_fd=directory)
@@ -101,7 +139,8 @@ def write_atomic(directory: Path | int, name: str, data: bytes, mode: int) -> No
         with suppress(FileNotFoundError):
             os.unlink(draft, dir_fd=directory)
         raise
-    os.fsync(directory)
+    if durable:
+        os.fsync(directory)
 
 
 def ensure_directory(path: Path, mode: int) -> None:

@@ -21,10 +21,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lockgate import Engine, LockgateError
+from lockgate.adapters.facts import LocalSurroundings
+from lockgate.adapters.filesystem import LocalFilesystem
 from lockgate.adapters.inotify import Inotify, Mask
 from lockgate.effects.config import Config
 from lockgate.effects.model import WriteSpec
-from lockgate.effects.ports import Accounts
 from lockgate.statemachine.spec import generate
 from lockgate.testing import busybox
 
@@ -43,12 +44,16 @@ class Bare:
 
     def life(self) -> None:
         container = secrets.token_hex(16)
-        bundle = self._folder / container
+        bundle = self._folder / "containers" / container
         exits = bundle / "exits"
         exits.mkdir(parents=True)
         config = Config(id=container, command=COMMAND, cgroup_parent="/lockgate-bench")
         effect = WriteSpec(container, 1, str(self._rootfs), "")
-        (bundle / "config.json").write_bytes(generate(config, effect, Accounts()))
+        filesystem = LocalFilesystem(self._folder)
+        facts = LocalSurroundings(self._folder, filesystem).facts(config, effect.mountpoint)
+        specified = generate(config, effect, facts)
+        filesystem.write_files(config, specified.files)
+        (bundle / "config.json").write_bytes(specified.spec)
         root = self._folder / "runtime"
         sync_read, sync_write = os.pipe()
         start_read, start_write = os.pipe()

@@ -4,13 +4,18 @@ Fixed when the container is created and handed to every port beside the effect: 
 what is to be done, the config says to what. Nothing here changes during a run.
 """
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
+
+from lockgate.effects.network import Dns
 
 NETWORK_MODES = ("none", "host", "private")
 """Words that name no network. `none`: a fresh namespace made by the runtime; `host`: the host's;
 `private`: one of our making, with nothing but a loopback interface."""
+
+SHARED = "container:"
+"""Followed by a container's id: the mode of whoever has no namespace but that container's."""
 
 Transport = Literal["tcp", "udp", "sctp"]
 
@@ -41,6 +46,140 @@ RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]
 """Whether a run that ended by itself is followed by another; `always` and `unless-stopped` differ
 after a reboot: the first starts again also what its user had stopped."""
 
+Sharing = Literal["private", "host"]
+"""Whose namespace: the container's own, or the host's."""
+
+Propagation = Literal["private", "rprivate", "shared", "rshared", "slave", "rslave"]
+"""Mount propagation (mount_namespaces(7)); with `r`, of the mounts below it, too."""
+
+UNLIMITED = -1
+"""Of limits for which none is not the same as the default."""
+
+
+class Bind(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="bind"):
+    """A file or directory of the host at `destination`; both absolute. `recursive`: with what is
+    mounted below it."""
+
+    source: str
+    destination: str
+    readonly: bool = False
+    recursive: bool = True
+    propagation: Propagation = "rprivate"
+    nosuid: bool = False
+    nodev: bool = False
+    noexec: bool = False
+
+
+class Tmpfs(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="tmpfs"):
+    """Memory that looks like a directory, empty at each start and gone at each end.
+
+    `size` is bytes, 0 for the kernel's default (half of the memory); `mode` permission bits.
+    `copy_up`: it begins with what the image has there.
+    """
+
+    destination: str
+    size: int = 0
+    mode: int = 0o1777
+    readonly: bool = False
+    nosuid: bool = True
+    nodev: bool = True
+    noexec: bool = True
+    copy_up: bool = False
+
+
+Mount: TypeAlias = Bind | Tmpfs
+
+
+class Device(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device of the host; which one `source` names is looked up anew for each run (MAP L-161).
+
+    `access`: any of r (read), w (write), m (mknod).
+    """
+
+    source: str
+    destination: str
+    access: str = "rwm"
+
+
+class Secret(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file at `/run/secrets/<name>` whose content no record, history or spec ever holds.
+
+    `source` is the host's file it is copied from, once, when the container is made. `mode` is
+    permission bits, `uid` and `gid` its owner.
+    """
+
+    name: str
+    source: str
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o400
+
+
+class Ulimit(Struct, frozen=True, kw_only=True):
+    """A resource limit of setrlimit(2), `name` as there without RLIMIT_ and in lower case.
+
+    -1 (`UNLIMITED`) means no limit. A container may be given no more than its host has.
+    """
+
+    name: str
+    soft: int
+    hard: int
+
+
+class Limits(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a container may use. 0 leaves a limit unset, unless said otherwise.
+
+    `memory_swap` is bytes of memory and swap together, 0 for as much as `memory` (so no swap),
+    -1 for any. `cpu_quota` is microseconds of CPU time in each `cpu_period` microseconds.
+    `cpuset_cpus` and `cpuset_mems` are lists such as `0-2,7` (cpuset(7)). `pids` counts threads.
+    `shm` is bytes of /dev/shm. `oom_score_adj`: -1000 to 1000, `None` for the engine's own.
+    """
+
+    memory_swap: int = 0
+    memory_reservation: int = 0
+    cpu_quota: int = 0
+    cpu_period: int = 0
+    cpu_shares: int = 0
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    pids: int = 2048
+    shm: int = 64 * 2**20
+    oom_score_adj: int | None = None
+    ulimits: tuple[Ulimit, ...] = ()
+
+
+class Security(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a container's processes may do beyond the defaults, or no longer.
+
+    Capabilities are named `CAP_…`, or are `ALL`: to drop all and add some leaves those, to add all
+    and drop some leaves the others.
+
+    `seccomp` is empty for the default profile, `unconfined`, or the absolute path of a profile.
+    `unmask` holds paths to leave as the kernel shows them, or `ALL`; `mask` more to hide.
+    `privileged`: all capabilities and devices of the host, nothing hidden, no seccomp.
+    """
+
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    seccomp: str = ""
+    no_new_privileges: bool = False
+    mask: tuple[str, ...] = ()
+    unmask: tuple[str, ...] = ()
+    privileged: bool = False
+
+
+class Namespaces(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which namespaces are the container's own; the network's is `Config.network`."""
+
+    pid: Sharing = "private"
+    ipc: Sharing = "private"
+    uts: Sharing = "private"
+    cgroup: Sharing = "private"
+
+
+LIMITS, SECURITY, NAMESPACES, DNS = Limits(), Security(), Namespaces(), Dns()
+"""What a container is given when nothing else is asked for; records do not repeat it."""
+
 
 class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True):
     """One container as its creator described it.
@@ -51,7 +190,8 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     equal values.
 
     `network` is a mode, or the name of the first of `networks`; the container's interfaces eth0,
-    eth1, … are plugged into these in order. `ports` need a network.
+    eth1, … are plugged into these in order. `ports` need a network. With `container:ID` it is in the
+    namespace of another container, whatever that is plugged into.
     """
 
     id: str
@@ -79,3 +219,20 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     restart_retries: int = 0  # for on-failure: how often at most; 0: without end
     cgroup_parent: str = "/lockgate"
     created_at: int = 0
+
+    read_only: bool = False  # the root filesystem
+    mounts: tuple[Mount, ...] = ()
+    devices: tuple[Device, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    groups: tuple[str, ...] = ()  # besides those of `user`: names or numbers
+    sysctls: tuple[tuple[str, str], ...] = ()  # sorted pairs
+    limits: Limits = LIMITS
+    security: Security = SECURITY
+    namespaces: Namespaces = NAMESPACES
+    dns: Dns = DNS  # each kind that is given replaces what the networks or the host say
+    hosts: tuple[tuple[str, str], ...] = ()  # lines of /etc/hosts: (name, address)
+
+
+def shares(config: Config) -> str:
+    """The id of the container whose network namespace this one is in; empty for one of its own."""
+    return config.network.removeprefix(SHARED) if config.network.startswith(SHARED) else ""

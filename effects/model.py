@@ -10,6 +10,8 @@ from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
 
+from lockgate.effects.network import Dns, Link
+
 Resource: TypeAlias = Literal["", "layer", "mount", "network", "runtime", "freezer"]
 
 
@@ -83,13 +85,19 @@ class LeaveNetwork(Release, frozen=True, gc=False, tag="leave-network"):
     resource: ClassVar[Resource] = "network"
 
 
-class WriteSpec(Effect, frozen=True, gc=False, tag="write-spec"):
-    """Generate the OCI spec of this run and put config.json into the bundle, atomically."""
+class WriteSpec(Effect, frozen=True, gc=False, tag="write-spec", omit_defaults=True):
+    """Generate the OCI spec of this run and put config.json into the bundle, atomically.
+
+    `links` and `dns` are what came of joining the networks: once, and after they are known, hosts
+    and resolv.conf tell of them (MAP L-33).
+    """
 
     container: str
     epoch: int
     mountpoint: str
     netns: str
+    links: tuple[Link, ...] = ()
+    dns: Dns | None = None
 
 
 class CreateRuntime(Acquire, frozen=True, gc=False, tag="create-runtime"):

@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from lockgate.effects.model import Process
+from lockgate.effects.network import Dns as Dns
+from lockgate.effects.network import Link as Link
 
 UNKNOWN_EXIT = -1
 """The exit code of a run whose end nobody saw (BEHAVIOUR §3, stop)."""
@@ -34,29 +36,6 @@ class Fault(Struct, frozen=True, gc=False, omit_defaults=True):
 
 class Mounted(Struct, frozen=True, gc=False, tag="mounted"):
     mountpoint: str
-
-
-class Link(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One interface of the container, as the network made it.
-
-    `addresses` are in CIDR notation; `gateways` are those of its networks that have one; `aliases`
-    are the names it wanted to have there.
-    """
-
-    network: str
-    interface: str
-    mac: str = ""
-    addresses: tuple[str, ...] = ()
-    gateways: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-
-
-class Dns(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What the networks ask for in resolv.conf, in the order of the interfaces."""
-
-    servers: tuple[str, ...] = ()
-    search: tuple[str, ...] = ()
-    options: tuple[str, ...] = ()
 
 
 class Joined(Struct, frozen=True, gc=False, tag="joined", omit_defaults=True):

@@ -45,6 +45,7 @@ def _carried_out(order: e.Order, config: Config, ports: Ports) -> Fact | None:
     match effect:
         case e.CreateLayer():
             ports.storage.create(config)
+            ports.filesystem.keep_secrets(config)
         case e.DeleteLayer():
             ports.storage.delete(config)
         case e.Mount():
@@ -56,9 +57,10 @@ def _carried_out(order: e.Order, config: Config, ports: Ports) -> Fact | None:
         case e.LeaveNetwork(_, epoch):
             ports.network.leave(config, epoch)
         case e.WriteSpec():
-            accounts = ports.filesystem.accounts(effect.mountpoint)
-            spec = ports.specify(config, effect, accounts)
-            return Saved(ports.filesystem.write_spec(config, spec))
+            facts = ports.surroundings.facts(config, effect.mountpoint)
+            specified = ports.specify(config, effect, facts)
+            ports.filesystem.write_files(config, specified.files)
+            return Saved(ports.filesystem.write_spec(config, specified.spec))
         case e.CreateRuntime(_, epoch):
             return ports.runtime.create(config, epoch, again=order.again)
         case e.StartRuntime(_, epoch):

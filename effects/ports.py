@@ -7,7 +7,7 @@ behind. No method takes the container's lock, and none may be called without it,
 marked *lock free*.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -113,21 +113,28 @@ Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 class Image(Struct, frozen=True, kw_only=True):
     """A root file system and how it wants to be run.
 
-    `id` is the SHA-256 of everything but `name`, `size` and `created_at`: equal ids make equal
-    containers. It is empty for an image whose record cannot be read. `layers` are the SHA-256 of
-    their listings, lowest first; `size` is bytes of file content in all layers; `created_at`
-    nanoseconds since the epoch. An image that lost its name to a newer one is named by its id.
+    `id` is the SHA-256 of the layers and the wishes: equal ids make equal containers. It is empty
+    for an image whose record cannot be read. `layers` are the SHA-256 of their listings, lowest
+    first, `sizes` the bytes of file content in each, `size` in all; `diff_ids` the digests of the
+    archives they came as, without compression, where they came as such. `volumes` are directories
+    for which the image asks a volume; `created_at` nanoseconds since the epoch. An image that
+    lost its name to a newer one is named by its id.
     """
 
     name: str
     id: str = ""
     layers: tuple[Digest, ...] = ()
+    entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     workdir: str = "/"
     user: str = ""
     stop_signal: int = 15
+    labels: tuple[tuple[str, str], ...] = ()
+    volumes: tuple[str, ...] = ()
     size: int = 0
+    sizes: tuple[int, ...] = ()
+    diff_ids: tuple[str, ...] = ()
     created_at: int = 0
 
 
@@ -143,15 +150,32 @@ class Images(Protocol):
         env: Sequence[str] | None = None,
         workdir: str | None = None,
         user: str | None = None,
+        reference: str = "",
+        platform: str = "",
     ) -> Image:
-        """From a tar archive or a directory; hostile content is refused and leaves nothing."""
+        """From an OCI image layout (directory or archive), a docker archive, a tar archive of a
+        root file system, or a directory: told by what is in it. What is `None` is as the source
+        wishes. `reference` and `platform` choose among the images of a layout or docker archive.
+
+        All or nothing; hostile content is refused and leaves nothing.
+        """
         ...
 
     def lookup(self, name: str) -> Image:
-        """Raises `PortError("missing")` that names the images there are."""
+        """By name or id. Raises `PortError("missing")` that names the images there are."""
         ...
 
     def list(self) -> tuple[Image, ...]: ...
+
+    def remove(self, name: str, used_by: Callable[[Image], Collection[str]]) -> None:
+        """Forget the image of this name or id, and the layers nobody else has.
+
+        `used_by` tells the containers made from it: any, and it is refused, unless the image has
+        another name still. It is asked when no container can be given its layers any more: who is
+        not told by then, is told that the image is missing. Removing what is not there raises
+        `PortError("missing")`, as looking it up does.
+        """
+        ...
 
 
 class Network(Protocol):
@@ -162,7 +186,8 @@ class Network(Protocol):
 
         Claims come before anything is made (P19): a port that is taken raises
         `PortError("refused")`, clean, and says by whom. Joining again finds what stands, and makes
-        anew what does not.
+        anew what does not. Who shares another container's namespace is told of that one's, or
+        `PortError("missing")`, clean, where it has none now.
         """
         ...
 
@@ -226,10 +251,78 @@ class Accounts(Struct, frozen=True):
     group: bytes = b""
 
 
+class Node(Struct, frozen=True):
+    """What a device file stands for, as stat(2) tells. `kind`: c or b; `mode`: permission bits."""
+
+    path: str
+    kind: str
+    major: int
+    minor: int
+    mode: int
+    uid: int
+    gid: int
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What a spec follows from besides the config: looked up for one run, judged by nobody yet.
+
+    `bundle` is the container's directory, for the sources of its files. `targets` are tmpfs
+    destinations with what they mean once links inside the root filesystem are followed.
+    `capabilities` and `rlimits` are the most this engine can give; -1 for no limit.
+    `resolv_conf` and `hosts` are the host's files, and `seccomp` the profile to be used.
+    """
+
+    bundle: str
+    accounts: Accounts = Accounts()
+    targets: tuple[tuple[str, str], ...] = ()
+    nodes: tuple[tuple[str, Node], ...] = ()  # by `Device.source`
+    host_nodes: tuple[Node, ...] = ()  # every device there is; looked up for the privileged only
+    capabilities: tuple[str, ...] = ()
+    rlimits: tuple[tuple[str, int], ...] = ()
+    machine: str = ""  # as uname(2) calls it
+    hostname: str = ""
+    resolv_conf: bytes = b""
+    hosts: bytes = b""
+    seccomp: bytes = b""
+
+
+class Surroundings(Protocol):
+    """Where the facts come from."""
+
+    def facts(self, config: Config, rootfs: str) -> Facts:
+        """All that `Facts` holds, `rootfs` mounted. A device, secret or profile that is not there
+        raises `PortError("missing", dirty=False)`."""
+        ...
+
+
+class File(Struct, frozen=True):
+    """A file of a run, `name` below the bundle's `files`; `mode` is permission bits."""
+
+    name: str
+    content: bytes
+    mode: int = 0o644
+
+
+class Specified(Struct, frozen=True):
+    """What the runtime is given: config.json, and the files its mounts name."""
+
+    spec: bytes
+    files: tuple[File, ...] = ()
+
+
 class Filesystem(Protocol):
     """Files of the bundle, and careful looks into a root filesystem somebody else controls."""
 
     def accounts(self, rootfs: str) -> Accounts: ...
+
+    def keep_secrets(self, config: Config) -> None:
+        """Copy what `config.secrets` names into the bundle, where they are not yet. A source that
+        is not there raises `PortError("missing")`."""
+        ...
+
+    def write_files(self, config: Config, files: Sequence[File]) -> None:
+        """Files of the run, each atomically; nothing in the root filesystem is touched."""
+        ...
 
     def write_spec(self, config: Config, spec: bytes) -> str:
         """config.json, atomically (temporary file, fsync, rename); returns its SHA-256 in hex."""
@@ -271,8 +364,8 @@ class Clock(Protocol):
         ...
 
 
-Specify = Callable[[Config, WriteSpec, Accounts], bytes]
-"""A pure function lent by the front door: how an OCI spec follows from a config."""
+Specify = Callable[[Config, WriteSpec, Facts], Specified]
+"""A pure function lent by the front door: how an OCI spec follows from a config and the facts."""
 
 
 class Ports(Struct, frozen=True):
@@ -283,6 +376,7 @@ class Ports(Struct, frozen=True):
     storage: Storage
     network: Network
     filesystem: Filesystem
+    surroundings: Surroundings
     clock: Clock
     specify: Specify
 

@@ -9,6 +9,10 @@ from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Presence, Status
 
 
+def _write_spec(r: Record) -> e.WriteSpec:
+    return e.WriteSpec(r.config.id, r.epoch, r.mountpoint, r.netns, r.links, r.dns)
+
+
 def _create_runtime(r: Record) -> e.CreateRuntime:
     return e.CreateRuntime(r.config.id, r.epoch)
 
@@ -61,7 +65,7 @@ FILLED: Mapping[type[e.AnyEffect], Callable[[Record], e.AnyEffect]] = MappingPro
         e.Unmount: lambda r: e.Unmount(r.config.id),
         e.JoinNetwork: lambda r: e.JoinNetwork(r.config.id, r.epoch),
         e.LeaveNetwork: lambda r: e.LeaveNetwork(r.config.id, r.epoch),
-        e.WriteSpec: lambda r: e.WriteSpec(r.config.id, r.epoch, r.mountpoint, r.netns),
+        e.WriteSpec: _write_spec,
         e.CreateRuntime: _create_runtime,
         e.DeleteRuntime: _delete_runtime,
         e.StartRuntime: lambda r: e.StartRuntime(r.config.id, r.epoch),

@@ -93,8 +93,9 @@ def _asked(record: Record, command: Command) -> Answer:
         return Step(changed, (order,))
     if not plan.stages:
         return Step(replace(record, stopped_by_user=by_user))
-    learn = MINDFUL.get(verb)
-    hastened = _hastened(record, command)
+    if (learn := MINDFUL.get(verb)) and (changes := learn(record, command)):
+        record = replace(record, **changes)
+    hastened = _hastened(record, command) if record.todo else None
     accepted = replace(
         record,
         stopped_by_user=by_user,
@@ -104,7 +105,6 @@ def _asked(record: Record, command: Command) -> Answer:
         tripped=False,
         unwinding=plan.unwinds,
         faults=(),
-        **(learn(record, command) if learn else {}),
     )
     return _proceed(accepted, ())
 
@@ -128,8 +128,8 @@ def _owed(record: Record, command: Command) -> bool:
 MINDFUL: Mapping[Verb, Callable[[Record, Any], dict[str, Any]]] = MappingProxyType(
     {
         Verb.CREATE: lambda _, asked: {"config": asked.config, "boot": asked.boot},
-        Verb.START: lambda *_: {"restarts": 0},
-        Verb.RESTART: lambda *_: {"restarts": 0},
+        Verb.START: lambda record, _: {"restarts": 0} if record.restarts else {},
+        Verb.RESTART: lambda record, _: {"restarts": 0} if record.restarts else {},
         Verb.REVIVE: lambda record, _: {"restarts": record.restarts + 1},
     }
 )

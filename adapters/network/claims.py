@@ -4,21 +4,19 @@ A claim is a file whose name says it all: port, protocol, address, container; it
 container's name, for messages. Two rules: claims are compared and made under one lock; and a port
 nobody of ours has must also be free to bind, or another program's traffic would be carried off.
 
-What the kernel cannot be told is that the port stays ours: nobody lives as long as the run who could
-keep a socket. A program that binds it later gets nothing from outside, since the rules come first.
+While the run lives its monitor keeps the ports bound (MAP L-32); before and after, the claim alone
+keeps others of ours from them.
 """
 
-import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from ipaddress import ip_address
 from pathlib import Path
 
 from msgspec import Struct
 
 from lockgate.adapters.filesystem import ensure_directory
-from lockgate.effects.config import Config, PortMapping, Transport
-from lockgate.effects.outcome import PortError
+from lockgate.adapters.sockets import bound, taken
+from lockgate.effects.config import Config
 from lockgate.effects.ports import Locks
 
 SCOPE = "ports"
@@ -50,17 +48,6 @@ def claims(config: Config) -> tuple[Claim, ...]:
     )
 
 
-def described(claim: Claim) -> str:
-    """`8080/tcp`, `127.0.0.1:8080/tcp`."""
-    return f"{claim.address and claim.address + ':'}{claim.port}/{claim.protocol}"
-
-
-def taken(claim: Claim, holder: str) -> PortError:
-    """The refusal that names who holds it."""
-    reason = f"the port {described(claim)} of the host is in use by {holder}"
-    return PortError("refused", reason, dirty=False)
-
-
 class Claims:
     """Files in `directory`, under a lock that all engines of this folder share."""
 
@@ -82,9 +69,9 @@ class Claims:
             for wish, port in zip(wishes, config.ports):
                 for other in held:
                     if other.container != config.id and wish.meets(other):
-                        raise taken(wish, self._who(other))
+                        raise taken(port, self._who(other))
                 if wish in new:
-                    _probe(port, wish)
+                    bound(port).close()
             for wish in new:
                 (self._directory / wish.file).write_text(config.name)
 
@@ -107,34 +94,3 @@ class Claims:
             if name := (self._directory / claim.file).read_text():
                 return f"container {name} ({claim.container[:12]})"
         return f"container {claim.container[:12]}"
-
-
-_KINDS: dict[Transport, tuple[socket.SocketKind, int]] = {
-    "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
-    "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
-    "sctp": (socket.SOCK_STREAM, socket.IPPROTO_SCTP),
-}
-
-
-def _probe(port: PortMapping, claim: Claim) -> None:
-    """Could it be bound now? Connections that linger (TIME_WAIT) do not count."""
-    family = socket.AF_INET
-    if port.host_ip and ip_address(port.host_ip).version == 6:
-        family = socket.AF_INET6
-    kind, number = _KINDS[port.protocol]
-    try:
-        probe = socket.socket(family, kind, number)
-    except OSError:
-        return  # this host does not speak that protocol: the plugin will say so
-    with probe:
-        try:
-            if kind is socket.SOCK_STREAM:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((port.host_ip, port.host_port))
-            if kind is socket.SOCK_STREAM:
-                probe.listen(1)
-        except PermissionError as problem:
-            reason = f"may not use the port {described(claim)}: {problem.strerror}"
-            raise PortError("denied", reason, dirty=False) from None
-        except OSError as problem:
-            raise taken(claim, f"another program ({problem.strerror})") from None

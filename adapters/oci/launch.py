@@ -17,6 +17,7 @@ from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.command import RuntimeCommand, complaint, printable
 from lockgate.adapters.oci.process import held
 from lockgate.adapters.oci.run import RESERVED, Answer, Run
+from lockgate.adapters.sockets import bound
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
 
@@ -38,16 +39,19 @@ def launch(
     The answer is what it complained of, empty if nothing: it has then left its pid in the run
     directory. The first of its processes is moved to the monitors' cgroup before it begins, so that
     neither the caller's limits nor the container's are the monitor's. Raises `PortError("missing")`
-    without conmon, `TimeoutError`, `OSError`.
+    without conmon, "refused" for a port of the host that another program has bound, `TimeoutError`,
+    `OSError`.
     """
     with ExitStack() as stack:
         stderr = _kept(stack, os.memfd_create("conmon", os.MFD_CLOEXEC))
         sync = _kept(stack, os.open(run.sync, _SYNC_FLAGS, 0o600))
         begin, say = (_kept(stack, end) for end in os.pipe())
+        # kept open by the monitor until it ends (MAP L-32); ours are closed, whatever happens
+        ports = [stack.enter_context(bound(port)).fileno() for port in config.ports]
         try:
             child = subprocess.Popen(
                 line,
-                pass_fds=(sync, begin),
+                pass_fds=(sync, begin, *ports),
                 start_new_session=True,
                 cwd=run.directory,  # where it leaves a second mark of an OOM kill
                 stdin=subprocess.DEVNULL,

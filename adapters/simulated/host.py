@@ -9,17 +9,19 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Condition, RLock
 from typing import assert_never
 
+from lockgate.adapters.network.plugged import unshared
 from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
+from lockgate.adapters.simulated.images import SimulatedImages
 from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
 from lockgate.effects import model as e
-from lockgate.effects.config import Config
+from lockgate.effects.capabilities import CAPABILITIES
+from lockgate.effects.config import Config, shares
 from lockgate.effects.outcome import Created, Exited, Fact, Joined, Mounted, PortError
-from lockgate.effects.ports import Accounts, Image, LogLine
+from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Node
 
 SIGKILL = 9
 LETHAL = frozenset({1, 2, 3, 6, 9, 14, 15})
@@ -33,7 +35,7 @@ EPOCH_BEGIN = 1_700_000_000_000_000_000
 
 
 class SimulatedHost:
-    """Implements `Storage`, `Network`, `Filesystem`, `Images`, `Logs` and `Clock`; its `runtime`
+    """Implements `Storage`, `Network`, `Filesystem`, `Surroundings`, `Logs` and `Clock`; its `runtime`
     implements `Runtime` and `Monitor`.
 
     `before` is called with each effect before it happens and may raise `PortError`; `plan` says how
@@ -46,7 +48,6 @@ class SimulatedHost:
         plan: FaultPlan | None = None,
     ) -> None:
         self._worlds: dict[str, World] = {}
-        self._images: dict[str, Image] = {}
         self.networks = SimulatedNetworks()
         self._time = EPOCH_BEGIN
         self._boots = 1
@@ -56,6 +57,7 @@ class SimulatedHost:
         self.deaf = False
         self._late: dict[str, list[e.AnyEffect]] = {}
         self.runtime = SimulatedRuntime(self)
+        self.images = SimulatedImages(self.now)
 
     # ---- for tests and demonstrations ----------------------------------------------------
 
@@ -75,11 +77,12 @@ class SimulatedHost:
     def snapshot(self) -> "Snapshot":
         """Everything there is, to come back to."""
         with self._changed:
-            return Snapshot(dict(self._worlds), dict(self._images), self._time)
+            return Snapshot(dict(self._worlds), self.images.list(), self._time)
 
     def restore(self, snapshot: "Snapshot") -> None:
         with self._changed:
-            self._worlds, self._images = dict(snapshot.worlds), dict(snapshot.images)
+            self._worlds = dict(snapshot.worlds)
+            self.images.restore(snapshot.images)
             self._time, self._late = snapshot.time, {}
             self._changed.notify_all()
 
@@ -124,8 +127,8 @@ class SimulatedHost:
     # ---- Storage -------------------------------------------------------------------------
 
     def create(self, config: Config) -> None:
-        if config.image and config.image not in self._images:
-            raise PortError("missing", f"there is no image {config.image!r}", dirty=False)
+        if config.image:
+            self.images.lookup(config.image)
         self.do(e.CreateLayer(config.id))
 
     def mount(self, config: Config) -> Mounted:
@@ -142,7 +145,10 @@ class SimulatedHost:
     # ---- Network -------------------------------------------------------------------------
 
     def join(self, config: Config, epoch: int) -> Joined:
+        owner = shares(config)
         with self._changed:
+            if owner and not self.world(owner).network:
+                raise unshared(owner)
             self.networks.claim(config)
         try:
             fact = self.do(e.JoinNetwork(config.id, epoch))
@@ -151,6 +157,8 @@ class SimulatedHost:
             raise
         assert isinstance(fact, Joined)
         with self._changed:
+            if owner:
+                return self.networks.shared(owner, Joined(f"/simulated/netns/{owner}"))
             return self.networks.plug(config, fact)
 
     def leave(self, config: Config, epoch: int) -> None:
@@ -163,42 +171,32 @@ class SimulatedHost:
     def accounts(self, rootfs: str) -> Accounts:
         return Accounts(passwd=b"root:x:0:0::/:/bin/sh\n", group=b"root:x:0:\n")
 
+    def keep_secrets(self, config: Config) -> None:
+        """Nothing runs here, so nobody could read them."""
+
+    def write_files(self, config: Config, files: Sequence[File]) -> None:
+        """Nor these."""
+
     def write_spec(self, config: Config, spec: bytes) -> str:
         self.do(e.WriteSpec(config.id, 0, "", ""))
         return hashlib.sha256(spec).hexdigest()
 
-    # ---- Images --------------------------------------------------------------------------
+    # ---- Surroundings --------------------------------------------------------------------
 
-    def import_image(
-        self,
-        name: str,
-        source: Path,
-        *,
-        command: Sequence[str] | None = None,
-        env: Sequence[str] | None = None,
-        workdir: str | None = None,
-        user: str | None = None,
-    ) -> Image:
-        image = Image(
-            name=name,
-            id=hashlib.sha256(name.encode()).hexdigest(),
-            command=tuple(command or ()),
-            env=tuple(env or ()),
-            workdir=workdir or "/",
-            user=user or "",
-            created_at=self.now(),
+    def facts(self, config: Config, rootfs: str) -> Facts:
+        """Of a host that has whatever is asked for."""
+        return Facts(
+            bundle=f"/bundles/{config.id}",
+            accounts=self.accounts(rootfs),
+            nodes=tuple(
+                (one.source, Node(one.source, "c", 1, number, 0o600, 0, 0))
+                for number, one in enumerate(config.devices)
+            ),
+            capabilities=CAPABILITIES,
+            machine="x86_64",
+            hostname="simulated",
+            seccomp=b'{"defaultAction": "SCMP_ACT_ALLOW"}',
         )
-        self._images[name] = image
-        return image
-
-    def lookup(self, name: str) -> Image:
-        if name not in self._images:
-            known = ", ".join(sorted(self._images)) or "none"
-            raise PortError("missing", f"no image {name!r}; there are: {known}", dirty=False)
-        return self._images[name]
-
-    def list(self) -> tuple[Image, ...]:
-        return tuple(self._images[name] for name in sorted(self._images))
 
     # ---- Logs ----------------------------------------------------------------------------
 
@@ -282,7 +280,7 @@ class Snapshot:
     """A simulated host at one moment."""
 
     worlds: dict[str, World]
-    images: dict[str, Image]
+    images: tuple[Image, ...]
     time: int
 
 

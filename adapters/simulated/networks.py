@@ -5,7 +5,8 @@ from ipaddress import ip_network
 from msgspec.structs import replace
 
 from lockgate.adapters.network import bridges
-from lockgate.adapters.network.claims import Claim, claims, taken
+from lockgate.adapters.network.claims import Claim, claims
+from lockgate.adapters.sockets import taken
 from lockgate.effects.config import NETWORK_MODES, Attachment, Config
 from lockgate.effects.outcome import Dns, Joined, Link, PortError
 from lockgate.effects.ports import NetworkInfo
@@ -65,10 +66,10 @@ class SimulatedNetworks:
 
     def claim(self, config: Config) -> None:
         """As `Claims.take`, of a host on which nobody else binds anything."""
-        for wish in claims(config):
+        for wish, port in zip(claims(config), config.ports):
             for other, name in self._claims.items():
                 if other.container != config.id and wish.meets(other):
-                    raise taken(wish, f"container {name} ({other.container[:12]})")
+                    raise taken(port, f"container {name} ({other.container[:12]})")
         self._claims |= dict.fromkeys(claims(config), config.name)
 
     def plug(self, config: Config, joined: Joined) -> Joined:
@@ -77,9 +78,14 @@ class SimulatedNetworks:
             self._plugged[config.id] = tuple(
                 self._link(number, one) for number, one in enumerate(config.networks)
             )
-        servers = [server for one in config.networks for server in self.lookup(one.network).dns]
+        return self.shared(config.id, joined)
+
+    def shared(self, owner: str, joined: Joined) -> Joined:
+        """With what the owner of the namespace is plugged into."""
+        links = self._plugged.get(owner, ())
+        servers = [server for link in links for server in self.lookup(link.network).dns]
         dns = Dns(tuple(dict.fromkeys(servers))) if servers else None
-        return replace(joined, links=self._plugged[config.id], dns=dns)
+        return replace(joined, links=links, dns=dns)
 
     def unplug(self, container: str) -> None:
         self._plugged.pop(container, None)

@@ -1,24 +1,21 @@
-"""Tar archives, read as entries; compressed with gzip, bzip2, xz or zstd, or not at all.
+"""Tar archives, read as entries, however compressed.
 
 `tarfile` parses, but it trusts: it reads headers of any size into memory, and takes a damaged
 header for the end. So it reads through a stream that only goes forward, grants a bounded number
 of bytes for each header, and knows whether the end mark was there.
 """
 
-import bz2
-import gzip
-import lzma
 import re
 import stat
-import subprocess
 import tarfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from io import FileIO
-from shutil import which
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, cast
 
+from msgspec import Struct
+
+from lockgate.adapters.storage.compression import Readable, Rewindable, Sum, inflated
 from lockgate.adapters.storage.entries import (
     AnyEntry,
     Directory,
@@ -42,7 +39,6 @@ _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 1 << 20
 _HEADERS = 1 << 20  # bytes one entry's headers may take: attributes are at most 64 KiB each
 _TRAILER = 1 << 20  # bytes of padding after the end mark
-_XZ_MEMORY = 256 << 20  # `xz -9` asks for 65 MiB
 _IDS = range((1 << 32) - 1)  # the last one means "leave as it is" to chown
 _PAST, _FUTURE = -(1 << 33), 1 << 34  # seconds; beyond, file systems disagree
 
@@ -53,22 +49,59 @@ _PREFIX, _OPAQUE = b".wh.", b".wh..wh..opq"
 _ATTRIBUTE = "SCHILY.xattr."
 
 
-def read_archive(file: FileIO) -> Iterator[AnyEntry]:
-    """The entries of the archive in `file`, a regular file opened for reading, from its start.
+class Indexed(Struct, frozen=True):
+    """A member of an archive and where its content lies, in bytes from the start."""
 
-    AUFS-style whiteouts come out as `Whiteout` and `Opaque`. Raises `PortError`: "damaged" for
-    what is no archive or only part of one, "refused" for entries we do not take.
+    name: str
+    type: bytes  # as tarfile has them
+    offset: int
+    size: int
+    target: str
+
+
+def read_archive(
+    file: Rewindable, *, packed: Sum | None = None, plain: Sum | None = None
+) -> Iterator[AnyEntry]:
+    """The entries of the archive in `file`, from its start.
+
+    AUFS-style whiteouts come out as `Whiteout` and `Opaque`. When there are no more entries, all
+    of `file` has been read, and every byte told to `packed` as it is and to `plain` without its
+    compression. Raises `PortError`: "damaged" for what is no archive or only part of one,
+    "refused" for entries we do not take.
     """
-    file.seek(0)
-    with _inflated(file) as raw:
-        stream = _Stream(raw)
+    stream = _Stream(inflated(file, packed=packed, plain=plain))
+    for member in _members(stream):
+        yield _entry(member, stream)
+    stream.finish()
+
+
+def index_archive(file: Rewindable, most: int) -> Iterator[Indexed]:
+    """What lies where in an archive: contents are passed over, of at most `most` bytes in all.
+
+    Raises as `read_archive` does; positions count plain bytes.
+    """
+    raw = inflated(file)
+    stream = _Stream(raw, file.seek if raw is file else None)
+    for member in _members(stream):
+        if member.issparse() or member.size < 0:
+            raise refused(f"{member.name!r} is stored in a way in which no blob is")
+        size = member.size if member.isreg() else 0
+        yield Indexed(member.name, member.type, stream.tell(), size, member.linkname)
+        most -= size
+        if most < 0:
+            raise refused(f"with {member.name!r} the archive exceeds the limit on the size")
         with _distrust(stream):
-            tar = tarfile.TarFile(
-                fileobj=cast(IO[bytes], stream), encoding="utf-8", errors="surrogateescape"
-            )
-        while (member := _next(tar, stream)) is not None:
-            yield _entry(member, stream)
-        stream.finish()
+            stream.skip(size)
+    stream.finish()
+
+
+def _members(stream: "_Stream") -> Iterator[tarfile.TarInfo]:
+    with _distrust(stream):
+        tar = tarfile.TarFile(
+            fileobj=cast(IO[bytes], stream), encoding="utf-8", errors="surrogateescape"
+        )
+    while (member := _next(tar, stream)) is not None:
+        yield member
 
 
 def _next(tar: tarfile.TarFile, stream: "_Stream") -> tarfile.TarInfo | None:
@@ -172,15 +205,11 @@ def _raw(text: str) -> bytes:
 # ---- the stream -------------------------------------------------------------------
 
 
-class _Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
 class _Stream:
     """What tarfile sees of a file: bytes in order, and only as many as were granted."""
 
-    def __init__(self, raw: _Readable) -> None:
-        self._raw = raw
+    def __init__(self, raw: Readable, jump: Callable[[int], object] | None = None) -> None:
+        self._raw, self._jump = raw, jump
         self._position = 0
         self._last = b""
         self.granted = _HEADERS
@@ -215,6 +244,15 @@ class _Stream:
             size -= len(chunk)
             yield chunk
 
+    def skip(self, size: int) -> None:
+        """Pass over the content of the entry just read; an end that comes too soon is met next."""
+        if self._jump is not None:
+            self._position += size
+            self._jump(self._position)
+            return
+        while size and (chunk := self._fill(min(size, _CHUNK))):
+            size -= len(chunk)
+
     def finish(self) -> None:
         """Check that this is the end of the archive, and not only of what is left of it."""
         if self._last != bytes(_BLOCK):
@@ -233,83 +271,3 @@ class _Stream:
             size -= len(part)
             self._position += len(part)
         return b"".join(parts)
-
-
-# ---- compression ------------------------------------------------------------------
-
-
-@contextmanager
-def _inflated(file: FileIO) -> Generator[_Readable]:
-    magic = file.read(6)
-    file.seek(0)
-    if magic.startswith(b"\x1f\x8b"):
-        with gzip.GzipFile(fileobj=file, mode="rb") as plain:
-            yield plain
-    elif magic.startswith(b"BZh"):
-        yield _Inflated(file, bz2.BZ2Decompressor)
-    elif magic == b"\xfd7zXZ\0":
-        yield _Inflated(file, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY))
-    elif magic.startswith(b"\x28\xb5\x2f\xfd"):
-        with _zstd(file) as plain:
-            yield plain
-    else:
-        yield file
-
-
-class _Inflated:
-    """Any number of compressed streams, one after another, in bounded memory."""
-
-    def __init__(
-        self,
-        file: FileIO,
-        start: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor],
-    ) -> None:
-        self._file, self._start = file, start
-        self._current = start()
-
-    def read(self, size: int, /) -> bytes:
-        while True:
-            ahead = b""
-            if self._current.eof:
-                ahead = self._next_stream()
-                if not ahead:
-                    return b""
-            elif self._current.needs_input:
-                ahead = self._file.read(_CHUNK)
-                if not ahead:
-                    raise EOFError("the compressed data are cut off")
-            if plain := self._current.decompress(ahead, size):
-                return plain
-
-    def _next_stream(self) -> bytes:
-        """Begin the next one with its first bytes, beyond the padding; empty: there is none."""
-        ahead = self._current.unused_data.lstrip(b"\0")
-        while not ahead:
-            chunk = self._file.read(_CHUNK)
-            if not chunk:
-                return b""
-            ahead = chunk.lstrip(b"\0")
-        self._current = self._start()
-        return ahead
-
-
-@contextmanager
-def _zstd(file: FileIO) -> Generator[_Readable]:
-    """By the zstd command, which bounds its own memory (128 MiB of window)."""
-    command = which("zstd")
-    if command is None:
-        raise PortError(
-            "missing",
-            "the archive is compressed with zstd: install zstd, or unpack it",
-            dirty=False,
-        )
-    with subprocess.Popen(
-        [command, "-dcq"], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as child:
-        assert child.stdout is not None
-        try:
-            yield child.stdout
-            if child.wait() != 0:
-                raise damaged("the compressed data are cut off or damaged")
-        finally:
-            child.kill()

@@ -41,7 +41,7 @@ def read_directory(top: int) -> Iterator[AnyEntry]:
     device = os.fstat(top).st_dev
     seen: dict[tuple[int, int], Parts] = {}
     with closing(_Place(top)) as place:
-        yield Directory((), _meta(os.fstat(top), top))
+        yield Directory((), meta_of(os.fstat(top), top))
         pending = _below(top, ())
         while pending:
             path = pending.pop()
@@ -49,7 +49,7 @@ def read_directory(top: int) -> Iterator[AnyEntry]:
             found = os.lstat(path[-1], dir_fd=here)
             if stat.S_ISDIR(found.st_mode):
                 inside = place.at(path)
-                yield Directory(path, _meta(found, inside))
+                yield Directory(path, meta_of(found, inside))
                 if found.st_dev == device:
                     pending += _below(inside, path)
             elif stat.S_ISCHR(found.st_mode) and found.st_rdev == 0:
@@ -58,7 +58,7 @@ def read_directory(top: int) -> Iterator[AnyEntry]:
                 yield HardLink(path, earlier)
             elif stat.S_ISREG(found.st_mode):
                 with _opened(here, path, found) as fd:
-                    meta, size = _meta(found, fd), found.st_size
+                    meta, size = meta_of(found, fd), found.st_size
                     yield File(path, meta, size, _content(fd, size))
             else:
                 yield _irregular(here, path, found)
@@ -111,7 +111,7 @@ def _earlier(found: os.stat_result, path: Parts, seen: dict[tuple[int, int], Par
 
 
 def _irregular(here: int, path: Parts, found: os.stat_result) -> Symlink | Node:
-    meta = _meta(found)
+    meta = meta_of(found)
     device = os.major(found.st_rdev), os.minor(found.st_rdev)
     match stat.S_IFMT(found.st_mode):
         case stat.S_IFLNK:
@@ -144,7 +144,8 @@ def _content(fd: int, size: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _meta(found: os.stat_result, fd: int | None = None) -> Meta:
+def meta_of(found: os.stat_result, fd: int | None = None) -> Meta:
+    """The looks of a file; its attributes only where it is open."""
     xattrs = () if fd is None else tuple(_xattrs(fd))
     mode = stat.S_IMODE(found.st_mode)
     return Meta(mode, found.st_uid, found.st_gid, found.st_mtime_ns, xattrs)

@@ -8,7 +8,8 @@ from: the SHA-256 of the listing names a layer.
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from typing import Literal, TypeAlias, assert_never
+from threading import Lock
+from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -86,6 +87,43 @@ class Limits(Struct, frozen=True):
     entries: int = 1_000_000
 
 
+class Allowance:
+    """What is left of the limits of one import; any number of threads may take from it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._size, self._entries, self._names = limits.size, limits.entries, limits.entries
+        self._lock = Lock()
+
+    def entry(self, entry: AnyEntry) -> None:
+        """Raises `PortError("refused")` when this entry is one too many, or too much."""
+        with self._lock:
+            self._entries -= 1
+            self._size -= entry.size if isinstance(entry, File) else 0
+        if self._entries < 0:
+            most = self._limits.entries
+            raise refused(f"there are more than {most} entries; raise the limit on them")
+        if self._size < 0:
+            raise refused(
+                f"with {shown(entry.path)} the content exceeds {self._limits.size} bytes; "
+                "raise the limit on the size"
+            )
+
+    def name(self, path: Parts) -> None:
+        """For each name that is made, also those no entry speaks of."""
+        with self._lock:
+            self._names -= 1
+        if self._names < 0:
+            raise refused(
+                f"with {shown(path)} there are too many names; raise the limit on entries"
+            )
+
+    def revoke(self) -> None:
+        """Nothing is left: whoever still takes from it is to stop."""
+        with self._lock:
+            self._entries = self._names = 0
+
+
 class Listing:
     """The digest and the size of all entries that were passed through `over`."""
 
@@ -97,6 +135,10 @@ class Listing:
     def digest(self) -> str:
         """64 hex digits. Every entry is self-delimiting, so no two trees share a listing."""
         return self._hash.hexdigest()
+
+    def add(self, entry: Directory) -> None:
+        """One more, after all that came before."""
+        self._hash.update(msgspec.msgpack.encode(entry))
 
     def over(self, entries: Iterable[AnyEntry]) -> Iterator[AnyEntry]:
         """The same entries; the contents of files are counted as they are consumed."""
@@ -129,30 +171,16 @@ def survey(entries: Iterable[AnyEntry]) -> Listing:
     return listing
 
 
-def accepted(entries: Iterable[AnyEntry], limits: Limits) -> Iterator[AnyEntry]:
+def accepted(entries: Iterable[AnyEntry], allowance: Allowance) -> Iterator[AnyEntry]:
     """The entries, as long as they are what an image may contain.
 
     Raises `PortError("refused")` for devices that are not harmless or that only root may make,
-    and for more content or names than `limits` allow: before a byte of the excess is read.
+    and for more content or names than `allowance` has: before a byte of the excess is read.
     """
-    size = 0
-    for number, entry in enumerate(entries, 1):
-        if number > limits.entries:
-            raise refused(f"there are more than {limits.entries} entries; raise the limit on them")
-        match entry:
-            case File():
-                size += entry.size
-                if size > limits.size:
-                    raise refused(
-                        f"with {shown(entry.path)} the content exceeds {limits.size} bytes; "
-                        "raise the limit on the size"
-                    )
-            case Node(kind="char" | "block"):
-                _check_device(entry)
-            case Directory() | Symlink() | HardLink() | Node() | Whiteout() | Opaque():
-                pass
-            case _:
-                assert_never(entry)
+    for entry in entries:
+        allowance.entry(entry)
+        if isinstance(entry, Node) and entry.kind != "fifo":
+            _check_device(entry)
         yield entry
 
 

@@ -1,85 +1,66 @@
 """Images: names for stacks of layers, and how they want to be run.
 
-`<root>/images/<name>.json` is all there is to an image; the record is written after its layers
-are in place, and a layer no record names is garbage, removed by the next import or removal.
-Reading takes no lock and trusts no file: one damaged record hides no other image (P11).
+A record (`records`) is all there is to an image; it is written after its layers are in place, and
+a layer no record names is garbage, removed by the next import or removal.
 """
 
-import hashlib
 import os
-import re
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote, unquote
+from typing import TypeAlias
 
-import msgspec
 from msgspec.structs import replace
 
-from lockgate.adapters.filesystem import ensure_directory, read_bounded, write_atomic
+from lockgate.adapters.filesystem import ensure_directory
 from lockgate.adapters.storage.archive import read_archive
+from lockgate.adapters.storage.blobs import Blobs, blobs_of_archive, blobs_of_directory
+from lockgate.adapters.storage.bringing import Brought, bring
 from lockgate.adapters.storage.directory import read_directory
 from lockgate.adapters.storage.entries import (
+    Allowance,
     AnyEntry,
     Limits,
     accepted,
-    damaged,
     refused,
     survey,
 )
 from lockgate.adapters.storage.layers import Layers, LockedLayers
+from lockgate.adapters.storage.layouts import find_image
+from lockgate.adapters.storage.records import Records, check_new, identified
+from lockgate.adapters.storage.wishes import wished
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Image
 
 DEEPEST = 500
 """Layers overlayfs stacks (OVL_MAX_STACK)."""
 
-_NAME = re.compile(
-    r"[a-zA-Z0-9][a-zA-Z0-9_.-]*(/[a-zA-Z0-9][a-zA-Z0-9_.-]*)*(:[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127})?"
-)
-_FILE_MAX = 255  # bytes
-_ID = re.compile(r"[0-9a-f]{64}")
-_RECORD_LIMIT = 1 << 20  # bytes
+Tree: TypeAlias = Callable[[], Iterator[AnyEntry]]
+"""A root file system to be read from its start, as often as need be."""
 
 
 class Images:
-    """The images below `root`, for any number of threads and processes.
+    """Port `Images`, below `root`, for any number of threads and processes.
 
     Raises `PortError` ("missing", "refused", "damaged"; never dirty) and `OSError`.
     """
 
     def __init__(self, root: Path, *, now: Callable[[], int] = time.time_ns) -> None:
         self.layers = Layers(root)
-        self._root, self._records, self._now = root, root / "images", now
+        self._root, self._records, self._now = root, Records(root), now
 
     def lookup(self, name: str) -> Image:
         """The image of this name, or else of this id (64 hex digits)."""
-        with suppress(FileNotFoundError):
-            return self._read(_file_of(name))
-        images = self.list()
-        for image in images:
-            if image.id == name:
-                return image
-        there = ", ".join(image.name for image in images) or "none"
-        raise PortError("missing", f"there is no image {name!r}; there are: {there}", dirty=False)
+        return self._records.lookup(name)
 
     def pinned(self, name: str, image_id: str) -> Image:
         """The image that `name` meant when its id was `image_id` (empty: what it means now)."""
-        if not image_id:
-            return self.lookup(name)
-        with suppress(FileNotFoundError, PortError):
-            if (image := self._read(_file_of(name))).id == image_id:
-                return image
-        for image in self.list():
-            if image.id == image_id:
-                return image
-        reason = f"the image {name!r} of id {image_id[:12]} is not here (any more): import it again"
-        raise PortError("missing", reason, dirty=False)
+        return self._records.pinned(name, image_id)
 
     def list(self) -> tuple[Image, ...]:
         """All images by name; one whose record is damaged has a name and nothing else (P11)."""
-        return tuple(self._all())
+        return self._records.list()
 
     def import_image(
         self,
@@ -92,131 +73,137 @@ class Images:
         workdir: str | None = None,
         user: str | None = None,
         stop_signal: int | None = None,
+        reference: str = "",
+        platform: str = "",
         limits: Limits | None = None,
     ) -> Image:
-        """Make an image of a directory or a tar archive (plain, gzip, bzip2, xz, zstd).
+        """Make an image of what `source` is found to be: an OCI image layout, as a directory or
+        an archive; a docker archive; any other archive (plain, gzip, bzip2, xz, zstd) or
+        directory, as one layer. With `base` that becomes a layer above those of that image, whose
+        wishes hold where none is given.
 
-        With `base` the content becomes a layer above those of that image, whose settings hold
-        where none is given. All or nothing, and durable: the content is read once to judge it
-        and once to unpack it, and what is already here is not unpacked again. An older image of
-        this name is kept under its id.
+        All or nothing, and durable; what is already here is not unpacked again. An older image of
+        this name is kept under its id. `reference` and `platform` (`os/architecture[/variant]`;
+        left out: this machine's) say which image of a layout or docker archive is meant.
         """
-        _check_new(name)
-        lower = self.lookup(base) if base else Image(name=name)
-        if len(lower.layers) >= DEEPEST:
-            raise refused(f"{base} has {len(lower.layers)} layers; the kernel stacks no more")
+        check_new(name)
         bounds = limits or Limits()
-        with self._entries(source) as entries:
-            content = survey(accepted(entries(), bounds))
-            image = _identified(
-                Image(
-                    name=name,
-                    layers=(*lower.layers, content.digest),
-                    command=lower.command if command is None else tuple(command),
-                    env=lower.env if env is None else tuple(env),
-                    workdir=lower.workdir if workdir is None else workdir,
-                    user=lower.user if user is None else user,
-                    stop_signal=lower.stop_signal if stop_signal is None else stop_signal,
-                    size=lower.size + content.size,
-                    created_at=self._now(),
-                )
-            )
-            with self.layers.exclusive() as layers:
-                with suppress(OSError, PortError):
-                    layers.reclaim(self._named())
-                if layers.has(content.digest):
-                    return self._record(image, layers)
-                draft = layers.draft()
-            with draft:
-                draft.fill(accepted(entries(), bounds), content.digest, bounds.entries)
-                with self.layers.exclusive() as layers:
-                    layers.adopt(draft, content.digest)
-                    return self._record(image, layers)
 
-    def remove(self, name: str, used_by: Collection[str] = ()) -> None:
+        def given(image: Image) -> Image:
+            return replace(
+                image,
+                name=name,
+                entrypoint=image.entrypoint if command is None else (),
+                command=image.command if command is None else tuple(command),
+                env=image.env if env is None else tuple(env),
+                workdir=image.workdir if workdir is None else workdir,
+                user=image.user if user is None else user,
+                stop_signal=image.stop_signal if stop_signal is None else stop_signal,
+                created_at=self._now(),
+            )
+
+        with self._opened(source, bounds) as content:
+            if not callable(content):
+                if base:
+                    raise refused("an image brings its own layers: it cannot have a base")
+                return self._import_stack(content, reference, platform, bounds, given)
+            if reference or platform:
+                raise refused("it is one root file system, and no choice of images")
+            return self._import_tree(content, base, bounds, given)
+
+    def _import_stack(
+        self,
+        blobs: Blobs,
+        reference: str,
+        platform: str,
+        limits: Limits,
+        given: Callable[[Image], Image],
+    ) -> Image:
+        found = find_image(blobs, reference, platform)
+        _check_depth(len(found.layers))
+        image = given(wished(found.wishes))
+
+        def settle(brought: Brought, layers: LockedLayers) -> Image:
+            layers.check(brought.layers)
+            whole = replace(
+                image,
+                layers=brought.layers,
+                sizes=brought.sizes,
+                size=sum(brought.sizes),
+                diff_ids=tuple(layer.diff_id for layer in found.layers),
+            )
+            return self._records.put(identified(whole))
+
+        return bring(found.layers, self.layers, self._records, limits, settle)
+
+    def _import_tree(
+        self, entries: Tree, base: str, limits: Limits, given: Callable[[Image], Image]
+    ) -> Image:
+        """The content is read once to judge it and once to unpack it."""
+        lower = self.lookup(base) if base else Image(name="")
+        _check_depth(len(lower.layers) + 1)
+        content = survey(accepted(entries(), Allowance(limits)))
+        image = identified(
+            replace(
+                given(lower),
+                layers=(*lower.layers, content.digest),
+                sizes=(*lower.sizes, content.size),
+                size=lower.size + content.size,
+                diff_ids=(),
+            )
+        )
+        with self.layers.exclusive() as layers:
+            with suppress(OSError, PortError):
+                layers.reclaim(self._records.layers())
+            if layers.has(content.digest):
+                layers.check(image.layers)
+                return self._records.put(image)
+            draft = layers.draft()
+        with draft:
+            allowance = Allowance(limits)
+            draft.fill(accepted(entries(), allowance), content.digest, allowance)
+            with self.layers.exclusive() as layers:
+                layers.adopt(draft, content.digest)
+                layers.check(image.layers)
+                return self._records.put(image)
+
+    def remove(self, name: str, used_by: Callable[[Image], Collection[str]]) -> None:
         """Forget an image, readable or not, and remove the layers that no other image has.
 
-        `name` may be an id. `used_by` are the containers that still need it: any, and it is
-        refused. When an error leaves layers behind, the next import or removal takes them.
+        `name` may be an id. `used_by` tells the containers that still need it: any, and it is
+        refused, unless the same image has another name. When an error leaves layers behind, the
+        next import or removal takes them.
         """
-        if used_by:
-            some = ", ".join(container[:12] for container in sorted(used_by)[:3])
-            raise refused(f"{name} is used by {len(used_by)} container(s), remove them: {some}")
         with self.layers.exclusive() as layers:
-            record = self._records / _file_of(name)
-            if not os.path.lexists(record):
-                record = self._records / _file_of(self.lookup(name).name)
-            record.unlink()
-            _sync(self._records)
-            layers.reclaim(self._named())
+            for image in self.list():
+                if name in (image.name, image.id):
+                    self._check_unused(image, used_by(image))
+                    break
+            self._records.forget(name)
+            layers.reclaim(self._records.layers())
 
-    # ---- records ---------------------------------------------------------------------
-
-    def _all(self) -> Iterator[Image]:
-        try:
-            files = sorted(file.name for file in self._records.iterdir())
-        except FileNotFoundError:
-            return
-        for file in files:
-            if not _is_record(file):
-                continue  # being written, or none of ours
-            try:
-                yield self._read(file)
-            except FileNotFoundError:
-                pass  # removed just now
-            except PortError:
-                yield Image(name=_name_of(file))
-
-    def _read(self, file: str) -> Image:
-        why = "it is no record of this image"
-        try:
-            image = msgspec.json.decode(
-                read_bounded(self._records / file, _RECORD_LIMIT), type=Image
+    def _check_unused(self, image: Image, containers: Collection[str]) -> None:
+        another_name = sum(other.id == image.id for other in self.list()) > 1
+        if containers and not another_name:
+            some = ", ".join(container[:12] for container in sorted(containers)[:3])
+            raise refused(
+                f"{image.name} is used by {len(containers)} container(s), remove them: {some}"
             )
-            if file == _file_of(image.name) and image == _identified(image):
-                return image
-        except (msgspec.DecodeError, UnicodeError) as error:
-            why = str(error)
-        except PortError as error:
-            why = error.fault.reason
-        raise damaged(f"the record of image {_name_of(file)!r} is damaged, import it again: {why}")
-
-    def _record(self, image: Image, layers: LockedLayers) -> Image:
-        """Write the record of an image whose layers are in place."""
-        if not all(layers.has(layer) for layer in image.layers):
-            raise PortError("missing", "the image below was removed meanwhile", dirty=False)
-        with suppress(FileNotFoundError, PortError):
-            older = self._read(_file_of(image.name))
-            if older.id == image.id:
-                return older
-            if not any(i.id == older.id and i.name != older.name for i in self.list()):
-                self._write(replace(older, name=older.id))
-        self._write(image)
-        return image
-
-    def _write(self, image: Image) -> None:
-        ensure_directory(self._records, 0o700)
-        write_atomic(self._records, _file_of(image.name), msgspec.json.encode(image), 0o600)
-
-    def _named(self) -> set[str] | None:
-        """The layers some record names. Nobody knows while one is damaged: None."""
-        images = self.list()
-        if not all(image.id for image in images):
-            return None
-        return {layer for image in images for layer in image.layers}
 
     # ---- sources ---------------------------------------------------------------------
 
     @contextmanager
-    def _entries(self, source: Path) -> Generator[Callable[[], Iterator[AnyEntry]]]:
-        """A way to read the source from its start, as often as need be."""
+    def _opened(self, source: Path, limits: Limits) -> Generator[Blobs | Tree]:
+        """What the source is, ready to be read."""
         try:
             if source.is_dir():
                 with self._directory(source) as top:
-                    yield lambda: read_directory(top)
+                    yield blobs_of_directory(top) or (lambda: read_directory(top))
             elif source.is_file():
+                ensure_directory(self._root, 0o700)
                 with source.open("rb", buffering=0) as file:
-                    yield lambda: read_archive(file)
+                    with blobs_of_archive(file, self._root, limits.size) as blobs:
+                        yield blobs or (lambda: read_archive(file))
             elif os.path.lexists(source):
                 raise refused("it is neither a directory nor a regular file")
             else:
@@ -240,47 +227,6 @@ class Images:
             os.close(top)
 
 
-def _identified(image: Image) -> Image:
-    """The image with the id that follows from it. What is hashed here is fixed for ever."""
-    essence = (
-        image.layers,
-        image.command,
-        image.env,
-        image.workdir,
-        image.user,
-        image.stop_signal,
-    )
-    return replace(image, id=hashlib.sha256(msgspec.json.encode(essence)).hexdigest())
-
-
-def _check_new(name: str) -> None:
-    _file_of(name)
-    if _ID.fullmatch(name):
-        raise refused(f"{name} looks like the id of an image; choose another name")
-
-
-def _file_of(name: str) -> str:
-    file = f"{quote(name, safe='')}.json" if _NAME.fullmatch(name) else ""
-    if not 0 < len(file) <= _FILE_MAX:
-        raise refused(
-            f"{name[:_FILE_MAX]!r} is no image name: letters, digits and ._- in components divided "
-            "by /, then perhaps a :tag, no longer than a file name can be"
-        )
-    return file
-
-
-def _name_of(file: str) -> str:
-    return unquote(file.removesuffix(".json"))
-
-
-def _is_record(file: str) -> bool:
-    name = _name_of(file)
-    return _NAME.fullmatch(name) is not None and _file_of(name) == file
-
-
-def _sync(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+def _check_depth(layers: int) -> None:
+    if layers > DEEPEST:
+        raise refused(f"it would have {layers} layers; the kernel stacks no more than {DEEPEST}")

@@ -13,16 +13,24 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from secrets import token_hex
 from types import TracebackType
+from typing import TypeAlias
 
 from lockgate.adapters.filesystem import ensure_directory
-from lockgate.adapters.storage.entries import AnyEntry, Listing, damaged
+from lockgate.adapters.storage.entries import Allowance, AnyEntry, Listing, Parts, damaged
 from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.storage.unpack import unpack
 from lockgate.adapters.syscalls import syncfs
 from lockgate.effects.outcome import PortError
 
+Poured: TypeAlias = tuple[Listing, tuple[Parts, ...]]
+"""What was unpacked, and the directories no entry describes."""
+
 _LAYER = re.compile(r"[0-9a-f]{64}")
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Vanished(PortError):
+    """A layer that was here a moment ago is not here now."""
 
 
 class Layers:
@@ -34,14 +42,33 @@ class Layers:
     def path(self, layer: str) -> Path:
         return self._place / layer
 
+    def open(self, layer: str) -> int:
+        """A descriptor of its top directory. Raises `Vanished`. Without the lock it may be on its
+        way out: `LockedLayers.check` tells, afterwards."""
+        try:
+            return os.open(self.path(layer), _ENTER)
+        except FileNotFoundError:
+            raise _vanished() from None
+
     @contextmanager
     def exclusive(self) -> Generator["LockedLayers"]:
         """Nobody else, thread or process, changes which layers there are. Not re-entrant."""
+        with self._locked(fcntl.LOCK_EX) as fd:
+            yield LockedLayers(fd)
+
+    @contextmanager
+    def steady(self) -> Generator[None]:
+        """No layer goes, as long as the block lasts; any number may be in such blocks at once."""
+        with self._locked(fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def _locked(self, how: int) -> Generator[int]:
         ensure_directory(self._place, 0o700)
         fd = os.open(self._place, _ENTER)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            yield LockedLayers(fd)
+            fcntl.flock(fd, how)
+            yield fd
         finally:
             os.close(fd)
 
@@ -72,12 +99,26 @@ class Draft:
     ) -> None:
         self._undo.close()
 
-    def fill(self, entries: Iterable[AnyEntry], layer: str, most: int) -> None:
-        """Unpack at most `most` names and sync; what was promised must be what comes."""
+    @property
+    def top(self) -> int:
+        """A descriptor of its top directory."""
+        return self._top
+
+    def pour(self, entries: Iterable[AnyEntry], allowance: Allowance) -> Poured:
+        """Unpack, not yet to disk."""
         listing = Listing()
-        unpack(listing.over(entries), self._top, most)
+        undescribed = unpack(listing.over(entries), self._top, allowance)
+        return listing, undescribed
+
+    def fill(self, entries: Iterable[AnyEntry], layer: str, allowance: Allowance) -> None:
+        """Unpack and sync; what was promised must be what comes."""
+        listing, _ = self.pour(entries, allowance)
         if listing.digest != layer:
             raise damaged("it changed while it was being imported; import it again")
+        self.sync()
+
+    def sync(self) -> None:
+        """To disk, with everything else on its file system."""
         syncfs(self._top)
 
 
@@ -89,6 +130,11 @@ class LockedLayers:
 
     def has(self, layer: str) -> bool:
         return os.access(layer, os.F_OK, dir_fd=self._fd, follow_symlinks=False)
+
+    def check(self, layers: Iterable[str]) -> None:
+        """Raises `Vanished` unless all these are here."""
+        if not all(self.has(layer) for layer in layers):
+            raise _vanished()
 
     def draft(self) -> Draft:
         """A new one. The lock need not be held while it is filled."""
@@ -137,3 +183,7 @@ class LockedLayers:
         finally:
             os.close(fd)
         remove_tree(self._fd, name)
+
+
+def _vanished() -> Vanished:
+    return Vanished("missing", "the image below was removed meanwhile", dirty=False)

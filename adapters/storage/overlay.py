@@ -58,9 +58,12 @@ class OverlayStorage:
         `PortError("missing")` for an image, layer or rootfs that is not there; clean.
         """
         place = bundle(self.root, config.id)
-        below = [] if config.rootfs else self._lower(config)
+        below: list[Path] = []
         if config.rootfs:
             _plain(config)
+        else:
+            with self.images.layers.steady():  # who removes them now, has been told of us
+                below = self._lower(config)
         ensure_directory(place.parent, 0o700)
         ensure_directory(place, 0o700)
         if below and not (place / "merged").exists():
@@ -137,7 +140,9 @@ class OverlayStorage:
     def _lower(self, config: Config) -> list[Path]:
         """The directories of the image's layers, topmost first."""
         image = self._image(config)
-        layers = [self.images.layers.path(layer) for layer in reversed(image.layers)]
+        # of a layer that is there twice the kernel takes only one, and the upper one says it all
+        topmost = dict.fromkeys(reversed(image.layers))
+        layers = [self.images.layers.path(layer) for layer in topmost]
         for layer in layers:
             if not layer.is_dir():
                 reason = f"image {image.name} lost its layer {layer.name[:12]}: import it again"

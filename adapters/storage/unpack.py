@@ -14,6 +14,7 @@ from typing import Final, assert_never
 from lockgate.adapters.filesystem import write_all
 from lockgate.adapters.storage.directory import walk
 from lockgate.adapters.storage.entries import (
+    Allowance,
     AnyEntry,
     Directory,
     File,
@@ -35,29 +36,30 @@ _UNSAID: Final = Meta(0o755)  # of a directory no entry describes
 _OPAQUE: Final = ("trusted.overlay.opaque", b"y")
 
 
-def unpack(entries: Iterable[AnyEntry], top: int, most: int) -> None:
-    """Write `entries` below the empty directory open as `top`; at most `most` names.
+def unpack(entries: Iterable[AnyEntry], top: int, allowance: Allowance) -> tuple[Parts, ...]:
+    """Write `entries` below the empty directory open as `top`, as many names as `allowance` has.
 
-    Owners are set by root only. Raises `PortError`: "refused" for an entry that leads through a
+    Returns the directories that are there because something lies in them, though no entry
+    describes them, parents first; the top may be one of them. Owners are set by root only. Raises `PortError`: "refused" for an entry that leads through a
     link, that replaces a directory by something else or the reverse, or whose path brings more
-    directories than `most` allows; "damaged" for a hard link to what is not there. `OSError`
+    directories than are allowed; "damaged" for a hard link to what is not there. `OSError`
     names the entry. What was written by then stays: the caller discards the tree.
     """
-    tree = _Tree(top, most)
+    tree = _Tree(top, allowance)
     try:
         for entry in entries:
             try:
                 tree.add(entry)
             except OSError as error:
                 raise OSError(error.errno, error.strerror, shown(entry.path)) from None
-        tree.finish()
+        return tree.finish()
     finally:
         tree.close()
 
 
 class _Tree:
-    def __init__(self, top: int, most: int) -> None:
-        self._top, self._left = top, most
+    def __init__(self, top: int, allowance: Allowance) -> None:
+        self._top, self._allowance = top, allowance
         self._here = os.dup(top)  # where the last entry went, and often the next one goes
         self._path: Parts = ()
         self._directories: dict[Parts, Meta] = {(): _UNSAID}
@@ -89,10 +91,11 @@ class _Tree:
             case _:
                 assert_never(entry)
 
-    def finish(self) -> None:
+    def finish(self) -> tuple[Parts, ...]:
         """Dress the directories, children first: a parent may shut itself."""
         for path in sorted(self._directories, reverse=True):
             self._dress(self._at(path), self._directories[path])
+        return tuple(sorted(path for path, meta in self._directories.items() if meta is _UNSAID))
 
     # ---- kinds ---------------------------------------------------------------------
 
@@ -144,7 +147,7 @@ class _Tree:
     def _make(self, path: Parts, make: Callable[[bytes, int], None]) -> None:
         """Make a name that is no directory; an older one of that kind gives way."""
         at = self._parent(path)
-        self._count(path)
+        self._allowance.name(path)
         try:
             make(path[-1], at)
         except FileExistsError:
@@ -198,7 +201,7 @@ class _Tree:
             if not hidden:
                 raise refused(f"{shown(path)} leads through what is no directory here") from None
             os.unlink(name, dir_fd=above)
-        self._count(path)
+        self._allowance.name(path)
         os.mkdir(name, 0o700, dir_fd=above)
         self._directories[path] = _UNSAID
         made = os.open(name, _ENTER, dir_fd=above)
@@ -206,28 +209,26 @@ class _Tree:
             os.setxattr(made, *_OPAQUE)
         return made
 
-    def _count(self, path: Parts) -> None:
-        if not self._left:
-            raise refused(
-                f"with {shown(path)} there are too many names; raise the limit on entries"
-            )
-        self._left -= 1
-
     # ---- looks ----------------------------------------------------------------------
 
     def _dress(self, fd: int, meta: Meta) -> None:
-        if self._root:
-            os.fchown(fd, meta.uid, meta.gid)  # first: it takes setuid bits and capabilities away
-        os.fchmod(fd, meta.mode)
-        for name, value in meta.xattrs:
-            os.setxattr(fd, name, value)
-        os.utime(fd, ns=(meta.mtime, meta.mtime))
+        dress(fd, meta, owner=self._root)
 
     def _dress_name(self, path: Parts, meta: Meta) -> None:
         name, at = path[-1], self._here
         if self._root:
             os.chown(name, meta.uid, meta.gid, dir_fd=at, follow_symlinks=False)
         os.utime(name, ns=(meta.mtime, meta.mtime), dir_fd=at, follow_symlinks=False)
+
+
+def dress(fd: int, meta: Meta, *, owner: bool = True) -> None:
+    """Give an open file or directory its looks."""
+    if owner:
+        os.fchown(fd, meta.uid, meta.gid)  # first: it takes setuid bits and capabilities away
+    os.fchmod(fd, meta.mode)
+    for name, value in meta.xattrs:
+        os.setxattr(fd, name, value)
+    os.utime(fd, ns=(meta.mtime, meta.mtime))
 
 
 def _make_node(node: Node, name: bytes, at: int) -> None:

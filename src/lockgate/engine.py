@@ -5,21 +5,39 @@ processes at once: they meet in the store and under the locks. Each method is on
 its end; `submit` is the same without exceptions.
 """
 
-import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from secrets import token_hex
 from types import TracebackType
 from typing import Self
 
 from returns.result import Failure, Result, Success
 
-from lockgate import validation
+from lockgate import isolation, validation
 from lockgate.adapters.simulated.host import SimulatedHost
-from lockgate.effects.config import NETWORK_MODES, Config, PortMapping, RestartPolicy
+from lockgate.effects.config import (
+    DNS,
+    LIMITS,
+    NAMESPACES,
+    NETWORK_MODES,
+    SECURITY,
+    SHARED,
+    Config,
+    Device,
+    Limits,
+    Mount,
+    Namespaces,
+    PortMapping,
+    RestartPolicy,
+    Secret,
+    Security,
+    shares,
+)
 from lockgate.effects.interpreter import Interpreter, unprobed
+from lockgate.effects.network import Dns
 from lockgate.effects.outcome import Exited, Fault, PortError
 from lockgate.effects.ports import (
     Event,
@@ -63,6 +81,7 @@ from lockgate.statemachine.inputs import (
     Stop,
     Unpause,
 )
+from lockgate.statemachine.law import UNPLUGGED
 from lockgate.statemachine.policy import SECOND, owes_removal, owes_restart, restart_due
 from lockgate.statemachine.record import Record, Refused, holds, newborn
 from lockgate.statemachine.status import Status
@@ -148,13 +167,22 @@ class Engine:
         name: str,
         source: str | Path,
         *,
-        command: Sequence[str] = (),
-        env: Mapping[str, str] | Iterable[str] = (),
-        workdir: str = "/",
-        user: str = "",
+        command: Sequence[str] | None = None,
+        env: Mapping[str, str] | Iterable[str] | None = None,
+        workdir: str | None = None,
+        user: str | None = None,
+        reference: str = "",
+        platform: str = "",
     ) -> Image:
-        """An image from a tar archive or a directory; a name that exists is given a new meaning,
-        containers made from the old one keep it."""
+        """An image from an OCI image layout or a docker archive, or from a root file system as a
+        tar archive or a directory: told by content. A name that exists is given a new meaning,
+        containers made from the old one keep it.
+
+        What is `None` is as the source wishes; a `command` takes the place of its entrypoint, too.
+        `reference` and `platform` (`os/architecture[/variant]`; left out: this machine's) choose
+        where there are several images. Raises `InvalidArgument`, and `OperationFailed` for what is
+        missing, damaged or refused; nothing is left of it then.
+        """
         path = Path(source)
         if not path.exists():
             raise InvalidArgument(f"there is no archive or directory {str(path)!r} to import")
@@ -162,14 +190,43 @@ class Engine:
             return self.host.images.import_image(
                 name,
                 path,
-                command=validation.words(command, "command"),
-                env=validation.environment(env),
-                workdir=validation.workdir(workdir),
-                user=validation.user(user),
+                command=None if command is None else validation.words(command, "command"),
+                env=None if env is None else validation.environment(env),
+                workdir=None if workdir is None else validation.workdir(workdir),
+                user=None if user is None else validation.user(user),
+                reference=reference,
+                platform=platform,
             )
 
     def images(self) -> tuple[Image, ...]:
         return self.host.images.list()
+
+    def image(self, name: str) -> Image:
+        """The image of this name or id. Raises `NoSuchImage`."""
+        return self._image(name)
+
+    def remove_image(self, name: str, *, force: bool = False) -> None:
+        """Forget an image, by name or id, and the layers that no other image has.
+
+        Refused while containers are made from it, unless it has another name as well; with `force`
+        they are removed first, whatever they are doing. Raises `NoSuchImage`, `OperationFailed`.
+        """
+        try:
+            image = self.host.images.lookup(name)
+        except PortError as problem:
+            if problem.fault.kind == "missing":
+                raise NoSuchImage(problem.fault.reason) from None
+            image = Image(name=name)  # its record is damaged: it cannot even be said who uses it
+        if force:
+            for container in self._made_from(image):
+                with suppress(NoSuchContainer):
+                    self.remove(container, force=True)
+        with _faults_raised("remove", name, "image"):
+            self.host.images.remove(name, self._made_from)
+
+    def _made_from(self, image: Image) -> tuple[str, ...]:
+        configs = (self._seen(row).config for row in self.host.store.rows())
+        return tuple(one.id for one in configs if image.id and one.image_id == image.id)
 
     # ---- networks ------------------------------------------------------------------------
 
@@ -233,6 +290,7 @@ class Engine:
         rootfs: str | Path = "",
         name: str = "",
         command: Sequence[str] = (),
+        entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | Iterable[str] = (),
         workdir: str = "",
         user: str = "",
@@ -249,27 +307,43 @@ class Engine:
         auto_remove: bool = False,
         restart: RestartPolicy = "no",
         restart_retries: int = 0,
+        read_only: bool = False,
+        mounts: Iterable[Mount] = (),
+        devices: Iterable[Device] = (),
+        secrets: Iterable[Secret] = (),
+        groups: Sequence[str] = (),
+        sysctls: Mapping[str, str] | None = None,
+        limits: Limits = LIMITS,
+        security: Security = SECURITY,
+        namespaces: Namespaces = NAMESPACES,
+        dns: Dns = DNS,
+        hosts: Iterable[tuple[str, str]] = (),
     ) -> Record:
         """A container, configured: name claimed, writable layer made, nothing running.
 
         With `auto_remove` it goes when its run is over, with a `restart` policy another run
         follows, though no engine may be open then (`settle`). What is left empty is taken from the
-        image. `network` is a mode (`none`, `host`, `private`) or the networks to be plugged into,
+        image. `network` is a mode (`none`, `host`, `private`, `container:NAME`) or the networks to join,
         `ports` what is published of the container there; both as values or as written on the
-        command line. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`, `NameTaken`; nothing
-        is left of a container that could not be made.
+        command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
+        of a name and an address. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
+        `NameTaken`; nothing is left of a container that could not be made.
         """
         if bool(image) == bool(rootfs):
             raise InvalidArgument("give an image or a root filesystem directory, one of them")
         base = self._image(image) if image else Image(name="", id="")
-        words = validation.words(command, "command") or base.command
+        words = validation.words(command, "command")
+        if entrypoint is None:
+            words = (*base.entrypoint, *(words or base.command))
+        else:  # then the image's command has lost what it is to be given to
+            words = (*validation.words(entrypoint, "entrypoint"), *words)
         if not words:
             raise InvalidArgument("no command is given, and the image names none")
-        mode = network if isinstance(network, str) and network in NETWORK_MODES else ""
+        mode = self._mode(network) if isinstance(network, str) else ""
         networks = () if mode else validation.attachments(network)
         published = validation.ports(ports)
         given = validation.environment(env)
-        container = secrets.token_hex(32)
+        container = token_hex(32)
         config = Config(
             id=container,
             name=validation.name(name) if name else container[:12],
@@ -295,7 +369,19 @@ class Engine:
             restart=validation.restart(restart, restart_retries),
             restart_retries=restart_retries,
             created_at=self.host.ports.clock.now(),
+            read_only=read_only,
+            mounts=isolation.mounts(mounts),
+            devices=isolation.devices(devices),
+            secrets=isolation.secrets(secrets),
+            groups=isolation.groups(validation.words(groups, "list of groups")),
+            sysctls=isolation.sysctls(sysctls or {}),
+            limits=isolation.limits(limits, memory),
+            security=isolation.security(security),
+            namespaces=isolation.namespaces(namespaces),
+            dns=isolation.dns(dns),
+            hosts=isolation.hosts(hosts),
         )
+        isolation.consistent(config)
         creation = Create(config, self.host.ports.clock.boot())
         if not networks and not published:
             return self._done(config.name, creation, container)
@@ -586,6 +672,18 @@ class Engine:
     def _exit_code(self, container: str, epoch: int | None) -> int:
         end: Exited | None = self.host.store.exit(container, epoch)
         return end.code if end else 0
+
+    def _mode(self, wish: str) -> str:
+        """The mode that is wished for; empty for a network."""
+        if not wish.startswith(SHARED):
+            return wish if wish in NETWORK_MODES else ""
+        config = self.inspect(wish.removeprefix(SHARED)).config
+        if config.network in UNPLUGGED:
+            raise InvalidArgument(
+                f"container {config.name} has no network of its own to share: it is in the mode "
+                f"{config.network!r}"
+            )
+        return config.network if shares(config) else f"{SHARED}{config.id}"
 
     def _connectable(self, config: Config) -> None:
         """Do its networks exist, and can they do what is asked of them?"""

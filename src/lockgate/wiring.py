@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from lockgate.adapters.clock import SystemClock
+from lockgate.adapters.facts import LocalSurroundings
 from lockgate.adapters.filesystem import LocalFilesystem
 from lockgate.adapters.locks import FileLocks
 from lockgate.adapters.logs import FileLogs
@@ -47,6 +48,7 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
         return (sys.executable, "-m", "lockgate.settle", *words)
 
     oci = ConmonRuntime(root, chosen.runtime, chosen.conmon, at_exit=at_exit)
+    filesystem = LocalFilesystem(root)
     store = SqliteStore(root / "lockgate.db")
     locks = FileLocks(root / "locks")
     book = NetworkBook(root)
@@ -56,7 +58,8 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
             monitor=oci,
             storage=OverlayStorage(root),
             network=network(root, book, locks),
-            filesystem=LocalFilesystem(root),
+            filesystem=filesystem,
+            surroundings=LocalSurroundings(root, filesystem),
             clock=SystemClock(),
             specify=generate,
         ),

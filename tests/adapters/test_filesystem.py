@@ -23,8 +23,9 @@ from lockgate.adapters.filesystem import (
     write_atomic,
 )
 from lockgate.adapters.syscalls import MountFlag, mount, unmount
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, Secret
 from lockgate.effects.outcome import PortError
+from lockgate.effects.ports import File
 
 real = pytest.mark.real
 quick = pytest.mark.timeout(10)  # what must not block
@@ -225,6 +226,99 @@ class TestWriteSpec:
         with pytest.raises(FileNotFoundError):
             LocalFilesystem(tmp_path).write_spec(Config(id="c2"), b"{}")
         assert list(tmp_path.iterdir()) == []
+
+
+class TestWriteFiles:
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> Path:
+        place = tmp_path / "containers" / "c1"
+        place.mkdir(parents=True)
+        return place
+
+    def test_content_and_mode_whatever_the_umask(self, tmp_path: Path, place: Path) -> None:
+        with umask(0o077):
+            LocalFilesystem(tmp_path).write_files(Config(id="c1"), [File("hosts", b"h\n")])
+        assert (place / "files/hosts").read_bytes() == b"h\n"
+        assert mode_of(place / "files/hosts") == 0o644
+        assert mode_of(place / "files") == 0o700
+
+    def test_each_run_has_new_ones(self, tmp_path: Path, place: Path) -> None:
+        """Whoever still has the old one open, writes to the old one."""
+        filesystem = LocalFilesystem(tmp_path)
+        filesystem.write_files(Config(id="c1"), [File("hosts", b"old")])
+        with (place / "files/hosts").open("ab") as held:
+            filesystem.write_files(Config(id="c1"), [File("hosts", b"new")])
+            held.write(b" and more")
+        assert (place / "files/hosts").read_bytes() == b"new"
+
+    def test_a_link_in_their_place_is_replaced(self, tmp_path: Path, place: Path) -> None:
+        (tmp_path / "victim").write_bytes(b"precious")
+        (place / "files").mkdir()
+        (place / "files/hosts").symlink_to(tmp_path / "victim")
+        LocalFilesystem(tmp_path).write_files(Config(id="c1"), [File("hosts", b"new")])
+        assert (tmp_path / "victim").read_bytes() == b"precious"
+        assert [path.name for path in (place / "files").iterdir()] == ["hosts"]
+
+    def test_without_a_bundle_nothing_is_made(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError):
+            LocalFilesystem(tmp_path).write_files(Config(id="c2"), [])
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestKeepSecrets:
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> Path:
+        place = tmp_path / "containers" / "c1"
+        place.mkdir(parents=True)
+        (tmp_path / "token").write_bytes(b"hush")
+        return place
+
+    @pytest.fixture
+    def config(self, tmp_path: Path) -> Config:
+        me = os.getuid(), os.getgid()
+        secret = Secret(name="t", source=str(tmp_path / "token"), uid=me[0], gid=me[1], mode=0o440)
+        return Config(id="c1", secrets=(secret,))
+
+    def test_a_copy_with_the_mode_it_was_given(
+        self, tmp_path: Path, place: Path, config: Config
+    ) -> None:
+        with umask(0o777):
+            LocalFilesystem(tmp_path).keep_secrets(config)
+        kept = place / "secrets/t"
+        assert kept.read_bytes() == b"hush"
+        assert (mode_of(kept), mode_of(kept.parent)) == (0o440, 0o700)
+
+    def test_the_owner_it_was_given(self, tmp_path: Path, place: Path, config: Config) -> None:
+        with patch("os.fchown") as owned:
+            LocalFilesystem(tmp_path).keep_secrets(config)
+        assert owned.call_args.args[1:] == (os.getuid(), os.getgid())
+
+    def test_a_container_keeps_those_it_was_made_with(
+        self, tmp_path: Path, place: Path, config: Config
+    ) -> None:
+        LocalFilesystem(tmp_path).keep_secrets(config)
+        (tmp_path / "token").write_bytes(b"changed")
+        LocalFilesystem(tmp_path).keep_secrets(config)
+        (tmp_path / "token").unlink()
+        LocalFilesystem(tmp_path).keep_secrets(config)
+        assert (place / "secrets/t").read_bytes() == b"hush"
+
+    def test_one_that_is_not_there(self, tmp_path: Path, place: Path, config: Config) -> None:
+        (tmp_path / "token").unlink()
+        with pytest.raises(FileNotFoundError, match="token"):
+            LocalFilesystem(tmp_path).keep_secrets(config)
+        assert list((place / "secrets").iterdir()) == []
+
+    @quick
+    def test_a_pipe_is_no_secret(self, tmp_path: Path, place: Path, config: Config) -> None:
+        (tmp_path / "token").unlink()
+        os.mkfifo(tmp_path / "token")
+        with pytest.raises(PortError, match="no regular file"):
+            LocalFilesystem(tmp_path).keep_secrets(config)
+
+    def test_without_secrets_there_is_no_folder(self, tmp_path: Path, place: Path) -> None:
+        LocalFilesystem(tmp_path).keep_secrets(Config(id="c1"))
+        assert list(place.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", ".hidden", "a\0b", "-x", "x" * 200])

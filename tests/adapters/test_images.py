@@ -4,7 +4,6 @@ that the next one removes."""
 import bz2
 import fcntl
 import gzip
-import io
 import lzma
 import os
 import shutil
@@ -19,7 +18,6 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -27,36 +25,19 @@ from hypothesis import strategies as st
 
 from lockgate.adapters.storage import Images, Limits
 from lockgate.adapters.storage.archive import read_archive
-from lockgate.adapters.storage.entries import AnyEntry, survey
+from lockgate.adapters.storage.entries import Allowance, AnyEntry, Parts, survey
 from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.storage.unpack import unpack
 from lockgate.adapters.syscalls import MountFlag, mount, unmount
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Image
 
+from .layouts import Member, directory, link, member, tar_bytes
+
 real = pytest.mark.real
 quick = pytest.mark.timeout(10)  # what must not block
 
 CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")  # cap_net_raw=ep
-
-Member = tuple[tarfile.TarInfo, bytes]
-
-
-def member(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **more: Any) -> Member:
-    info = tarfile.TarInfo(name)
-    info.type, info.size = kind, len(content)
-    info.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
-    for field, value in more.items():
-        setattr(info, field, value)
-    return info, content
-
-
-def directory(name: str, **more: Any) -> Member:
-    return member(name, tarfile.DIRTYPE, **more)
-
-
-def link(name: str, target: str, **more: Any) -> Member:
-    return member(name, tarfile.SYMTYPE, linkname=target, **more)
 
 
 def hard_link(name: str, target: str) -> Member:
@@ -65,14 +46,6 @@ def hard_link(name: str, target: str) -> Member:
 
 def device(name: str, major: int, minor: int, kind: bytes = tarfile.CHRTYPE) -> Member:
     return member(name, kind, devmajor=major, devminor=minor)
-
-
-def tar_bytes(*members: Member) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for info, content in members:
-            tar.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def zstd(plain: bytes) -> bytes:
@@ -114,6 +87,11 @@ def source(tmp_path: Path) -> Path:
 
 def tree(images: Images, image: Image) -> Path:
     return images.layers.path(image.layers[-1])
+
+
+def nobody(image: Image) -> tuple[str, ...]:
+    """Uses it."""
+    return ()
 
 
 def left_in(root: Path) -> list[str]:
@@ -237,9 +215,10 @@ class TestImport:
     def test_zstd_without_zstd(
         self, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("lockgate.adapters.storage.archive.which", lambda command: None)
+        for module in ("compression", "compression.zstd", "backports", "backports.zstd"):
+            monkeypatch.setitem(sys.modules, module, None)
         (tmp_path / "file").write_bytes(b"\x28\xb5\x2f\xfd rest")
-        with pytest.raises(PortError, match="install zstd") as caught:
+        with pytest.raises(PortError, match="install backports") as caught:
             images.import_image("x", tmp_path / "file")
         assert caught.value.fault.kind == "missing"
 
@@ -680,7 +659,7 @@ class TestHostileArchives:
         images.import_image("base", source)
 
         def survey_then_remove(entries: Iterable[AnyEntry]) -> object:
-            images.remove("base")
+            images.remove("base", nobody)
             return survey(entries)
 
         monkeypatch.setattr("lockgate.adapters.storage.images.survey", survey_then_remove)
@@ -942,9 +921,9 @@ class TestRemove:
     ) -> None:
         image = images.import_image("one", source)
         images.import_image("two", source)
-        images.remove("one")
+        images.remove("one", nobody)
         assert left_in(root) == list(image.layers)
-        images.remove("two")
+        images.remove("two", nobody)
         assert left_in(root) == []
         assert images.list() == ()
 
@@ -953,23 +932,54 @@ class TestRemove:
     ) -> None:
         base = images.import_image("base", source)
         images.import_image("above", pack(member("x")), base="base")
-        images.remove("above")
+        images.remove("above", nobody)
         assert left_in(root) == list(base.layers)
 
     def test_by_id(self, images: Images, source: Path) -> None:
-        images.remove(images.import_image("one", source).id)
+        images.remove(images.import_image("one", source).id, nobody)
         assert images.list() == ()
 
     def test_not_while_it_is_used(self, images: Images, source: Path) -> None:
         images.import_image("one", source)
         with pytest.raises(PortError, match=r"used by 2 container.*aaaaaaaaaaaa, b") as caught:
-            images.remove("one", used_by=["a" * 64, "b"])
+            images.remove("one", lambda image: ["a" * 64, "b"])
         assert caught.value.fault.kind == "refused"
         images.lookup("one")
 
+    def test_while_it_is_used_only_with_another_name(
+        self, images: Images, root: Path, source: Path
+    ) -> None:
+        images.import_image("one", source)
+        image = images.import_image("two", source)
+        images.remove("one", lambda image: ["a"])
+        assert images.pinned("one", image.id).name == "two"
+        assert left_in(root) == list(image.layers)
+        with pytest.raises(PortError, match="two is used by"):
+            images.remove("two", lambda image: ["a"])
+
+    def test_who_uses_it_is_asked_when_no_layer_can_be_taken_any_more(
+        self, images: Images, source: Path
+    ) -> None:
+        """So a container made meanwhile is either told of or told no."""
+        image = images.import_image("one", source)
+
+        def asked(image: Image) -> list[str]:
+            fd = os.open(images.layers.path(""), os.O_RDONLY)
+            try:
+                with pytest.raises(BlockingIOError):
+                    fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            finally:
+                os.close(fd)
+            told.append(image)
+            return []
+
+        told: list[Image] = []
+        images.remove("one", asked)
+        assert told == [image]
+
     def test_what_is_not_there(self, images: Images) -> None:
         with pytest.raises(PortError, match="there is no image 'one'"):
-            images.remove("one")
+            images.remove("one", nobody)
 
 
 class TestDamage:
@@ -994,7 +1004,7 @@ class TestDamage:
                 images.lookup("bad")
             assert caught.value.fault.kind == "damaged"
             if data.draw(st.booleans()):
-                images.remove("bad")
+                images.remove("bad", nobody)
                 assert images.list() == (good,)
             else:
                 images.import_image("bad", source)
@@ -1023,9 +1033,9 @@ class TestDamage:
         (source / "more").touch()
         gone = images.import_image("good", source)
         (root / "images/bad.json").write_bytes(b"{")
-        images.remove("good")
+        images.remove("good", nobody)
         assert left_in(root) == sorted(kept.layers + gone.layers)
-        images.remove("bad")
+        images.remove("bad", nobody)
         assert left_in(root) == []
 
     def test_what_is_none_of_ours_is_not_looked_at(
@@ -1057,8 +1067,8 @@ class TestCrashes:
         [
             ("unpack", "module._Tree.finish"),
             ("layers", "module.syncfs"),
-            ("images", "module.Images._record"),
-            ("images", "module.write_atomic"),
+            ("records", "module.Records.put"),
+            ("records", "module.write_atomic"),
         ],
     )
     def test_leave_nothing_the_next_import_does_not_remove(
@@ -1092,10 +1102,12 @@ class TestCrashes:
     ) -> None:
         others = ["other"]
 
-        def unpack_meanwhile(entries: Iterable[AnyEntry], top: int, most: int) -> None:
+        def unpack_meanwhile(
+            entries: Iterable[AnyEntry], top: int, allowance: Allowance
+        ) -> tuple[Parts, ...]:
             if others:
                 Images(root).import_image(others.pop(), source / "bin")
-            unpack(entries, top, most)
+            return unpack(entries, top, allowance)
 
         monkeypatch.setattr("lockgate.adapters.storage.layers.unpack", unpack_meanwhile)
         image = images.import_image("x", source)
@@ -1107,10 +1119,12 @@ class TestCrashes:
     ) -> None:
         others = ["other"]
 
-        def unpack_meanwhile(entries: Iterable[AnyEntry], top: int, most: int) -> None:
+        def unpack_meanwhile(
+            entries: Iterable[AnyEntry], top: int, allowance: Allowance
+        ) -> tuple[Parts, ...]:
             if others:
                 Images(root).import_image(others.pop(), source)
-            unpack(entries, top, most)
+            return unpack(entries, top, allowance)
 
         monkeypatch.setattr("lockgate.adapters.storage.layers.unpack", unpack_meanwhile)
         image = images.import_image("x", source)
@@ -1127,7 +1141,7 @@ class TestCrashes:
         with monkeypatch.context() as patched:
             patched.setattr("lockgate.adapters.storage.layers.remove_tree", fail)
             with pytest.raises(OSError, match="injected"):
-                images.remove("x")
+                images.remove("x", nobody)
         assert left_in(root) == [f".removing-{image.layers[0]}"]
         images.import_image("x", source)
         assert left_in(root) == list(image.layers)
@@ -1160,5 +1174,5 @@ def test_no_descriptor_stays_open(images: Images, source: Path, pack: Callable[.
             images.import_image("z", pack(member("a/b"), hostile))
     with pytest.raises(PortError):
         images.import_image("z", source, limits=Limits(size=1))
-    images.remove("y")
+    images.remove("y", nobody)
     assert opened() == before

@@ -16,7 +16,7 @@ import pytest
 
 from lockgate.adapters.filesystem import LocalFilesystem
 from lockgate.adapters.storage import OverlayStorage
-from lockgate.adapters.storage.images import _identified  # pyright: ignore[reportPrivateUsage]
+from lockgate.adapters.storage.records import Records, identified
 from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.syscalls import MountFlag, UnmountFlag, mount, mounted_at, unmount
 from lockgate.effects.config import Config
@@ -371,7 +371,7 @@ class TestMount:
             path.mkdir()
             (path / "which").write_text(str(number))
             (path / f"of {number}").touch()
-        storage.images._write(_identified(Image(name="deep", layers=layers)))
+        Records(storage.root).put(identified(Image(name="deep", layers=layers)))
         config = Config(id=ID, image="deep")
         storage.create(config)
         before = len(list(Path("/proc/self/fd").iterdir()))

@@ -21,14 +21,15 @@ from lockgate.effects.outcome import (
     Saved,
 )
 from lockgate.effects.perform import fault_of, perform
-from lockgate.effects.ports import Accounts, Ports
+from lockgate.effects.ports import Facts, Ports, Specified
 
 CONFIG = Config(id="c", command=("true",))
 PROCESS, MONITOR = e.Process(1001, 1, "simulated"), e.Process(100_001, 1, "simulated")
 
 
-def specify(config: Config, effect: e.WriteSpec, accounts: Accounts) -> bytes:
-    return f"{config.id} {effect.mountpoint} {len(accounts.passwd)}".encode()
+def specify(config: Config, effect: e.WriteSpec, facts: Facts) -> Specified:
+    text = f"{config.id} {effect.mountpoint} {len(facts.accounts.passwd)}"
+    return Specified(text.encode())
 
 
 class Stage:
@@ -45,6 +46,7 @@ class Stage:
             storage=host,
             network=host,
             filesystem=host,
+            surroundings=host,
             clock=host,
             specify=specify,
         )

@@ -35,6 +35,18 @@ def as_policy(ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
     return policy, int(retries[:9])
 
 
+def words(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | None:
+    """A line as a shell splits it; None for one that was not given."""
+    import shlex
+
+    if value is None:
+        return None
+    try:
+        return shlex.split(value)
+    except ValueError as problem:
+        raise click.BadParameter(f"{value!r}: {problem}", ctx, param) from None
+
+
 def pairs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
     """`K=V` given any number of times; the last one wins."""
     found: dict[str, str] = {}

@@ -151,12 +151,17 @@ def image(one: Image) -> dict[str, Any]:
         "name": one.name,
         "id": one.id,
         "layers": one.layers,
+        "diff_ids": one.diff_ids,
+        "entrypoint": one.entrypoint,
         "command": one.command,
         "env": one.env,
         "workdir": one.workdir,
         "user": one.user or None,
         "stop_signal": one.stop_signal or None,
+        "labels": dict(one.labels),
+        "volumes": one.volumes,
         "size": one.size,
+        "sizes": one.sizes,
         "created_at": rfc3339(one.created_at),
     }
 
@@ -170,7 +175,7 @@ def image_row(one: Image, now: int) -> tuple[object, ...]:
         one.id[:SHORT],
         sized(one.size),
         ago(one.created_at, now),
-        shortened(shlex.join(one.command)),
+        shortened(shlex.join((*one.entrypoint, *one.command))),
     )
 
 

@@ -13,13 +13,14 @@ other.
 
 from hashlib import sha256
 from ipaddress import ip_interface
+from pathlib import Path
 
 import pytest
 
-from lockgate.effects.config import Attachment, Config, PortMapping
+from lockgate.effects.config import SHARED, Attachment, Config, PortMapping
 from lockgate.effects.model import WriteSpec
 from lockgate.effects.outcome import Created, Dns, Exited, PortError
-from lockgate.effects.ports import Network, Ports
+from lockgate.effects.ports import Image, Images, Network, Ports
 from lockgate.host import Host
 
 KILLED = 128 + 9
@@ -43,9 +44,10 @@ class HostContract:
     def prepared(self, ports: Ports, config: Config, epoch: int = 1) -> str:
         ports.storage.create(config)
         mountpoint = ports.storage.mount(config).mountpoint
-        accounts = ports.filesystem.accounts(mountpoint)
-        spec = ports.specify(config, WriteSpec(config.id, epoch, mountpoint, ""), accounts)
-        ports.filesystem.write_spec(config, spec)
+        facts = ports.surroundings.facts(config, mountpoint)
+        specified = ports.specify(config, WriteSpec(config.id, epoch, mountpoint, ""), facts)
+        ports.filesystem.write_files(config, specified.files)
+        ports.filesystem.write_spec(config, specified.spec)
         return mountpoint
 
     def created(self, ports: Ports, config: Config, epoch: int = 1) -> Created:
@@ -170,6 +172,66 @@ class HostContract:
         self.given_back(ports, config)
 
 
+class ImagesContract:
+    """Inherit, and provide the fixtures `images` (none in it) and `source` (to import)."""
+
+    @pytest.fixture
+    def images(self) -> Images:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def source(self) -> Path:
+        raise NotImplementedError
+
+    def test_an_image_is_found_by_name_and_by_id(self, images: Images, source: Path) -> None:
+        made = images.import_image("b", source, command=["sh"], env=["A=1"], user="nobody")
+        other = images.import_image("a", source)
+        assert images.lookup("b") == images.lookup(made.id) == made
+        assert (made.command, made.env, made.user, made.workdir) == (
+            ("sh",),
+            ("A=1",),
+            "nobody",
+            "/",
+        )
+        assert images.list() == (other, made)
+
+    def test_a_missing_one_tells_which_there_are(self, images: Images, source: Path) -> None:
+        images.import_image("here", source)
+        with pytest.raises(PortError, match="here") as not_found:
+            images.lookup("nowhere")
+        with pytest.raises(PortError, match="here") as not_removed:
+            images.remove("nowhere", nobody)
+        for missing in (not_found.value.fault, not_removed.value.fault):
+            assert (missing.kind, missing.dirty) == ("missing", False)
+
+    def test_one_in_use_stays(self, images: Images, source: Path) -> None:
+        made = images.import_image("web", source)
+        told: list[Image] = []
+
+        def used(image: Image) -> tuple[str, ...]:
+            told.append(image)
+            return ("c0ffee",)
+
+        for name in ("web", made.id):
+            with pytest.raises(PortError, match=r"used by 1 container.*c0ffee") as refusal:
+                images.remove(name, used)
+            assert (refusal.value.fault.kind, refusal.value.fault.dirty) == ("refused", False)
+        assert told == [made, made]
+        assert images.list() == (made,)
+
+    @pytest.mark.parametrize("by_id", [False, True])
+    def test_a_removed_one_is_gone(self, images: Images, source: Path, by_id: bool) -> None:
+        made = images.import_image("web", source)
+        images.remove(made.id if by_id else "web", nobody)
+        assert images.list() == ()
+        assert images.import_image("web", source).id == made.id
+
+
+def nobody(image: Image) -> tuple[str, ...]:
+    """Uses it."""
+    return ()
+
+
 class NetworkContract:
     """What every `Network` must do. Inherit, and provide `host` with the networks `web` and `back`
     made by `create`, `back` internal, `web` with the name server 192.0.2.53."""
@@ -268,6 +330,21 @@ class NetworkContract:
         network.leave(one, 1)
         network.join(two, 1)
         network.leave(two, 1)
+
+    def test_a_namespace_is_shared_with_what_is_plugged_in_there(self, network: Network) -> None:
+        owner = self.config("owner", Attachment("web", aliases=("db",)))
+        guest = Config(id=sha256(b"guest").hexdigest(), name="guest", network=f"{SHARED}{owner.id}")
+        with pytest.raises(PortError, match="start that first") as missing:
+            network.join(guest, 1)
+        assert not missing.value.fault.dirty
+        joined = network.join(owner, 3)
+        assert network.join(guest, 1) == joined
+        network.leave(guest, 1)
+        assert network.join(guest, 2) == joined
+        network.leave(owner, 3)
+        with pytest.raises(PortError, match="start that first"):
+            network.join(guest, 3)
+        network.leave(guest, 3)
 
     def test_a_network_that_is_not_there(self, network: Network) -> None:
         config = self.config("web", Attachment("nowhere"))

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from lockgate.adapters.simulated.world import monitor, process
-from lockgate.effects.config import NETWORK_MODES, Config
+from lockgate.effects.capabilities import CAPABILITIES
+from lockgate.effects.config import (
+    NETWORK_MODES,
+    Bind,
+    Config,
+    Device,
+    Limits,
+    Namespaces,
+    Secret,
+    Security,
+    Tmpfs,
+    Ulimit,
+)
 from lockgate.effects.outcome import (
     Created,
     Dns,
@@ -25,6 +37,7 @@ from lockgate.effects.outcome import (
     Mounted,
     Saved,
 )
+from lockgate.effects.ports import Facts, Node
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.record import Record, Step, newborn
 from lockgate.statemachine.step import step
@@ -43,6 +56,110 @@ configs: SearchStrategy[Config] = st.builds(
     stop_timeout=st.integers(min_value=0, max_value=60),
     created_at=times,
 )
+
+# ---- everything a container can be asked to be --------------------------------------------
+
+_paths = st.lists(st.sampled_from(("a", "b", "etc", "hosts", "dev", "shm")), min_size=1, max_size=3)
+paths: SearchStrategy[str] = _paths.map(lambda parts: "/" + "/".join(parts))
+sharings = st.sampled_from(("private", "host"))
+sizes = st.integers(min_value=0, max_value=2**40)
+
+binds = st.builds(
+    Bind,
+    source=paths,
+    destination=paths,
+    readonly=st.booleans(),
+    recursive=st.booleans(),
+    propagation=st.sampled_from(("private", "rprivate", "shared", "rshared", "slave", "rslave")),
+    nosuid=st.booleans(),
+    nodev=st.booleans(),
+    noexec=st.booleans(),
+)
+tmpfs = st.builds(
+    Tmpfs,
+    destination=paths,
+    size=sizes,
+    mode=st.integers(min_value=0, max_value=0o7777),
+    copy_up=st.booleans(),
+)
+some_capabilities = st.lists(st.sampled_from(("ALL", *CAPABILITIES)), max_size=3).map(tuple)
+limits = st.builds(
+    Limits,
+    memory_swap=st.integers(min_value=-1, max_value=2**40),
+    memory_reservation=sizes,
+    cpu_quota=sizes,
+    cpu_period=sizes,
+    cpu_shares=sizes,
+    cpuset_cpus=st.sampled_from(("", "0", "0-3,5")),
+    pids=st.integers(min_value=-1, max_value=2**20),
+    shm=sizes,
+    oom_score_adj=st.none() | st.integers(min_value=-1000, max_value=1000),
+    ulimits=st.lists(
+        st.builds(
+            Ulimit,
+            name=st.sampled_from(("nofile", "core", "nproc")),
+            soft=st.just(0),
+            hard=st.integers(min_value=-1, max_value=2**20),
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+securities = st.builds(
+    Security,
+    cap_add=some_capabilities,
+    cap_drop=some_capabilities,
+    seccomp=st.sampled_from(("", "unconfined", "/profile.json")),
+    no_new_privileges=st.booleans(),
+    mask=st.lists(paths, max_size=2).map(tuple),
+    unmask=st.lists(st.just("ALL") | paths, max_size=2).map(tuple),
+    privileged=st.booleans(),
+)
+addresses = st.sampled_from(("192.0.2.1", "2001:db8::1"))
+
+wishes: SearchStrategy[Config] = st.builds(
+    Config,
+    id=st.text("0123456789abcdef", min_size=1, max_size=64),
+    name=st.text("abc", min_size=1, max_size=4),
+    command=st.lists(st.text(max_size=6), min_size=1, max_size=3).map(tuple),
+    env=st.lists(st.sampled_from(("A=1", "PATH=/bin", "X=")), max_size=2).map(tuple),
+    user=st.sampled_from(("", "0", "7", "7:7")),
+    network=st.sampled_from(("none", "host", "private")),
+    memory=sizes,
+    terminal=st.booleans(),
+    read_only=st.booleans(),
+    mounts=st.lists(binds | tmpfs, max_size=4, unique_by=lambda one: one.destination).map(tuple),
+    devices=st.lists(
+        st.builds(Device, source=paths, destination=paths, access=st.sampled_from(("r", "rwm"))),
+        max_size=2,
+    ).map(tuple),
+    secrets=st.lists(
+        st.builds(Secret, name=st.text("abc", min_size=1), source=paths), max_size=2
+    ).map(tuple),
+    groups=st.lists(st.integers(min_value=0, max_value=2**32 - 2).map(str), max_size=2).map(tuple),
+    sysctls=st.just(()) | st.just((("net.core.somaxconn", "9"),)),
+    limits=limits,
+    security=securities,
+    namespaces=st.builds(Namespaces, pid=sharings, ipc=sharings, uts=sharings, cgroup=sharings),
+    dns=st.builds(Dns, servers=st.lists(addresses, max_size=2).map(tuple)),
+    hosts=st.lists(st.tuples(st.text("abc", min_size=1), addresses), max_size=2).map(tuple),
+)
+"""Configs that pass the front door, with all there is to wish for."""
+
+
+def generous(config: Config) -> Facts:
+    """Facts of a host that can give whatever this config asks for."""
+    return Facts(
+        bundle="/bundle",
+        nodes=tuple(
+            (one.source, Node(one.source, "b", 7, 1, 0o600, 0, 6)) for one in config.devices
+        ),
+        host_nodes=(Node("/dev/loop0", "b", 7, 0, 0o660, 0, 6),),
+        capabilities=CAPABILITIES,
+        machine="x86_64",
+        hostname="host",
+        seccomp=b'{"defaultAction": "SCMP_ACT_ALLOW"}',
+    )
+
 
 exits: SearchStrategy[Exited] = st.builds(
     Exited,

@@ -1,0 +1,178 @@
+"""Port `Surroundings`: what this host and a root filesystem are like, looked up for one run.
+
+Nothing is decided here and nothing is changed. Everything is asked anew each time: devices move,
+limits are lowered, and the engine may have been started by another (MAP L-161).
+"""
+
+import os
+import resource
+import stat
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from lockgate.adapters.filesystem import bundle, read_bounded
+from lockgate.adapters.syscalls import Resolve, openat2
+from lockgate.effects.capabilities import CAPABILITIES
+from lockgate.effects.config import UNLIMITED, Config, Tmpfs
+from lockgate.effects.outcome import PortError
+from lockgate.effects.ports import Facts, Filesystem, Node
+
+FILE_LIMIT = 1 << 20
+"""Bytes of a host's file or a seccomp profile we are willing to read."""
+
+STUB_RESOLVER = b"127.0.0.53"
+RESOLVED = Path("/run/systemd/resolve/resolv.conf")
+"""Where the servers behind the stub are named."""
+
+RLIMITS = {
+    name.removeprefix("RLIMIT_").lower(): getattr(resource, name)
+    for name in dir(resource)
+    if name.startswith("RLIMIT_") and name != "RLIMIT_OFILE"
+}
+_HOST_DEVICES_ELSEWHERE = {"pts", "shm", "mqueue", "fd", "console", "ptmx", "core"}
+_SYS_RESOURCE = "CAP_SYS_RESOURCE"
+
+
+class LocalSurroundings:
+    """Port `Surroundings` on this host, for bundles below `root`."""
+
+    def __init__(self, root: Path, filesystem: Filesystem) -> None:
+        self.root = root
+        self._filesystem = filesystem
+
+    def facts(self, config: Config, rootfs: str) -> Facts:
+        """Raises `PortError("missing")` for a device or a profile that is not there, "refused" for
+        one that is something else; clean."""
+        capabilities = tuple(_capabilities())
+        plugged = config.network != "none"
+        return Facts(
+            bundle=str(bundle(self.root, config.id)),
+            accounts=self._filesystem.accounts(rootfs),
+            targets=tuple(
+                (one.destination, inside(rootfs, one.destination))
+                for one in config.mounts
+                if isinstance(one, Tmpfs)
+            ),
+            nodes=tuple((one.source, node(one.source)) for one in config.devices),
+            host_nodes=tuple(host_nodes()) if config.security.privileged else (),
+            capabilities=capabilities,
+            rlimits=tuple(_rlimits(unbounded=_SYS_RESOURCE in capabilities)),
+            machine=os.uname().machine,
+            hostname=os.uname().nodename,
+            resolv_conf=_resolv_conf() if plugged else b"",
+            hosts=_host_file(Path("/etc/hosts")) if config.network == "host" else b"",
+            seccomp=_profile(config.security.seccomp),
+        )
+
+
+def node(path: str) -> Node:
+    """The device file `path`, links followed. `PortError`: "missing" or, for anything else that is
+    there, "refused"; both clean."""
+    try:
+        found = Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise PortError("missing", f"there is no device {path}", dirty=False) from None
+    kind = _kind(found)
+    if not kind:
+        raise PortError("refused", f"{path} is no device", dirty=False)
+    return _node(path, kind, found)
+
+
+def host_nodes(top: Path = Path("/dev")) -> Iterator[Node]:
+    """Every device below /dev, but for terminals and what each container has of its own."""
+    for entry in sorted(top.iterdir()):
+        if entry.name in _HOST_DEVICES_ELSEWHERE:
+            continue
+        try:
+            found = entry.lstat()
+        except FileNotFoundError:
+            continue  # unplugged while we looked
+        if kind := _kind(found):
+            yield _node(str(entry), kind, found)
+        elif stat.S_ISDIR(found.st_mode):
+            yield from host_nodes(entry)
+
+
+def inside(rootfs: str, path: str) -> str:
+    """`path` with its links followed as if `rootfs` were the root; a part that does not exist yet
+    stays as it is. A loop of links raises `PortError("damaged")`, clean."""
+    top = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        base = _seen_as(top)
+        here, rest = path.strip("/"), ""
+        while here:
+            try:
+                handle = openat2(top, here, os.O_PATH, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS)
+            except (FileNotFoundError, NotADirectoryError):
+                here, _, name = here.rpartition("/")
+                rest = f"/{name}{rest}"
+                continue
+            except OSError as problem:
+                reason = f"{path} of the container leads nowhere: {problem.strerror}"
+                raise PortError("damaged", reason, dirty=False) from None
+            try:
+                return f"/{_seen_as(handle).removeprefix(base).strip('/')}{rest}"
+            finally:
+                os.close(handle)
+        return rest
+    finally:
+        os.close(top)
+
+
+def _seen_as(handle: int) -> str:
+    return str(Path(f"/proc/self/fd/{handle}").readlink()).rstrip("/")
+
+
+def _kind(found: os.stat_result) -> str:
+    if stat.S_ISCHR(found.st_mode):
+        return "c"
+    return "b" if stat.S_ISBLK(found.st_mode) else ""
+
+
+def _node(path: str, kind: str, found: os.stat_result) -> Node:
+    device = found.st_rdev
+    mode = stat.S_IMODE(found.st_mode)
+    return Node(path, kind, os.major(device), os.minor(device), mode, found.st_uid, found.st_gid)
+
+
+def _capabilities() -> Iterator[str]:
+    """Those we have ourselves; nobody can give what he has not."""
+    status = Path("/proc/self/status").read_text()
+    held = next(int(line.split()[1], 16) for line in status.splitlines() if line[:7] == "CapPrm:")
+    for number, name in enumerate(CAPABILITIES):
+        if held >> number & 1:
+            yield name
+
+
+def _rlimits(*, unbounded: bool) -> Iterator[tuple[str, int]]:
+    for name, number in RLIMITS.items():
+        hard = resource.getrlimit(number)[1]
+        yield name, UNLIMITED if unbounded or hard == resource.RLIM_INFINITY else hard
+
+
+def _resolv_conf() -> bytes:
+    found = _host_file(Path("/etc/resolv.conf"))
+    lines = [line.split() for line in found.splitlines()]
+    servers = {line[1] for line in lines if len(line) > 1 and line[0] == b"nameserver"}
+    return _host_file(RESOLVED) or found if servers == {STUB_RESOLVER} else found
+
+
+def _host_file(path: Path) -> bytes:
+    """A file of the host's own; absent is empty (MAP L-161)."""
+    try:
+        return read_bounded(path.resolve(), FILE_LIMIT)
+    except FileNotFoundError:
+        return b""
+
+
+def _profile(name: str) -> bytes:
+    """A seccomp profile; the default one is package data, and its first line says whence."""
+    if not name:
+        return files("lockgate.adapters").joinpath("seccomp.json").read_bytes()
+    if name == "unconfined":
+        return b""
+    try:
+        return read_bounded(Path(name).resolve(), FILE_LIMIT)
+    except FileNotFoundError:
+        raise PortError("missing", f"there is no seccomp profile {name}", dirty=False) from None

@@ -1,0 +1,56 @@
+"""What a directory looks like through a stack of layers that is not mounted.
+
+A layer's archive may put a file into a directory without saying anything about the directory.
+In the layer by itself that directory must exist, and overlayfs shows the looks of the topmost
+one: so it takes those of the one below (OCI image spec, "Applying Changesets").
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+
+from lockgate.adapters.storage.directory import meta_of
+from lockgate.adapters.storage.entries import Directory, Parts
+from lockgate.adapters.storage.unpack import dress
+
+_ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+OPAQUE = "trusted.overlay.opaque"
+
+
+def inherit(undescribed: Iterable[Parts], layer: int, below: Sequence[int]) -> Iterator[Directory]:
+    """Give directories of the layer open as `layer` the looks of those below (topmost first).
+
+    Yields what was found, in the order of `undescribed`.
+    """
+    for path in undescribed:
+        with ExitStack() as opened:
+            own, *others = _through((layer, *below), path, opened)
+            if others:
+                meta = meta_of(os.fstat(others[0]), others[0])
+                dress(own, meta, owner=os.geteuid() == 0)
+                yield Directory(path, meta)
+
+
+def _through(stack: Sequence[int], path: Parts, opened: ExitStack) -> list[int]:
+    """The directories that overlayfs would merge at `path`, the topmost first."""
+    for part in path:
+        inside: list[int] = []
+        for above in stack:
+            try:
+                here = os.open(part, _ENTER, dir_fd=above)
+            except FileNotFoundError:
+                continue
+            except NotADirectoryError:
+                break  # a whiteout, or anything else that hides what lies below it
+            opened.callback(os.close, here)
+            inside.append(here)
+            if _opaque(here):
+                break
+        stack = inside
+    return list(stack)
+
+
+def _opaque(directory: int) -> bool:
+    with suppress(OSError):
+        return os.getxattr(directory, OPAQUE) == b"y"
+    return False

@@ -1,0 +1,82 @@
+"""What is mounted where: the kernel's file systems, the engine's files, the user's wishes.
+
+One rule: a destination is mounted once, and what the user wants there wins.
+"""
+
+from collections.abc import Iterator
+from typing import Any, assert_never
+
+from lockgate.effects.config import Bind, Config, Mount, Tmpfs
+from lockgate.effects.ports import Facts
+from lockgate.statemachine.spec.files import Written
+
+NOTHING = ("nosuid", "noexec", "nodev")
+SECRETS = "/run/secrets"
+
+
+def mounts(config: Config, facts: Facts, written: Written) -> list[dict[str, Any]]:
+    """All mounts, parents before children, otherwise in the order given."""
+    chosen = [_wished(one, facts) for one in config.mounts]
+    taken = {one.destination for one in config.mounts}
+    ours = [*_kernel(config), *_files(config, facts, written)]
+    found = [*(one for one in ours if one["destination"] not in taken), *chosen]
+    return sorted(found, key=lambda one: one["destination"].count("/"))
+
+
+def root_propagation(config: Config) -> str:
+    """What the root must be for the mounts in it to be shared, or slaves; empty for no matter."""
+    kinds = {one.propagation.removeprefix("r") for one in config.mounts if isinstance(one, Bind)}
+    return next((kind for kind in ("shared", "slave") if kind in kinds), "")
+
+
+def _mount(destination: str, kind: str, source: str, *options: str) -> dict[str, Any]:
+    return {"destination": destination, "type": kind, "source": source, "options": list(options)}
+
+
+def _kernel(config: Config) -> Iterator[dict[str, Any]]:
+    mode = "rw" if config.security.privileged else "ro"
+    yield _mount("/proc", "proc", "proc", *NOTHING)
+    yield _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k")
+    if config.network == "host":  # sysfs belongs to the network namespace that mounts it
+        yield _mount("/sys", "bind", "/sys", "rbind", *NOTHING, mode)
+    else:
+        yield _mount("/sys", "sysfs", "sysfs", *NOTHING, mode)
+    pts = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
+    yield _mount("/dev/pts", "devpts", "devpts", *pts)
+    yield _mount("/dev/mqueue", "mqueue", "mqueue", *NOTHING)
+    if config.namespaces.ipc == "host":
+        yield _mount("/dev/shm", "bind", "/dev/shm", "bind", "rprivate", *NOTHING)
+    else:
+        size = f"size={config.limits.shm}"
+        yield _mount("/dev/shm", "tmpfs", "shm", *NOTHING, "mode=1777", size)
+    yield _mount("/sys/fs/cgroup", "cgroup", "cgroup", *NOTHING, "relatime", mode)
+
+
+def _files(config: Config, facts: Facts, written: Written) -> Iterator[dict[str, Any]]:
+    guarded = ("ro", *NOTHING)
+    for destination, file in written.items():
+        source = f"{facts.bundle}/files/{file.name}"
+        options = guarded if config.read_only else ()
+        yield _mount(destination, "bind", source, "bind", "private", *options)
+    for secret in config.secrets:
+        source = f"{facts.bundle}/secrets/{secret.name}"
+        yield _mount(f"{SECRETS}/{secret.name}", "bind", source, "bind", "private", *guarded)
+
+
+def _wished(one: Mount, facts: Facts) -> dict[str, Any]:
+    barred = [name for name in NOTHING if getattr(one, name)]
+    mode = "ro" if one.readonly else "rw"
+    match one:
+        case Bind():
+            kind = "rbind" if one.recursive else "bind"
+            return _mount(one.destination, "bind", one.source, kind, mode, one.propagation, *barred)
+        case Tmpfs():
+            target = dict(facts.targets).get(one.destination, one.destination)
+            options = [mode, "rprivate", *barred, f"mode={one.mode:o}"]
+            if one.size:
+                options.append(f"size={one.size}")
+            if one.copy_up:
+                options.append("tmpcopyup")
+            return _mount(target, "tmpfs", "tmpfs", *options)
+        case _:
+            assert_never(one)

@@ -1,0 +1,100 @@
+"""Limits and devices: only what was asked for, and never more than the host has."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from lockgate.effects.config import Device, Limits, Security, Ulimit
+from lockgate.effects.outcome import PortError
+
+from .conftest import CONFIG, FACTS, spec
+
+
+def resources(memory: int = 0, **limits: Any) -> Any:
+    return spec(replace(CONFIG, memory=memory, limits=Limits(**limits)))["linux"]["resources"]
+
+
+def test_what_was_not_asked_for_is_not_named() -> None:
+    """A controller this host has not mounted would fail the container (HOST §2)."""
+    assert set(resources()) == {"devices", "pids"}
+    assert set(resources(pids=0)) == set(resources(pids=-1)) == {"devices"}
+
+
+def test_memory_is_limited_only_when_asked_and_swap_with_it() -> None:
+    assert resources(64 << 20)["memory"] == {"limit": 64 << 20, "swap": 64 << 20}
+    assert resources(64, memory_swap=-1)["memory"] == {"limit": 64, "swap": -1}
+    assert resources(64, memory_swap=99)["memory"] == {"limit": 64, "swap": 99}
+    assert resources(memory_reservation=9)["memory"] == {"reservation": 9}
+
+
+def test_processors() -> None:
+    made = resources(cpu_quota=50_000, cpu_period=100_000, cpu_shares=2, cpuset_cpus="0-1")
+    assert made["cpu"] == {"quota": 50_000, "period": 100_000, "shares": 2, "cpus": "0-1"}
+
+
+def test_threads_are_limited_by_default() -> None:
+    assert resources()["pids"] == {"limit": 2048}
+    assert resources(pids=7)["pids"] == {"limit": 7}
+
+
+def test_who_dies_first() -> None:
+    assert "oomScoreAdj" not in spec()["process"]
+    assert spec(replace(CONFIG, limits=Limits(oom_score_adj=0)))["process"]["oomScoreAdj"] == 0
+
+
+class TestRlimits:
+    @staticmethod
+    def made(name: str, soft: int, hard: int) -> Any:
+        limits = Limits(ulimits=(Ulimit(name=name, soft=soft, hard=hard),))
+        return spec(replace(CONFIG, limits=limits))["process"]["rlimits"]
+
+    def test_left_out_they_are_the_engines(self) -> None:
+        assert "rlimits" not in spec()["process"]
+
+    def test_up_to_the_hosts(self) -> None:
+        assert self.made("nofile", 1, 20000) == [
+            {"type": "RLIMIT_NOFILE", "soft": 1, "hard": 20000}
+        ]
+        endless = 2**64 - 1
+        assert self.made("core", 0, -1) == [{"type": "RLIMIT_CORE", "soft": 0, "hard": endless}]
+        assert self.made("stack", -1, -1)[0]["soft"] == endless
+
+    @pytest.mark.parametrize(("hard", "said"), [(20001, "20001"), (-1, "no limit")])
+    def test_more_than_the_hosts_is_refused(self, hard: int, said: str) -> None:
+        with pytest.raises(
+            PortError, match=f"nofile cannot be {said}: 20000 is the most this host can give"
+        ) as caught:
+            self.made("nofile", 1, hard)
+        assert (caught.value.fault.kind, caught.value.fault.dirty) == ("refused", False)
+
+
+class TestDevices:
+    FUSE = Device(source="/dev/fuse", destination="/dev/my", access="rw")
+
+    def test_nobody_may_touch_what_was_not_given(self) -> None:
+        assert resources()["devices"] == [{"allow": False, "access": "rwm"}]
+        assert "devices" not in spec()["linux"]
+
+    def test_one_is_there_and_may_be_used(self) -> None:
+        linux = spec(replace(CONFIG, devices=(self.FUSE,)))["linux"]
+        assert linux["devices"] == [
+            {"path": "/dev/my", "type": "c", "major": 10, "minor": 229, "fileMode": 0o666}
+            | {"uid": 0, "gid": 0}
+        ]
+        assert linux["resources"]["devices"][1:] == [
+            {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rw"}
+        ]
+
+    def test_the_privileged_have_all_and_what_they_named(self) -> None:
+        config = replace(CONFIG, devices=(self.FUSE,), security=Security(privileged=True))
+        linux = spec(config)["linux"]
+        assert [one["path"] for one in linux["devices"]] == ["/dev/loop0", "/dev/my"]
+        assert linux["resources"]["devices"] == [{"allow": True, "access": "rwm"}]
+        assert FACTS.host_nodes[0].path == "/dev/loop0"
+
+
+def test_sysctls() -> None:
+    assert "sysctl" not in spec()["linux"]
+    made = spec(replace(CONFIG, sysctls=(("net.ipv4.ip_forward", "1"),)))
+    assert made["linux"]["sysctl"] == {"net.ipv4.ip_forward": "1"}
