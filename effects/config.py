@@ -177,6 +177,10 @@ class Namespaces(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cgroup: Sharing = "private"
 
 
+LIMITS, SECURITY, NAMESPACES, DNS = Limits(), Security(), Namespaces(), Dns()
+"""What a container is given when nothing else is asked for; records do not repeat it."""
+
+
 class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True):
     """One container as its creator described it.
 
@@ -222,10 +226,10 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     secrets: tuple[Secret, ...] = ()
     groups: tuple[str, ...] = ()  # besides those of `user`: names or numbers
     sysctls: tuple[tuple[str, str], ...] = ()  # sorted pairs
-    limits: Limits = Limits()
-    security: Security = Security()
-    namespaces: Namespaces = Namespaces()
-    dns: Dns = Dns()  # each kind that is given replaces what the networks or the host say
+    limits: Limits = LIMITS
+    security: Security = SECURITY
+    namespaces: Namespaces = NAMESPACES
+    dns: Dns = DNS  # each kind that is given replaces what the networks or the host say
     hosts: tuple[tuple[str, str], ...] = ()  # lines of /etc/hosts: (name, address)
 
 

@@ -167,11 +167,13 @@ class Images(Protocol):
 
     def list(self) -> tuple[Image, ...]: ...
 
-    def remove(self, name: str, used_by: Collection[str] = ()) -> None:
+    def remove(self, name: str, used_by: Callable[[Image], Collection[str]]) -> None:
         """Forget the image of this name or id, and the layers nobody else has.
 
-        `used_by` are the containers made from it: any, and it is refused, unless the image has
-        another name still. Missing is `PortError("missing")`: names are what users type.
+        `used_by` tells the containers made from it: any, and it is refused, unless the image has
+        another name still. It is asked when no container can be given its layers any more: who is
+        not told by then, is told that the image is missing. Removing what is not there raises
+        `PortError("missing")`, as looking it up does.
         """
         ...
 

@@ -54,10 +54,10 @@ class SimulatedImages:
         """These there are now, and no others."""
         self._images = {image.name: image for image in images}
 
-    def remove(self, name: str, used_by: Collection[str] = ()) -> None:
+    def remove(self, name: str, used_by: Callable[[Image], Collection[str]]) -> None:
         image = self.lookup(name)
-        if used_by:
-            some = ", ".join(container[:12] for container in sorted(used_by)[:3])
-            reason = f"{name} is used by {len(used_by)} container(s), remove them: {some}"
+        if containers := used_by(image):
+            some = ", ".join(container[:12] for container in sorted(containers)[:3])
+            reason = f"{name} is used by {len(containers)} container(s), remove them: {some}"
             raise PortError("refused", reason, dirty=False)
         del self._images[image.name]

@@ -167,23 +167,28 @@ class Images:
                 layers.check(image.layers)
                 return self._records.put(image)
 
-    def remove(self, name: str, used_by: Collection[str] = ()) -> None:
+    def remove(self, name: str, used_by: Callable[[Image], Collection[str]]) -> None:
         """Forget an image, readable or not, and remove the layers that no other image has.
 
-        `name` may be an id. `used_by` are the containers that still need it: any, and it is
+        `name` may be an id. `used_by` tells the containers that still need it: any, and it is
         refused, unless the same image has another name. When an error leaves layers behind, the
         next import or removal takes them.
         """
         with self.layers.exclusive() as layers:
-            if used_by and not self._has_another_name(name):
-                some = ", ".join(container[:12] for container in sorted(used_by)[:3])
-                raise refused(f"{name} is used by {len(used_by)} container(s), remove them: {some}")
+            for image in self.list():
+                if name in (image.name, image.id):
+                    self._check_unused(image, used_by(image))
+                    break
             self._records.forget(name)
             layers.reclaim(self._records.layers())
 
-    def _has_another_name(self, name: str) -> bool:
-        image = self.lookup(name)
-        return sum(other.id == image.id for other in self.list()) > 1
+    def _check_unused(self, image: Image, containers: Collection[str]) -> None:
+        another_name = sum(other.id == image.id for other in self.list()) > 1
+        if containers and not another_name:
+            some = ", ".join(container[:12] for container in sorted(containers)[:3])
+            raise refused(
+                f"{image.name} is used by {len(containers)} container(s), remove them: {some}"
+            )
 
     # ---- sources ---------------------------------------------------------------------
 

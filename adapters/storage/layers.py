@@ -53,11 +53,22 @@ class Layers:
     @contextmanager
     def exclusive(self) -> Generator["LockedLayers"]:
         """Nobody else, thread or process, changes which layers there are. Not re-entrant."""
+        with self._locked(fcntl.LOCK_EX) as fd:
+            yield LockedLayers(fd)
+
+    @contextmanager
+    def steady(self) -> Generator[None]:
+        """No layer goes, as long as the block lasts; any number may be in such blocks at once."""
+        with self._locked(fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def _locked(self, how: int) -> Generator[int]:
         ensure_directory(self._place, 0o700)
         fd = os.open(self._place, _ENTER)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            yield LockedLayers(fd)
+            fcntl.flock(fd, how)
+            yield fd
         finally:
             os.close(fd)
 

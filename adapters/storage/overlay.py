@@ -58,9 +58,12 @@ class OverlayStorage:
         `PortError("missing")` for an image, layer or rootfs that is not there; clean.
         """
         place = bundle(self.root, config.id)
-        below = [] if config.rootfs else self._lower(config)
+        below: list[Path] = []
         if config.rootfs:
             _plain(config)
+        else:
+            with self.images.layers.steady():  # who removes them now, has been told of us
+                below = self._lower(config)
         ensure_directory(place.parent, 0o700)
         ensure_directory(place, 0o700)
         if below and not (place / "merged").exists():

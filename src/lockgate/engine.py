@@ -5,28 +5,39 @@ processes at once: they meet in the store and under the locks. Each method is on
 its end; `submit` is the same without exceptions.
 """
 
-import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from secrets import token_hex
 from types import TracebackType
 from typing import Self
 
 from returns.result import Failure, Result, Success
 
-from lockgate import validation
+from lockgate import isolation, validation
 from lockgate.adapters.simulated.host import SimulatedHost
 from lockgate.effects.config import (
+    DNS,
+    LIMITS,
+    NAMESPACES,
     NETWORK_MODES,
+    SECURITY,
     SHARED,
     Config,
+    Device,
+    Limits,
+    Mount,
+    Namespaces,
     PortMapping,
     RestartPolicy,
+    Secret,
+    Security,
     shares,
 )
 from lockgate.effects.interpreter import Interpreter, unprobed
+from lockgate.effects.network import Dns
 from lockgate.effects.outcome import Exited, Fault, PortError
 from lockgate.effects.ports import (
     Event,
@@ -190,6 +201,33 @@ class Engine:
     def images(self) -> tuple[Image, ...]:
         return self.host.images.list()
 
+    def image(self, name: str) -> Image:
+        """The image of this name or id. Raises `NoSuchImage`."""
+        return self._image(name)
+
+    def remove_image(self, name: str, *, force: bool = False) -> None:
+        """Forget an image, by name or id, and the layers that no other image has.
+
+        Refused while containers are made from it, unless it has another name as well; with `force`
+        they are removed first, whatever they are doing. Raises `NoSuchImage`, `OperationFailed`.
+        """
+        try:
+            image = self.host.images.lookup(name)
+        except PortError as problem:
+            if problem.fault.kind == "missing":
+                raise NoSuchImage(problem.fault.reason) from None
+            image = Image(name=name)  # its record is damaged: it cannot even be said who uses it
+        if force:
+            for container in self._made_from(image):
+                with suppress(NoSuchContainer):
+                    self.remove(container, force=True)
+        with _faults_raised("remove", name, "image"):
+            self.host.images.remove(name, self._made_from)
+
+    def _made_from(self, image: Image) -> tuple[str, ...]:
+        configs = (self._seen(row).config for row in self.host.store.rows())
+        return tuple(one.id for one in configs if image.id and one.image_id == image.id)
+
     # ---- networks ------------------------------------------------------------------------
 
     def create_network(
@@ -269,6 +307,17 @@ class Engine:
         auto_remove: bool = False,
         restart: RestartPolicy = "no",
         restart_retries: int = 0,
+        read_only: bool = False,
+        mounts: Iterable[Mount] = (),
+        devices: Iterable[Device] = (),
+        secrets: Iterable[Secret] = (),
+        groups: Sequence[str] = (),
+        sysctls: Mapping[str, str] | None = None,
+        limits: Limits = LIMITS,
+        security: Security = SECURITY,
+        namespaces: Namespaces = NAMESPACES,
+        dns: Dns = DNS,
+        hosts: Iterable[tuple[str, str]] = (),
     ) -> Record:
         """A container, configured: name claimed, writable layer made, nothing running.
 
@@ -276,8 +325,9 @@ class Engine:
         follows, though no engine may be open then (`settle`). What is left empty is taken from the
         image. `network` is a mode (`none`, `host`, `private`, `container:NAME`) or the networks to join,
         `ports` what is published of the container there; both as values or as written on the
-        command line. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`, `NameTaken`; nothing
-        is left of a container that could not be made.
+        command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
+        of a name and an address. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
+        `NameTaken`; nothing is left of a container that could not be made.
         """
         if bool(image) == bool(rootfs):
             raise InvalidArgument("give an image or a root filesystem directory, one of them")
@@ -293,7 +343,7 @@ class Engine:
         networks = () if mode else validation.attachments(network)
         published = validation.ports(ports)
         given = validation.environment(env)
-        container = secrets.token_hex(32)
+        container = token_hex(32)
         config = Config(
             id=container,
             name=validation.name(name) if name else container[:12],
@@ -319,7 +369,19 @@ class Engine:
             restart=validation.restart(restart, restart_retries),
             restart_retries=restart_retries,
             created_at=self.host.ports.clock.now(),
+            read_only=read_only,
+            mounts=isolation.mounts(mounts),
+            devices=isolation.devices(devices),
+            secrets=isolation.secrets(secrets),
+            groups=isolation.groups(validation.words(groups, "list of groups")),
+            sysctls=isolation.sysctls(sysctls or {}),
+            limits=isolation.limits(limits, memory),
+            security=isolation.security(security),
+            namespaces=isolation.namespaces(namespaces),
+            dns=isolation.dns(dns),
+            hosts=isolation.hosts(hosts),
         )
+        isolation.consistent(config)
         creation = Create(config, self.host.ports.clock.boot())
         if not networks and not published:
             return self._done(config.name, creation, container)
@@ -343,7 +405,11 @@ class Engine:
         record = self.inspect(reference)
         was = record.status
         after = self._command(record.id, Stop(validation.seconds(timeout)))
-        if was in (Status.STOPPED, Status.EXITED) and after.status is was:
+        # another run: somebody started it after we looked, and this stop did end it
+        if was in (Status.STOPPED, Status.EXITED) and (after.status, after.epoch) == (
+            was,
+            record.epoch,
+        ):
             raise AlreadyStopped(record.config.name, was)
         return after
 
@@ -371,12 +437,16 @@ class Engine:
         or whose interrupted removal this call has finished, is removed (FAULTS B058).
         """
         before = self._glimpse(self.resolve(reference))
+        command = Remove(force, validation.seconds(timeout))
         try:
-            return self._command(reference, Remove(force, validation.seconds(timeout)))
+            after = self._command(reference, command)
         except NoSuchContainer:
             if before is None:
                 raise
             return newborn(before.config)
+        if not after.gone and after.faults:  # of somebody who hastened this very removal
+            raise OperationFailed(str(command.verb), after.config.name, after.faults[0])
+        return after
 
     def settle(
         self, reference: str, epoch: int | None = None, *, booted: bool = False

@@ -89,6 +89,11 @@ def tree(images: Images, image: Image) -> Path:
     return images.layers.path(image.layers[-1])
 
 
+def nobody(image: Image) -> tuple[str, ...]:
+    """Uses it."""
+    return ()
+
+
 def left_in(root: Path) -> list[str]:
     return sorted(path.name for path in (root / "layers").iterdir())
 
@@ -654,7 +659,7 @@ class TestHostileArchives:
         images.import_image("base", source)
 
         def survey_then_remove(entries: Iterable[AnyEntry]) -> object:
-            images.remove("base")
+            images.remove("base", nobody)
             return survey(entries)
 
         monkeypatch.setattr("lockgate.adapters.storage.images.survey", survey_then_remove)
@@ -916,9 +921,9 @@ class TestRemove:
     ) -> None:
         image = images.import_image("one", source)
         images.import_image("two", source)
-        images.remove("one")
+        images.remove("one", nobody)
         assert left_in(root) == list(image.layers)
-        images.remove("two")
+        images.remove("two", nobody)
         assert left_in(root) == []
         assert images.list() == ()
 
@@ -927,23 +932,54 @@ class TestRemove:
     ) -> None:
         base = images.import_image("base", source)
         images.import_image("above", pack(member("x")), base="base")
-        images.remove("above")
+        images.remove("above", nobody)
         assert left_in(root) == list(base.layers)
 
     def test_by_id(self, images: Images, source: Path) -> None:
-        images.remove(images.import_image("one", source).id)
+        images.remove(images.import_image("one", source).id, nobody)
         assert images.list() == ()
 
     def test_not_while_it_is_used(self, images: Images, source: Path) -> None:
         images.import_image("one", source)
         with pytest.raises(PortError, match=r"used by 2 container.*aaaaaaaaaaaa, b") as caught:
-            images.remove("one", used_by=["a" * 64, "b"])
+            images.remove("one", lambda image: ["a" * 64, "b"])
         assert caught.value.fault.kind == "refused"
         images.lookup("one")
 
+    def test_while_it_is_used_only_with_another_name(
+        self, images: Images, root: Path, source: Path
+    ) -> None:
+        images.import_image("one", source)
+        image = images.import_image("two", source)
+        images.remove("one", lambda image: ["a"])
+        assert images.pinned("one", image.id).name == "two"
+        assert left_in(root) == list(image.layers)
+        with pytest.raises(PortError, match="two is used by"):
+            images.remove("two", lambda image: ["a"])
+
+    def test_who_uses_it_is_asked_when_no_layer_can_be_taken_any_more(
+        self, images: Images, source: Path
+    ) -> None:
+        """So a container made meanwhile is either told of or told no."""
+        image = images.import_image("one", source)
+
+        def asked(image: Image) -> list[str]:
+            fd = os.open(images.layers.path(""), os.O_RDONLY)
+            try:
+                with pytest.raises(BlockingIOError):
+                    fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            finally:
+                os.close(fd)
+            told.append(image)
+            return []
+
+        told: list[Image] = []
+        images.remove("one", asked)
+        assert told == [image]
+
     def test_what_is_not_there(self, images: Images) -> None:
         with pytest.raises(PortError, match="there is no image 'one'"):
-            images.remove("one")
+            images.remove("one", nobody)
 
 
 class TestDamage:
@@ -968,7 +1004,7 @@ class TestDamage:
                 images.lookup("bad")
             assert caught.value.fault.kind == "damaged"
             if data.draw(st.booleans()):
-                images.remove("bad")
+                images.remove("bad", nobody)
                 assert images.list() == (good,)
             else:
                 images.import_image("bad", source)
@@ -997,9 +1033,9 @@ class TestDamage:
         (source / "more").touch()
         gone = images.import_image("good", source)
         (root / "images/bad.json").write_bytes(b"{")
-        images.remove("good")
+        images.remove("good", nobody)
         assert left_in(root) == sorted(kept.layers + gone.layers)
-        images.remove("bad")
+        images.remove("bad", nobody)
         assert left_in(root) == []
 
     def test_what_is_none_of_ours_is_not_looked_at(
@@ -1105,7 +1141,7 @@ class TestCrashes:
         with monkeypatch.context() as patched:
             patched.setattr("lockgate.adapters.storage.layers.remove_tree", fail)
             with pytest.raises(OSError, match="injected"):
-                images.remove("x")
+                images.remove("x", nobody)
         assert left_in(root) == [f".removing-{image.layers[0]}"]
         images.import_image("x", source)
         assert left_in(root) == list(image.layers)
@@ -1138,5 +1174,5 @@ def test_no_descriptor_stays_open(images: Images, source: Path, pack: Callable[.
             images.import_image("z", pack(member("a/b"), hostile))
     with pytest.raises(PortError):
         images.import_image("z", source, limits=Limits(size=1))
-    images.remove("y")
+    images.remove("y", nobody)
     assert opened() == before

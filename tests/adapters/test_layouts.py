@@ -11,6 +11,7 @@ import stat
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,11 @@ def layout() -> Layout:
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     return tmp_path / "layout"
+
+
+def nobody(image: Image) -> tuple[str, ...]:
+    """Uses it."""
+    return ()
 
 
 def left_in(root: Path) -> list[str]:
@@ -315,7 +321,7 @@ class TestSharing:
         layout.tag(layout.image(ROOT, [member("a")]), "above")
         layout.write(place)
         images.import_image("base", place, reference="base")
-        meanwhile = [lambda: images.remove("base")]
+        meanwhile = [lambda: images.remove("base", nobody)]
 
         def pour_meanwhile(*arguments: Any) -> Any:
             if meanwhile:
@@ -326,6 +332,27 @@ class TestSharing:
         monkeypatch.setattr(Draft, "pour", pour_meanwhile)
         image = images.import_image("x", place, reference="above")
         assert sorted(image.layers) == left_in(images.layers.path("").parent)
+
+    def test_imports_and_removals_side_by_side(
+        self, images: Images, root: Path, layout: Layout, place: Path
+    ) -> None:
+        """Whatever they take from one another, each image is whole or is not there."""
+        layout.tag(layout.image(ROOT, [member("a")]), "a")
+        layout.tag(layout.image(ROOT, [member("b")]), "b")
+        layout.write(place)
+
+        def import_and_remove(name: str) -> None:
+            mine = Images(root)
+            for _ in range(15):
+                image = mine.import_image(name, place, reference=name[0])
+                assert all((mine.layers.path(layer)).is_dir() for layer in image.layers)
+                mine.remove(name, nobody)
+
+        with ThreadPoolExecutor(4) as pool:
+            done = [pool.submit(import_and_remove, name) for name in ("a1", "a2", "b1", "b2")]
+            for one in done:
+                one.result()
+        assert (images.list(), left_in(root)) == ((), [])
 
 
 @real
@@ -763,8 +790,8 @@ def test_no_descriptor_stays_open(images: Images, layout: Layout, tmp_path: Path
     before = len(list(Path("/proc/self/fd").iterdir()))
     images.import_image("x", layout.pack(tmp_path / "a.tar"))
     images.import_image("y", layout.write(tmp_path / "d"))
-    images.remove("x")
-    images.remove("y")
+    images.remove("x", nobody)
+    images.remove("y", nobody)
     swapped(layout, "layer", b"?")
     with pytest.raises(PortError):
         images.import_image("z", layout.write(tmp_path / "e"))

@@ -35,7 +35,7 @@ def test_the_page_names_every_command_in_the_order_of_a_life(shell: Shell) -> No
     places = [page.index(f"\n  {' '.join(words)} ") for words in commands()]
     assert places == sorted(places)
     assert [" ".join(words) for words in commands()] == [
-        *("image import", "image ls"),
+        *("image import", "image ls", "image inspect", "image rm"),
         *("network create", "network ls", "network inspect", "network rm"),
         *("create", "run", "init", "start", "pause", "unpause"),
         *(

@@ -29,6 +29,29 @@ def test_what_cannot_be_imported(shell: Shell, tmp_path: Path) -> None:
     assert quoted.exit_code == 2 and "--command" in quoted.stderr
 
 
+def test_all_there_is_to_know_of_an_image(shell: Shell) -> None:
+    result = shell("image", "inspect", "busybox", "nope")
+    (found,) = json.loads(result.stdout)
+    assert (found["name"], found["entrypoint"]) == ("busybox", [])
+    assert (result.exit_code, "no image 'nope'; there are: busybox" in result.stderr) == (3, True)
+
+
+def test_an_image_goes_when_nobody_needs_it(shell: Shell, web: str) -> None:
+    assert f"used by 1 container(s), remove them: {web[:12]}" in shell.no(
+        1, "image", "rm", "busybox"
+    )
+    shell.ok("rm", "web")
+    assert shell.ok("image", "rm", "busybox") == "busybox\n"
+    assert "no image 'busybox'" in shell.no(3, "image", "rm", "busybox")
+
+
+def test_by_force_with_all_that_need_it(shell: Shell, web: str) -> None:
+    shell.ok("start", "web")
+    shell.ok("image", "rm", "--force", "busybox")
+    assert shell.engine.list() == shell.engine.images() == ()
+    assert shell.host.world(web).empty
+
+
 REPORT = HostReport((Check("kernel", "ok", "6.1"), Check("crun", "warn", "none", "install it")))
 
 

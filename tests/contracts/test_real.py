@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from lockgate.adapters.storage import Images as StoredImages
 from lockgate.effects.config import Config
-from lockgate.effects.ports import Ports
+from lockgate.effects.ports import Images, Ports
 from lockgate.host import Host
 from lockgate.testing import busybox
-from lockgate.testing.contracts import HostContract
+from lockgate.testing.contracts import HostContract, ImagesContract
 from lockgate.wiring import real
 
 
@@ -37,3 +38,14 @@ class TestRealHost(HostContract):
             command=("sleep", "600"),
             cgroup_parent=f"/lockgate-test-{secrets.token_hex(4)}",
         )
+
+
+class TestRealImages(ImagesContract):
+    @pytest.fixture
+    def images(self, tmp_path: Path) -> Images:
+        return StoredImages(tmp_path / "root")
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Path:
+        (tmp_path / "source/bin").mkdir(parents=True)
+        return tmp_path / "source"

@@ -1,14 +1,16 @@
 """The simulated host keeps the contract of hosts, also when everything happens twice and nobody
 is told of an end."""
 
+from pathlib import Path
+
 import pytest
 
 from lockgate.adapters.simulated import FaultPlan
 from lockgate.effects.config import Config
-from lockgate.effects.ports import Ports
+from lockgate.effects.ports import Images, Ports
 from lockgate.host import Host
 from lockgate.simulation import simulated
-from lockgate.testing.contracts import HostContract, NetworkContract
+from lockgate.testing.contracts import HostContract, ImagesContract, NetworkContract
 
 
 class TestSimulatedHost(HostContract):
@@ -19,6 +21,16 @@ class TestSimulatedHost(HostContract):
     @pytest.fixture
     def config(self) -> Config:
         return Config(id="c0ffee", command=("sleep", "600"))
+
+
+class TestSimulatedImages(ImagesContract):
+    @pytest.fixture
+    def images(self) -> Images:
+        return simulated().images
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Path:
+        return tmp_path
 
 
 class TestEverythingTwice(TestSimulatedHost):

@@ -7,8 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from threading import Thread
+from typing import TypeVar
 
 import click
+
+T = TypeVar("T")
 
 OK, FAILURE, USAGE, NO_SUCH, ILLEGAL, DIVERGED = range(6)
 NOT_RUN, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
@@ -133,6 +136,19 @@ def each(
         else:
             click.echo(outcome if tell else name)
     return code
+
+
+def gathered(names: Sequence[str], act: Callable[[str], T]) -> tuple[list[T], int]:
+    """What `act` returns for each that does not fail; the code is the first failure's."""
+    found: list[T] = []
+    code = OK
+    for name in names:
+        try:
+            found.append(act(name))
+        except Exception as problem:
+            told = report(problem)
+            code = code or told
+    return found, code
 
 
 def _tried(act: Callable[[str], object], name: str) -> object:

@@ -8,10 +8,12 @@ from lockgate.cli import exits, output
 from lockgate.cli.params import JSON, words
 from lockgate.cli.session import Session, pass_session
 
+IMAGE_NAMES = click.argument("names", metavar="NAME...", nargs=-1, required=True)
+
 
 @click.group(short_help="What containers are made from.")
 def image() -> None:
-    """Import images and list them."""
+    """Import images, look at them, remove them."""
 
 
 @image.command("import", short_help="Make an image from a layout, an archive or a directory.")
@@ -78,3 +80,29 @@ def ls(session: Session, as_json: bool) -> int:
         now = time.time_ns()
         output.table(view.IMAGES, [view.image_row(one, now) for one in images])
     return exits.OK
+
+
+@image.command(short_help="Show all there is to know of images, as JSON.")
+@IMAGE_NAMES
+@pass_session
+def inspect(session: Session, names: tuple[str, ...]) -> int:
+    """Show, as JSON, all there is to know of images: what they are made of, and how they want to
+    be run. Those that cannot be shown are left out of the list and named on standard error."""
+    from lockgate.cli import view
+
+    engine = session.engine
+    found, code = exits.gathered(names, lambda name: view.image(engine.image(name)))
+    output.as_json(found)
+    return code
+
+
+@image.command(short_help="Remove images, and what only they have on disk.")
+@click.option("-f", "--force", is_flag=True, help="Remove the containers made from them first.")
+@IMAGE_NAMES
+@pass_session
+def rm(session: Session, names: tuple[str, ...], force: bool) -> int:
+    """Remove images by name or id, and the layers no other image has. One that containers are made
+    from stays, unless it has another name, or they are removed with it by force."""
+
+    engine = session.engine
+    return exits.each(names, lambda name: engine.remove_image(name, force=force))

@@ -43,14 +43,8 @@ def inspect(session: Session, names: tuple[str, ...]) -> int:
     """
     from lockgate.cli import view
 
-    engine, code = session.engine, exits.OK
-    found: list[dict[str, object]] = []
-    for name in names:
-        try:
-            found.append(view.container(engine.inspect(name)))
-        except Exception as problem:
-            told = exits.report(problem)
-            code = code or told
+    engine = session.engine
+    found, code = exits.gathered(names, lambda name: view.container(engine.inspect(name)))
     output.as_json(found)
     return code
 

@@ -13,13 +13,14 @@ other.
 
 from hashlib import sha256
 from ipaddress import ip_interface
+from pathlib import Path
 
 import pytest
 
 from lockgate.effects.config import SHARED, Attachment, Config, PortMapping
 from lockgate.effects.model import WriteSpec
 from lockgate.effects.outcome import Created, Dns, Exited, PortError
-from lockgate.effects.ports import Network, Ports
+from lockgate.effects.ports import Image, Images, Network, Ports
 from lockgate.host import Host
 
 KILLED = 128 + 9
@@ -169,6 +170,66 @@ class HostContract:
         assert ports.monitor.look(config, 2, second.process, second.monitor) is None
         ports.runtime.delete(config, 2, force=True, process=second.process, monitor=second.monitor)
         self.given_back(ports, config)
+
+
+class ImagesContract:
+    """Inherit, and provide the fixtures `images` (none in it) and `source` (to import)."""
+
+    @pytest.fixture
+    def images(self) -> Images:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def source(self) -> Path:
+        raise NotImplementedError
+
+    def test_an_image_is_found_by_name_and_by_id(self, images: Images, source: Path) -> None:
+        made = images.import_image("b", source, command=["sh"], env=["A=1"], user="nobody")
+        other = images.import_image("a", source)
+        assert images.lookup("b") == images.lookup(made.id) == made
+        assert (made.command, made.env, made.user, made.workdir) == (
+            ("sh",),
+            ("A=1",),
+            "nobody",
+            "/",
+        )
+        assert images.list() == (other, made)
+
+    def test_a_missing_one_tells_which_there_are(self, images: Images, source: Path) -> None:
+        images.import_image("here", source)
+        with pytest.raises(PortError, match="here") as not_found:
+            images.lookup("nowhere")
+        with pytest.raises(PortError, match="here") as not_removed:
+            images.remove("nowhere", nobody)
+        for missing in (not_found.value.fault, not_removed.value.fault):
+            assert (missing.kind, missing.dirty) == ("missing", False)
+
+    def test_one_in_use_stays(self, images: Images, source: Path) -> None:
+        made = images.import_image("web", source)
+        told: list[Image] = []
+
+        def used(image: Image) -> tuple[str, ...]:
+            told.append(image)
+            return ("c0ffee",)
+
+        for name in ("web", made.id):
+            with pytest.raises(PortError, match=r"used by 1 container.*c0ffee") as refusal:
+                images.remove(name, used)
+            assert (refusal.value.fault.kind, refusal.value.fault.dirty) == ("refused", False)
+        assert told == [made, made]
+        assert images.list() == (made,)
+
+    @pytest.mark.parametrize("by_id", [False, True])
+    def test_a_removed_one_is_gone(self, images: Images, source: Path, by_id: bool) -> None:
+        made = images.import_image("web", source)
+        images.remove(made.id if by_id else "web", nobody)
+        assert images.list() == ()
+        assert images.import_image("web", source).id == made.id
+
+
+def nobody(image: Image) -> tuple[str, ...]:
+    """Uses it."""
+    return ()
 
 
 class NetworkContract:
