@@ -24,6 +24,7 @@ _LIBC.syncfs.argtypes = (c_int,)
 _LIBC.statx.argtypes = (c_int, c_char_p, c_int, c_uint, c_char_p)
 
 # From 424 on, system calls have one number on every architecture in use here.
+_OPEN_TREE: Final = 428
 _MOVE_MOUNT: Final = 429
 _FSOPEN: Final = 430
 _FSCONFIG: Final = 431
@@ -51,6 +52,7 @@ class UnmountFlag(IntFlag):
 class MountAttribute(IntFlag):
     """fsmount(2): the new interface numbers what it shares with `MountFlag` differently."""
 
+    RDONLY = 1
     NOSUID = 2
     NODEV = 4
 
@@ -120,6 +122,20 @@ def openat2(directory: int, path: AnyPath, flags: int, resolve: Resolve) -> int:
     """openat2(2): open `path` under `directory` within the bounds `resolve` sets (Linux 5.6)."""
     how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, resolve)
     return _syscall(_OPENAT2, path, c_int(directory), os.fsencode(path), how, c_ulong(len(how)))
+
+
+def open_tree(path: AnyPath) -> int:
+    """open_tree(2), OPEN_TREE_CLONE: the top of a mount of one's own, nowhere attached, of what
+    `path` shows now without the mounts below it. It lasts as long as the descriptor, and whatever
+    was cloned may be unmounted meanwhile (Linux 5.2)."""
+    clone, no_follow = 1, 0x100
+    return _syscall(
+        _OPEN_TREE,
+        path,
+        c_int(AT_FDCWD),
+        os.fsencode(path),
+        c_uint(clone | no_follow | os.O_CLOEXEC),
+    )
 
 
 def syncfs(fd: int) -> None:

@@ -10,7 +10,7 @@ marked *lock free*.
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, BinaryIO, Literal, Protocol
 
 from msgspec import Meta, Struct
 
@@ -104,6 +104,39 @@ class Storage(Protocol):
     def delete(self, config: Config) -> None:
         """Everything of the container on disk; refuses (clean) while it is mounted."""
         ...
+
+
+class Change(Struct, frozen=True):
+    """A path of the container that is not as its image has it: added, changed, deleted."""
+
+    kind: Literal["A", "C", "D"]
+    path: str
+
+
+class Sizes(Struct, frozen=True):
+    """Bytes of file content, each file once however many names it has: what the container has
+    written, and what its image brought. For a root file system somebody else keeps, all of it is
+    `written` and nothing `image`."""
+
+    written: int
+    image: int
+
+
+class Contents(Protocol):
+    """Looks into the root file system of a container, mounted or not, running or not. All methods
+    are *lock free* and change nothing; what changes meanwhile is seen before or after."""
+
+    def export(self, config: Config, out: BinaryIO) -> None:
+        """Write it to `out` as a tar archive (POSIX.1-2001): owners, modes, times, extended
+        attributes and hard links are kept, links not followed, mounts not entered, sockets left
+        out. Missing: `PortError("missing")`."""
+        ...
+
+    def changes(self, config: Config) -> tuple[Change, ...]:
+        """By path. Raises `PortError("refused")` for a container that has no image."""
+        ...
+
+    def sizes(self, config: Config) -> Sizes: ...
 
 
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]

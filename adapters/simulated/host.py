@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from threading import Condition, RLock
 from typing import assert_never
 
+from lockgate.adapters.simulated.contents import SimulatedContents
 from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
 from lockgate.adapters.simulated.images import SimulatedImages
 from lockgate.adapters.simulated.networks import SimulatedNetworks
@@ -57,6 +58,7 @@ class SimulatedHost:
         self._late: dict[str, list[e.AnyEffect]] = {}
         self.runtime = SimulatedRuntime(self)
         self.images = SimulatedImages(self.now)
+        self.contents = SimulatedContents(self.world)
 
     # ---- for tests and demonstrations ----------------------------------------------------
 
