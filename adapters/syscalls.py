@@ -21,6 +21,7 @@ _LIBC.syscall.restype = c_long
 _LIBC.mount.argtypes = (c_char_p, c_char_p, c_char_p, c_ulong, c_char_p)
 _LIBC.umount2.argtypes = (c_char_p, c_int)
 _LIBC.syncfs.argtypes = (c_int,)
+_LIBC.renameat2.argtypes = (c_int, c_char_p, c_int, c_char_p, c_uint)
 _LIBC.statx.argtypes = (c_int, c_char_p, c_int, c_uint, c_char_p)
 
 # From 424 on, system calls have one number on every architecture in use here.
@@ -136,6 +137,13 @@ def open_tree(path: AnyPath) -> int:
         os.fsencode(path),
         c_uint(clone | no_follow | os.O_CLOEXEC),
     )
+
+
+def exchange(directory: int, one: AnyPath, other: AnyPath) -> None:
+    """renameat2(2), RENAME_EXCHANGE: two names below `directory` trade what they stand for, at
+    once."""
+    both = os.fsencode(one), os.fsencode(other)
+    _checked(_LIBC.renameat2(directory, both[0], directory, both[1], 2), one)
 
 
 def syncfs(fd: int) -> None:

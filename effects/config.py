@@ -14,6 +14,9 @@ NETWORK_MODES = ("none", "host", "private")
 """Words that name no network. `none`: a fresh namespace made by the runtime; `host`: the host's;
 `private`: one of our making, with nothing but a loopback interface."""
 
+SHARED = "container:"
+"""Followed by a container's id: the mode of whoever has no namespace but that container's."""
+
 Transport = Literal["tcp", "udp", "sctp"]
 
 
@@ -70,8 +73,9 @@ class Bind(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="bind"):
 class Tmpfs(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="tmpfs"):
     """Memory that looks like a directory, empty at each start and gone at each end.
 
-    `size` is bytes, 0 for the kernel's default (half of the memory); `mode` permission bits.
-    `copy_up`: it begins with what the image has there.
+    `size` is bytes, 0 for the kernel's default (half of the memory); `mode` permission bits,
+    which some runtimes leave as they are where the image has a directory (runc 1.1). `copy_up`: it
+    begins with what the image has there.
     """
 
     destination: str
@@ -174,6 +178,10 @@ class Namespaces(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cgroup: Sharing = "private"
 
 
+LIMITS, SECURITY, NAMESPACES, DNS = Limits(), Security(), Namespaces(), Dns()
+"""What a container is given when nothing else is asked for; records do not repeat it."""
+
+
 class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True):
     """One container as its creator described it.
 
@@ -183,7 +191,8 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     equal values.
 
     `network` is a mode, or the name of the first of `networks`; the container's interfaces eth0,
-    eth1, … are plugged into these in order. `ports` need a network.
+    eth1, … are plugged into these in order. `ports` need a network. With `container:ID` it is in the
+    namespace of another container, whatever that is plugged into.
     """
 
     id: str
@@ -218,8 +227,13 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     secrets: tuple[Secret, ...] = ()
     groups: tuple[str, ...] = ()  # besides those of `user`: names or numbers
     sysctls: tuple[tuple[str, str], ...] = ()  # sorted pairs
-    limits: Limits = Limits()
-    security: Security = Security()
-    namespaces: Namespaces = Namespaces()
-    dns: Dns = Dns()  # each kind that is given replaces what the networks or the host say
+    limits: Limits = LIMITS
+    security: Security = SECURITY
+    namespaces: Namespaces = NAMESPACES
+    dns: Dns = DNS  # each kind that is given replaces what the networks or the host say
     hosts: tuple[tuple[str, str], ...] = ()  # lines of /etc/hosts: (name, address)
+
+
+def shares(config: Config) -> str:
+    """The id of the container whose network namespace this one is in; empty for one of its own."""
+    return config.network.removeprefix(SHARED) if config.network.startswith(SHARED) else ""

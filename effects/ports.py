@@ -211,6 +211,50 @@ class Images(Protocol):
         ...
 
 
+class Volume(Struct, frozen=True, kw_only=True):
+    """A directory that outlives containers, or goes with the one it was made for.
+
+    `path` is the directory on this host; `container` the id of the container an anonymous volume
+    goes with, empty for all others. A `fresh` one was never filled from an image.
+    """
+
+    name: str
+    path: str = ""
+    container: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    fresh: bool = True
+    created_at: int = 0
+
+
+class Volumes(Protocol):
+    """Volumes by name. All methods are *lock free*."""
+
+    def create(
+        self, name: str, *, container: str = "", labels: tuple[tuple[str, str], ...] = ()
+    ) -> Volume:
+        """A new one, empty. A name that exists is `PortError("refused")`, clean."""
+        ...
+
+    def fill(self, name: str, config: Config, path: str) -> Volume:
+        """The first time only: give an empty volume what the root filesystem of this container
+        has at `path`, with owner and mode of that directory. A path that is absent or no
+        directory leaves it as it is. All or nothing."""
+        ...
+
+    def lookup(self, name: str) -> Volume:
+        """Raises `PortError("missing")` that names the volumes there are."""
+        ...
+
+    def list(self) -> tuple[Volume, ...]:
+        """By name. One whose record cannot be read has a name and nothing else."""
+        ...
+
+    def remove(self, name: str, used_by: Callable[[Volume], Collection[str]]) -> None:
+        """`used_by` tells the containers that use it: any, and it is `PortError("refused")`,
+        clean. Removing what is not there raises as looking it up does."""
+        ...
+
+
 class Network(Protocol):
     """Namespaces and what is plugged into them. Never asked for modes `none` and `host`."""
 
@@ -219,7 +263,8 @@ class Network(Protocol):
 
         Claims come before anything is made (P19): a port that is taken raises
         `PortError("refused")`, clean, and says by whom. Joining again finds what stands, and makes
-        anew what does not.
+        anew what does not. Who shares another container's namespace is told of that one's, or
+        `PortError("missing")`, clean, where it has none now.
         """
         ...
 

@@ -30,9 +30,11 @@ from lockgate.statemachine.inputs import (
     Died,
     Input,
     Kill,
+    Remove,
     Resumed,
     Revive,
     Salvaged,
+    Stop,
 )
 from lockgate.statemachine.law import ADMISSIBLE, ANNOUNCED, EDGES, EVENTS, PLANS, STAGES, Kind
 from lockgate.statemachine.orders import FILLED, signalled
@@ -93,17 +95,30 @@ def _asked(record: Record, command: Command) -> Answer:
         return Step(replace(record, stopped_by_user=by_user))
     if (learn := MINDFUL.get(verb)) and (changes := learn(record, command)):
         record = replace(record, **changes)
+    hastened = _hastened(record, command) if record.todo else None
     accepted = replace(
         record,
         stopped_by_user=by_user,
-        operation=command,
-        todo=plan.stages,
+        operation=hastened or command,
+        todo=record.todo if hastened else plan.stages,
         pending=(),
         tripped=False,
         unwinding=plan.unwinds,
         faults=(),
     )
     return _proceed(accepted, ())
+
+
+def _hastened(record: Record, command: Command) -> Remove | None:
+    """A stop or kill that meets a removal by force does not take its place, else somebody would be
+    told of a removal that never was (P26): it is the same removal, with the shorter patience."""
+    removal = record.operation
+    if type(removal) is not Remove or type(command) not in (Stop, Kill):
+        return None
+    usual = record.config.stop_timeout
+    asked = command.timeout if type(command) is Stop else 0
+    before = usual if removal.timeout is None else removal.timeout
+    return Remove(removal.force, min(before, usual if asked is None else asked))
 
 
 def _owed(record: Record, command: Command) -> bool:

@@ -48,6 +48,14 @@ class Namespaces:
         for handle in self._directory.glob(f"{config.id}-*"):
             drop(handle)
 
+    def newest(self, container: str) -> Path | None:
+        """The namespace of the container's newest run that has one."""
+        runs = (path.name.rpartition("-")[2] for path in self._directory.glob(f"{container}-*"))
+        for epoch in sorted((int(run) for run in runs if run.isdecimal()), reverse=True):
+            if pinned(found := self.handle(container, str(epoch))):
+                return found
+        return None
+
     def handle(self, container: str, which: str) -> Path:
         """Where a namespace of this container is pinned; `leave` drops it, whatever `which`."""
         return self._directory / f"{container}-{which}"

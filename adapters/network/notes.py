@@ -70,6 +70,14 @@ class Notes(Generic[T]):
     def known(self, container: str) -> bool:
         return self._path(container).exists()
 
+    def seen(self, container: str) -> tuple[T, ...]:
+        """What is noted of a container now, without holding it; damaged notes are left out."""
+        found: list[T] = []
+        for path in sorted(self._path(container).glob("[!.]*")):
+            with suppress(FileNotFoundError, PortError, msgspec.MsgspecError):
+                found.append(msgspec.json.decode(read_bounded(path, _LIMIT), type=self._kind))
+        return tuple(found)
+
     @contextmanager
     def hold(self, container: str) -> Generator[Desk[T]]:
         """The notes about a container, for us alone; the folder goes when nothing is in it.

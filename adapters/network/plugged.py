@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from lockgate.adapters.network.claims import Claims
 from lockgate.adapters.network.namespaces import Namespaces
 from lockgate.adapters.network.plumbing import Plumbing
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, shares
 from lockgate.effects.outcome import Joined, PortError
 
 
@@ -25,6 +25,8 @@ class PluggedNetwork:
         self._namespaces, self._claims, self._plumbings = namespaces, claims, plumbings
 
     def join(self, config: Config, epoch: int) -> Joined:
+        if owner := shares(config):
+            return self._shared(owner)
         self._claims.take(config)
         try:
             joined = self._namespaces.join(config, epoch)
@@ -48,9 +50,25 @@ class PluggedNetwork:
         if faults:
             raise faults[0]
 
+    def _shared(self, owner: str) -> Joined:
+        netns = self._namespaces.newest(owner)
+        if netns is None:
+            raise unshared(owner)
+        for plumbing in self._plumbings:
+            links, dns = plumbing.plugged(owner)
+            if links:
+                return Joined(str(netns), links, dns)
+        return Joined(str(netns))
+
     def _plumbing(self) -> Plumbing:
         for plumbing in self._plumbings:
             if plumbing.works():
                 return plumbing
         reason = "no network can be joined here: install the CNI plugins (or netavark)"
         raise PortError("missing", reason)
+
+
+def unshared(owner: str) -> PortError:
+    """The refusal to whoever wants to share what is not there."""
+    reason = f"container {owner[:12]}, whose network it shares, has none now: start that first"
+    return PortError("missing", reason, dirty=False)

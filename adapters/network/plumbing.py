@@ -11,7 +11,7 @@ Three rules, whatever the tool:
 
 import re
 from collections.abc import Iterable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -58,6 +58,9 @@ class Subject(Struct, frozen=True):
 
 N = TypeVar("N", bound=Note)
 
+Plugged: TypeAlias = tuple[tuple[Link, ...], Dns | None]
+"""The interfaces of a container, and what their networks ask for in resolv.conf."""
+
 
 class Tool(Protocol[N]):
     """Who really makes interfaces. Methods raise `PortError`."""
@@ -92,13 +95,17 @@ class Plumbing(Protocol):
 
     def works(self) -> bool: ...
 
-    def plug(self, config: Config, netns: str) -> tuple[tuple[Link, ...], Dns | None]:
+    def plug(self, config: Config, netns: str) -> Plugged:
         """The interfaces of this run in the namespace pinned at `netns`."""
         ...
 
     def unplug(self, container: str) -> None:
         """Every interface it has made for the container, and that may still be there; neither the
         namespace nor the networks need to be."""
+        ...
+
+    def plugged(self, container: str) -> Plugged:
+        """What stands for the container, as it was noted; nothing is asked of anybody."""
         ...
 
 
@@ -111,7 +118,7 @@ class Plumber(Generic[N]):
     def works(self) -> bool:
         return self._tool.works()
 
-    def plug(self, config: Config, netns: str) -> tuple[tuple[Link, ...], Dns | None]:
+    def plug(self, config: Config, netns: str) -> Plugged:
         wishes = [
             self._tool.wish(number, one, config, netns)
             for number, one in enumerate(config.networks)
@@ -120,8 +127,10 @@ class Plumber(Generic[N]):
             for name in desk.names():
                 self._cleared_unless(name, wishes, desk, config.id)
             made = [self._plugged(wish, desk, config.id) for wish in wishes]
-        told = [self._tool.told(note) for note in made]
-        return tuple(link for link, _ in told), _together(dns for _, dns in told if dns)
+        return self._told(made)
+
+    def plugged(self, container: str) -> Plugged:
+        return self._told([note for note in self._notes.seen(container) if note.done])
 
     def unplug(self, container: str) -> None:
         """The newest first; all are tried, then the first fault is raised."""
@@ -136,6 +145,10 @@ class Plumber(Generic[N]):
                     faults.append(problem)
         if faults:
             raise faults[0]
+
+    def _told(self, notes: Iterable[N]) -> Plugged:
+        told = [self._tool.told(note) for note in notes]
+        return tuple(link for link, _ in told), _together(dns for _, dns in told if dns)
 
     def _cleared_unless(self, name: str, wishes: list[N], desk: Desk[N], container: str) -> None:
         """Take away what is not, or not wholly, what is wished for now."""

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from threading import Condition, RLock
 from typing import assert_never
 
+from lockgate.adapters.network.plugged import unshared
 from lockgate.adapters.simulated.contents import SimulatedContents
 from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
 from lockgate.adapters.simulated.images import SimulatedImages
 from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
+from lockgate.adapters.simulated.world import process as first_process
 from lockgate.effects import model as e
 from lockgate.effects.capabilities import CAPABILITIES
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, shares
 from lockgate.effects.outcome import Created, Exited, Fact, Joined, Mounted, PortError
 from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Node
 
@@ -146,7 +148,10 @@ class SimulatedHost:
     # ---- Network -------------------------------------------------------------------------
 
     def join(self, config: Config, epoch: int) -> Joined:
+        owner = shares(config)
         with self._changed:
+            if owner and not self.world(owner).network:
+                raise unshared(owner)
             self.networks.claim(config)
         try:
             fact = self.do(e.JoinNetwork(config.id, epoch))
@@ -155,6 +160,8 @@ class SimulatedHost:
             raise
         assert isinstance(fact, Joined)
         with self._changed:
+            if owner:
+                return self.networks.shared(owner, Joined(f"/simulated/netns/{owner}"))
             return self.networks.plug(config, fact)
 
     def leave(self, config: Config, epoch: int) -> None:
@@ -296,7 +303,7 @@ class SimulatedRuntime:
 
     def signal(self, config: Config, epoch: int, process: e.Process, signal: int) -> None:
         world = self._host.world(config.id)
-        if not world.alive or world.epoch != epoch:
+        if not world.alive or world.epoch != epoch or process != first_process(epoch):
             raise PortError("missing", "the process has ended", dirty=False)
         self._host.do(e.Signal(config.id, epoch, process, signal))
         if signal == SIGKILL or (signal in LETHAL and world.runtime == "running"):

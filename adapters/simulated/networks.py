@@ -78,9 +78,14 @@ class SimulatedNetworks:
             self._plugged[config.id] = tuple(
                 self._link(number, one) for number, one in enumerate(config.networks)
             )
-        servers = [server for one in config.networks for server in self.lookup(one.network).dns]
+        return self.shared(config.id, joined)
+
+    def shared(self, owner: str, joined: Joined) -> Joined:
+        """With what the owner of the namespace is plugged into."""
+        links = self._plugged.get(owner, ())
+        servers = [server for link in links for server in self.lookup(link.network).dns]
         dns = Dns(tuple(dict.fromkeys(servers))) if servers else None
-        return replace(joined, links=self._plugged[config.id], dns=dns)
+        return replace(joined, links=links, dns=dns)
 
     def unplug(self, container: str) -> None:
         self._plugged.pop(container, None)

@@ -17,8 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lockgate.effects.config import Attachment as Attachment
+    from lockgate.effects.config import Bind as Bind
     from lockgate.effects.config import Config as Config
+    from lockgate.effects.config import Device as Device
+    from lockgate.effects.config import Limits as Limits
+    from lockgate.effects.config import Namespaces as Namespaces
     from lockgate.effects.config import PortMapping as PortMapping
+    from lockgate.effects.config import Secret as Secret
+    from lockgate.effects.config import Security as Security
+    from lockgate.effects.config import Tmpfs as Tmpfs
+    from lockgate.effects.config import Ulimit as Ulimit
+    from lockgate.effects.network import Dns as Dns
     from lockgate.effects.outcome import Fault as Fault
     from lockgate.effects.ports import Change as Change
     from lockgate.effects.ports import Event as Event
@@ -53,7 +62,20 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "lockgate.effects.config": ("Attachment", "Config", "PortMapping"),
+    "lockgate.effects.config": (
+        "Attachment",
+        "Bind",
+        "Config",
+        "Device",
+        "Limits",
+        "Namespaces",
+        "PortMapping",
+        "Secret",
+        "Security",
+        "Tmpfs",
+        "Ulimit",
+    ),
+    "lockgate.effects.network": ("Dns",),
     "lockgate.effects.outcome": ("Fault",),
     "lockgate.effects.ports": (
         "Change",

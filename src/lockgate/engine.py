@@ -5,22 +5,40 @@ processes at once: they meet in the store and under the locks. Each method is on
 its end; `submit` is the same without exceptions.
 """
 
-import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from secrets import token_hex
 from types import TracebackType
 from typing import Self
 
 from returns.result import Failure, Result, Success
 
-from lockgate import validation
+from lockgate import isolation, validation
 from lockgate.adapters.filesystem import replacing
 from lockgate.adapters.simulated.host import SimulatedHost
-from lockgate.effects.config import NETWORK_MODES, Config, PortMapping, RestartPolicy
+from lockgate.effects.config import (
+    DNS,
+    LIMITS,
+    NAMESPACES,
+    NETWORK_MODES,
+    SECURITY,
+    SHARED,
+    Config,
+    Device,
+    Limits,
+    Mount,
+    Namespaces,
+    PortMapping,
+    RestartPolicy,
+    Secret,
+    Security,
+    shares,
+)
 from lockgate.effects.interpreter import Interpreter, unprobed
+from lockgate.effects.network import Dns
 from lockgate.effects.outcome import Exited, Fault, PortError
 from lockgate.effects.ports import (
     Change,
@@ -66,6 +84,7 @@ from lockgate.statemachine.inputs import (
     Stop,
     Unpause,
 )
+from lockgate.statemachine.law import UNPLUGGED
 from lockgate.statemachine.policy import SECOND, owes_removal, owes_restart, restart_due
 from lockgate.statemachine.record import Record, Refused, holds, newborn
 from lockgate.statemachine.status import Status
@@ -291,15 +310,27 @@ class Engine:
         auto_remove: bool = False,
         restart: RestartPolicy = "no",
         restart_retries: int = 0,
+        read_only: bool = False,
+        mounts: Iterable[Mount] = (),
+        devices: Iterable[Device] = (),
+        secrets: Iterable[Secret] = (),
+        groups: Sequence[str] = (),
+        sysctls: Mapping[str, str] | None = None,
+        limits: Limits = LIMITS,
+        security: Security = SECURITY,
+        namespaces: Namespaces = NAMESPACES,
+        dns: Dns = DNS,
+        hosts: Iterable[tuple[str, str]] = (),
     ) -> Record:
         """A container, configured: name claimed, writable layer made, nothing running.
 
         With `auto_remove` it goes when its run is over, with a `restart` policy another run
         follows, though no engine may be open then (`settle`). What is left empty is taken from the
-        image. `network` is a mode (`none`, `host`, `private`) or the networks to be plugged into,
+        image. `network` is a mode (`none`, `host`, `private`, `container:NAME`) or the networks to join,
         `ports` what is published of the container there; both as values or as written on the
-        command line. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`, `NameTaken`; nothing
-        is left of a container that could not be made.
+        command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
+        of a name and an address. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
+        `NameTaken`; nothing is left of a container that could not be made.
         """
         if bool(image) == bool(rootfs):
             raise InvalidArgument("give an image or a root filesystem directory, one of them")
@@ -311,11 +342,11 @@ class Engine:
             words = (*validation.words(entrypoint, "entrypoint"), *words)
         if not words:
             raise InvalidArgument("no command is given, and the image names none")
-        mode = network if isinstance(network, str) and network in NETWORK_MODES else ""
+        mode = self._mode(network) if isinstance(network, str) else ""
         networks = () if mode else validation.attachments(network)
         published = validation.ports(ports)
         given = validation.environment(env)
-        container = secrets.token_hex(32)
+        container = token_hex(32)
         config = Config(
             id=container,
             name=validation.name(name) if name else container[:12],
@@ -341,7 +372,19 @@ class Engine:
             restart=validation.restart(restart, restart_retries),
             restart_retries=restart_retries,
             created_at=self.host.ports.clock.now(),
+            read_only=read_only,
+            mounts=isolation.mounts(mounts),
+            devices=isolation.devices(devices),
+            secrets=isolation.secrets(secrets),
+            groups=isolation.groups(validation.words(groups, "list of groups")),
+            sysctls=isolation.sysctls(sysctls or {}),
+            limits=isolation.limits(limits, memory),
+            security=isolation.security(security),
+            namespaces=isolation.namespaces(namespaces),
+            dns=isolation.dns(dns),
+            hosts=isolation.hosts(hosts),
         )
+        isolation.consistent(config)
         creation = Create(config, self.host.ports.clock.boot())
         if not networks and not published:
             return self._done(config.name, creation, container)
@@ -365,7 +408,11 @@ class Engine:
         record = self.inspect(reference)
         was = record.status
         after = self._command(record.id, Stop(validation.seconds(timeout)))
-        if was in (Status.STOPPED, Status.EXITED) and after.status is was:
+        # another run: somebody started it after we looked, and this stop did end it
+        if was in (Status.STOPPED, Status.EXITED) and (after.status, after.epoch) == (
+            was,
+            record.epoch,
+        ):
             raise AlreadyStopped(record.config.name, was)
         return after
 
@@ -393,12 +440,16 @@ class Engine:
         or whose interrupted removal this call has finished, is removed (FAULTS B058).
         """
         before = self._glimpse(self.resolve(reference))
+        command = Remove(force, validation.seconds(timeout))
         try:
-            return self._command(reference, Remove(force, validation.seconds(timeout)))
+            after = self._command(reference, command)
         except NoSuchContainer:
             if before is None:
                 raise
             return newborn(before.config)
+        if not after.gone and after.faults:  # of somebody who hastened this very removal
+            raise OperationFailed(str(command.verb), after.config.name, after.faults[0])
+        return after
 
     def settle(
         self, reference: str, epoch: int | None = None, *, booted: bool = False
@@ -651,6 +702,18 @@ class Engine:
     def _exit_code(self, container: str, epoch: int | None) -> int:
         end: Exited | None = self.host.store.exit(container, epoch)
         return end.code if end else 0
+
+    def _mode(self, wish: str) -> str:
+        """The mode that is wished for; empty for a network."""
+        if not wish.startswith(SHARED):
+            return wish if wish in NETWORK_MODES else ""
+        config = self.inspect(wish.removeprefix(SHARED)).config
+        if config.network in UNPLUGGED:
+            raise InvalidArgument(
+                f"container {config.name} has no network of its own to share: it is in the mode "
+                f"{config.network!r}"
+            )
+        return config.network if shares(config) else f"{SHARED}{config.id}"
 
     def _connectable(self, config: Config) -> None:
         """Do its networks exist, and can they do what is asked of them?"""

@@ -114,6 +114,29 @@ class TestContainers:
         assert why in shell.no(code, "create", "--image", "busybox", *words, "true")
         assert shell.engine.list() == ()
 
+    def test_the_network_of_another_container(self, shell: Shell) -> None:
+        owner = made(shell, "--name", "owner", "--net", "web")
+        guest = made(shell, "--name", "guest", "--net", "container:owner")
+        made(shell, "--name", "friend", "--net", "container:guest")
+        for name in ("guest", "friend"):  # a guest's guest is the owner's (MAP L-35)
+            assert shell.engine.inspect(name).config.network == f"container:{owner}"
+        assert "start that first" in shell.no(1, "start", "guest")
+        shell.ok("start", "owner", "guest")
+        records = [shell.engine.inspect(name) for name in ("owner", "guest")]
+        assert records[0].netns == records[1].netns
+        assert records[0].links == records[1].links != ()
+        assert guest == records[1].id
+
+    def test_what_cannot_be_shared(self, shell: Shell) -> None:
+        made(shell, "--name", "lonely")
+        create = ("create", "--image", "busybox")
+        lonely = shell.no(2, *create, "--net", "container:lonely", "true")
+        assert "no network of its own to share" in lonely
+        assert "no container" in shell.no(3, *create, "--net", "container:nobody", "true")
+        made(shell, "--name", "owner", "--net", "web")
+        published = shell.no(2, *create, "--net", "container:owner", "-p", "80:80", "true")
+        assert "is none: give one" in published
+
     def test_a_port_is_one_containers_at_a_time(self, shell: Shell) -> None:
         for name in ("first", "second"):
             made(shell, "--name", name, "--net", "web", "-p", "8080:80")

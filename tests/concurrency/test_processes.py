@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterable
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -92,11 +93,11 @@ def together(root: Path, seed: int, *, deadly: int = 0) -> list[Told]:
     processes = multiprocessing.get_context("fork")
     with Engine(shared(root)) as engine:  # whoever comes first makes the files
         engine.list()
-    pipes: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
+    pipes: list[tuple[BaseProcess, Connection]] = []
     for place in range(WORKERS):
         ours, theirs = processes.Pipe(duplex=False)
         arguments = (root, seed * WORKERS + place, ROUNDS, place < deadly, theirs)
-        worker = processes.Process(target=work, args=arguments)
+        worker: BaseProcess = processes.Process(target=work, args=arguments)
         worker.start()
         theirs.close()
         pipes.append((worker, ours))

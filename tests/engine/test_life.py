@@ -25,6 +25,7 @@ from lockgate import (
 from lockgate.effects import model as e
 from lockgate.effects.outcome import PortError
 from lockgate.statemachine import Start, Stop, Verb
+from lockgate.testing.deaths import Fuse, Killed
 
 from .conftest import Simulation
 
@@ -185,6 +186,26 @@ class TestLife:
         with pytest.raises(AlreadyStopped, match="web is stopped already"):
             engine.stop("web")
         assert engine.inspect("web").stopped_by_user
+
+    def test_a_stop_that_ended_a_run_it_had_not_seen_is_a_stop(
+        self, simulation: Simulation, engine: Engine, web: Record, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Somebody starts it between our look and our lock."""
+        engine.start("web")
+        engine.stop("web")
+        seen = engine.inspect("web")
+        simulation.engine().start("web")
+        monkeypatch.setattr(engine, "inspect", lambda reference: seen)
+        assert engine.stop("web").epoch == 2
+
+    def test_a_removal_that_somebody_else_finished_is_one(
+        self, simulation: Simulation, engine: Engine, web: Record
+    ) -> None:
+        with pytest.raises(Killed):
+            simulation.engine(Fuse(place="before DeleteLayer")).remove("web")
+        assert engine.remove("web").gone
+        with pytest.raises(NoSuchContainer):
+            engine.remove("web")
 
     def test_remove_with_force_ends_it_first(
         self, simulation: Simulation, engine: Engine, web: Record

@@ -162,3 +162,30 @@ def test_without_any_tool_it_is_said_what_to_install(
         with pytest.raises(OperationFailed, match="install the CNI plugins"):
             bare.start("web")
     assert lab.footprint() == before
+
+
+def test_a_guest_has_the_interfaces_and_the_loopback_of_its_host(lab: Lab) -> None:
+    owner = lab.server("owner", "hello", ports=["8080:80"])
+    guest = lab.engine.start(lab.sleeper("guest", network="container:owner").id)
+    assert guest.links == owner.links
+    assert guest.process is not None
+    assert heard(lab, 80, f"/proc/{guest.process.pid}/ns/net", "127.0.0.1") == "hello"
+    lab.engine.remove("guest", force=True, timeout=0)
+    assert heard(lab, 8080) == "hello", "it took nothing of its host's with it"
+
+
+def test_files_of_the_container_tell_of_its_networks(lab: Lab) -> None:
+    lab.engine.create(
+        name="web",
+        image="busybox",
+        command=["cat", "/etc/hosts", "/etc/resolv.conf"],
+        network=["web:alias=db", "back"],
+    )
+    lines = [line.text for line in lab.engine.run_to_end("web")]
+    links = lab.engine.inspect("web").links
+    for link, names in zip(links, ("db", "")):
+        (told,) = (
+            line for line in lines if line.startswith(str(ip_interface(link.addresses[0]).ip))
+        )
+        assert {"web", *names.split()} <= set(told.split())
+    assert "nameserver 192.0.2.53" in lines

@@ -364,6 +364,30 @@ class TestRemove:
         story = at(Status.RUNNING).tell(i.Stop()).tell(i.Remove(force=True, timeout=0)).through()
         assert story.record.gone
 
+    def test_with_force_what_is_frozen_is_not_asked_to_end(self, at: At) -> None:
+        halt = only(at(Status.PAUSED).tell(i.Remove(force=True)).record).effect
+        assert isinstance(halt, Halt)
+        assert (halt.signal, halt.timeout, halt.frozen) == (i.SIGKILL, 0, True)
+
+    @pytest.mark.parametrize(
+        ("removal", "asked", "patience"),
+        [
+            (i.Remove(force=True), i.Stop(3), 3),
+            (i.Remove(force=True), i.Stop(30), 10),
+            (i.Remove(force=True, timeout=5), i.Stop(), 5),
+            (i.Remove(force=True, timeout=20), i.Stop(), 10),
+            (i.Remove(force=True), i.Kill(), 0),
+        ],
+    )
+    def test_a_stop_hastens_it_and_does_not_take_its_place(
+        self, at: At, removal: i.Remove, asked: i.Stop | i.Kill, patience: int
+    ) -> None:
+        """Else somebody would be told of a removal that never was."""
+        story = at(Status.RUNNING).tell(removal).tell(asked)
+        halt = only(story.record).effect
+        assert isinstance(halt, Halt) and halt.timeout == patience
+        assert story.through().record.gone
+
 
 class TestDeath:
     def test_is_noted_once(self, at: At) -> None:

@@ -16,6 +16,7 @@ from lockgate.cli import exits
 from lockgate.cli.params import as_network, as_policy, as_size, pairs, words
 from lockgate.cli.session import Session, pass_session
 from lockgate.cli.streams import followed, show
+from lockgate.cli.wishes import ISOLATION
 
 if TYPE_CHECKING:
     from lockgate.engine import Engine
@@ -46,7 +47,7 @@ WISHES = (
         metavar="NET",
         multiple=True,
         callback=as_network,
-        help="none [the default], host, private, or NAME[:ip=A,mac=A,alias=N]; any number of these.",
+        help="none [the default], host, private, container:C, or any number of NAME[:ip=A,mac=A,alias=N].",
     ),
     click.option(
         "-p",
@@ -97,20 +98,22 @@ WISHES = (
         help="Another run after each: no, on-failure[:N], always, unless-stopped.",
     ),
 )
-"""Parameters of the names and types that `Engine.create` has."""
+"""Parameters of the names and types that `Engine.create` has, but for `restart`."""
 
 ITS_OWN = {"allow_interspersed_args": False}
 """From the first word of the container's command on, options are the container's."""
 
 
-def restarting(asked: dict[str, Any]) -> dict[str, Any]:
-    """`on-failure:3` is two arguments to the engine."""
+def wanted(asked: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for, as arguments of `Engine.create`; `on-failure:3` is two of them."""
+    from lockgate.cli.isolation import grouped
+
     policy, retries = asked.pop("restart")
-    return asked | {"restart": policy, "restart_retries": retries}
+    return grouped(asked) | {"restart": policy, "restart_retries": retries}
 
 
 def wishes(command: Callable[..., int]) -> Callable[..., int]:
-    for one in reversed(WISHES):
+    for one in reversed((*WISHES, *ISOLATION)):
         command = one(command)
     return command
 
@@ -123,7 +126,7 @@ def create(session: Session, /, **asked: Any) -> int:
 
     What is left out is taken from the image.
     """
-    click.echo(session.engine.create(**restarting(asked)).id)
+    click.echo(session.engine.create(**wanted(asked)).id)
     return exits.OK
 
 
@@ -140,7 +143,7 @@ def run(session: Session, /, detach: bool, **asked: Any) -> int:
     """
     try:
         engine = session.engine
-        record = engine.create(**restarting(asked))
+        record = engine.create(**wanted(asked))
         with ExitStack() as stack:
             if record.config.auto_remove:
                 stack.callback(_removed, engine, record.id)

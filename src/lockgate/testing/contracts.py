@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.effects.config import Attachment, Config, PortMapping
+from lockgate.effects.config import SHARED, Attachment, Config, PortMapping
 from lockgate.effects.model import WriteSpec
 from lockgate.effects.outcome import Created, Dns, Exited, PortError
 from lockgate.effects.ports import Image, Images, Network, Ports
@@ -376,6 +376,21 @@ class NetworkContract:
         network.leave(one, 1)
         network.join(two, 1)
         network.leave(two, 1)
+
+    def test_a_namespace_is_shared_with_what_is_plugged_in_there(self, network: Network) -> None:
+        owner = self.config("owner", Attachment("web", aliases=("db",)))
+        guest = Config(id=sha256(b"guest").hexdigest(), name="guest", network=f"{SHARED}{owner.id}")
+        with pytest.raises(PortError, match="start that first") as missing:
+            network.join(guest, 1)
+        assert not missing.value.fault.dirty
+        joined = network.join(owner, 3)
+        assert network.join(guest, 1) == joined
+        network.leave(guest, 1)
+        assert network.join(guest, 2) == joined
+        network.leave(owner, 3)
+        with pytest.raises(PortError, match="start that first"):
+            network.join(guest, 3)
+        network.leave(guest, 3)
 
     def test_a_network_that_is_not_there(self, network: Network) -> None:
         config = self.config("web", Attachment("nowhere"))

@@ -86,7 +86,6 @@ class TwoOperators:
     """Every pair of wishes on every resting place of a life in which nothing went wrong before.
 
     `faults`: orders may fail; `deaths`: operators and monitors may die. `wishes`: only these.
-    `faithful`: who is told that a removal succeeded must find it gone.
     """
 
     def __init__(
@@ -94,12 +93,10 @@ class TwoOperators:
         *,
         faults: bool = True,
         deaths: bool = True,
-        faithful: bool = False,
         wishes: Iterable[i.Command | None] = WISHES,
         step: Stepper = step,
     ) -> None:
         self._faults, self._deaths, self._wishes = faults, deaths, tuple(wishes)
-        self._faithful = faithful
         self._rig = Rig(step)
         self._sound: set[Place] = set()
 
@@ -209,10 +206,12 @@ class TwoOperators:
                 return _with(node, place, replace(operator, phase="done"))
             node = following
 
-    def _kept_its_word(self, node: Scene, operator: Operator) -> None:
-        """P26, where it cannot be explained by what the other did afterwards."""
+    @staticmethod
+    def _kept_its_word(node: Scene, operator: Operator) -> None:
+        """P26: as `Engine.remove` tells it, whose removal the other may have carried on."""
+        failed = operator.failed or node.record.faults
         removed = isinstance(operator.wish, i.Remove) and operator.progress == "carrying out"
-        if self._faithful and removed and not operator.failed and not node.record.gone:
+        if removed and not failed and not node.record.gone:
             raise Broken("P26", f"told that it is removed, and it is {node.record.status}")
 
     def _next(self, node: Scene, place: int) -> Scene | None:

@@ -40,7 +40,7 @@ _ALL = (
         "P03",
         "waits end and agree",
         "Whoever waits for a run, early or late, gets the same answer, and gets it.",
-        ("waits_agree",),
+        ("waits_agree", "tests/incidents/test_incidents.py"),
     ),
     Property(
         "P04",
@@ -95,7 +95,7 @@ _ALL = (
         "P12",
         "linearizable",
         "Concurrent commands answer as some order of them, one after another, would.",
-        missing="checked for two operators only by tests of the interpreter",
+        ("tests/concurrency/test_processes.py", "tests/kit/test_operators.py"),
     ),
     Property(
         "P13",
@@ -174,7 +174,7 @@ _ALL = (
         "P25",
         "scarcity",
         "Without space, stopping, killing, removing and listing work, and nothing is half written.",
-        ("tests/engine/test_crash.py", "tests/adapters/test_store.py"),
+        ("tests/engine/test_crash.py", "tests/power/test_power_loss.py"),
     ),
     Property(
         "P26",
