@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.ready
 
-.PHONY: help setup system demo test check types lint layers cover explore mutants bench docs build clean
+.PHONY: help setup system demo test check types lint layers cover explore mutants soak fuzz mutation bench docs build clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,15 +43,29 @@ cover: setup ## branch coverage of the pure rooms and the interpreter: must be w
 	  --cov --cov-report=
 	@$(BIN)/coverage report -m --include='statemachine/*,effects/*' --fail-under=100
 
-explore: setup ## every reachable place of one container, with all faults
-	@$(BIN)/python -m lockgate.testing
+explore: setup ## every reachable place of one container and of two operators, with all faults
+	@$(BIN)/python -m lockgate.testing --all
 
 mutants: setup ## the law broken on purpose, one way at a time: each must be caught
 	@$(BIN)/python -m lockgate.testing --mutants
 
+soak: setup ## what never ends, fifty times as long as in the suite: lives, processes, power, bytes
+	@LOCKGATE_SOAK=50 $(BIN)/python -m pytest -q --timeout 3600 tests/properties/test_machine.py \
+	  tests/concurrency tests/power tests/fuzz
+
+FUZZ_SECONDS ?= 60
+fuzz: setup ## coverage-guided bytes into everything that is read from outside
+	@$(BIN)/pip install -q -e '.[fuzz]'
+	@for one in entry record answer pid code accounts log archive; do \
+	  $(BIN)/python fuzz/outside.py $$one -max_total_time=$(FUZZ_SECONDS) -verbosity=0 || exit 1; done
+
+mutation: setup ## every line of the pure rooms and the interpreter changed: do the tests notice?
+	@$(BIN)/pip install -q -e '.[mutation]'
+	@$(BIN)/mutmut run; $(BIN)/mutmut results
+
 bench: setup ## what is compared with whom
 	@$(BIN)/pip install -q -e '.[bench]'
-	@for one in step life scale start_up network; do $(BIN)/python benchmarks/$$one.py || exit 1; done
+	@for one in step life scale start_up network images; do $(BIN)/python benchmarks/$$one.py || exit 1; done
 
 docs: $(STAMP) ## the pages that are written by the tables
 	@$(BIN)/python -c 'from lockgate.statemachine.diagram import page; print(page(), end="")' \

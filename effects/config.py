@@ -76,8 +76,9 @@ class Bind(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="bind"):
 class Tmpfs(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="tmpfs"):
     """Memory that looks like a directory, empty at each start and gone at each end.
 
-    `size` is bytes, 0 for the kernel's default (half of the memory); `mode` permission bits.
-    `copy_up`: it begins with what the image has there.
+    `size` is bytes, 0 for the kernel's default (half of the memory); `mode` permission bits,
+    which some runtimes leave as they are where the image has a directory (runc 1.1). `copy_up`: it
+    begins with what the image has there.
     """
 
     destination: str

@@ -7,6 +7,7 @@ it led to, so that a replay proves itself equal entry by entry.
 from collections.abc import Iterable
 from functools import reduce
 from hashlib import blake2b
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +18,8 @@ from lockgate.statemachine.inputs import Input
 from lockgate.statemachine.law import LAW
 from lockgate.statemachine.record import Answer, Record, Refused, Step
 from lockgate.statemachine.step import step
+
+T = TypeVar("T")
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -64,7 +67,7 @@ def encode_record(record: Record) -> bytes:
 
 def decode_record(data: bytes) -> Record:
     """Raises `msgspec.DecodeError` (a `ValueError`) for anything that is not a record."""
-    return _RECORD.decode(data)
+    return _decoded(_RECORD, data)
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -74,7 +77,14 @@ def encode_entry(entry: Entry) -> bytes:
 
 def decode_entry(data: bytes) -> Entry:
     """Raises `msgspec.DecodeError` (a `ValueError`) for anything that is not an entry."""
-    return _ENTRY.decode(data)
+    return _decoded(_ENTRY, data)
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
+    try:
+        return decoder.decode(data)
+    except (RecursionError, UnicodeDecodeError) as nonsense:
+        raise msgspec.DecodeError(f"nothing of ours: {nonsense}") from None
 
 
 def entry(seq: int, at: int, given: Input, answer: Step, encoded: bytes) -> Entry:

@@ -17,6 +17,7 @@ from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
 from lockgate.adapters.simulated.images import SimulatedImages
 from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
+from lockgate.adapters.simulated.world import process as first_process
 from lockgate.effects import model as e
 from lockgate.effects.capabilities import CAPABILITIES
 from lockgate.effects.config import Config, shares
@@ -300,7 +301,7 @@ class SimulatedRuntime:
 
     def signal(self, config: Config, epoch: int, process: e.Process, signal: int) -> None:
         world = self._host.world(config.id)
-        if not world.alive or world.epoch != epoch:
+        if not world.alive or world.epoch != epoch or process != first_process(epoch):
             raise PortError("missing", "the process has ended", dirty=False)
         self._host.do(e.Signal(config.id, epoch, process, signal))
         if signal == SIGKILL or (signal in LETHAL and world.runtime == "running"):

@@ -28,7 +28,7 @@ def readable(container: str, name: str, data: bytes) -> Record | None:
     """The record in these bytes; None when they are not that container's record (P11)."""
     try:
         record = history.decode_record(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except msgspec.DecodeError:
         return None
     return record if (record.id, record.config.name) == (container, name) else None
 

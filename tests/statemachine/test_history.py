@@ -81,23 +81,24 @@ def test_a_missing_entry_is_noticed() -> None:
 
 def test_an_entry_that_would_be_refused_now_is_noticed() -> None:
     _, entries = written(LIFE)
-    divergence = diverged([replace(entries[0], given=i.Start())])
-    assert divergence.what == "start is refused in absent, yet it was recorded"
-    assert divergence.expected == entries[0].orders
+    last = entries[1]
+    divergence = diverged([entries[0], replace(last, given=i.Start())])
+    what = "start is refused in absent, yet it was recorded"
+    assert divergence == Divergence(1, what, last.orders)
 
 
 def test_other_orders_are_noticed() -> None:
     _, entries = written(LIFE)
     divergence = diverged([replace(entries[0], orders=())])
-    assert divergence.seq == 0
-    assert divergence.expected == ()
-    assert divergence.got == entries[0].orders
+    what = "other orders would be given now"
+    assert divergence == Divergence(0, what, (), entries[0].orders)
 
 
 def test_another_record_is_noticed() -> None:
     _, entries = written(LIFE)
     divergence = diverged([replace(entries[0], digest="0" * 16)])
-    assert "another record" in divergence.what
+    what = "the same orders, but they lead to another record"
+    assert divergence == Divergence(0, what, entries[0].orders, entries[0].orders)
 
 
 def test_an_entry_without_digest_is_compared_by_its_orders() -> None:
@@ -120,7 +121,7 @@ def test_an_entry_is_one_line() -> None:
         assert decode_entry(encode_entry(line)) == line
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"seq":"x"}', b"\xff\xfe"])
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"seq":"x"}', b"\xff\xfe", b"[" * 3000])
 def test_what_is_no_entry_and_no_record_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError):
         decode_entry(data)

@@ -364,6 +364,11 @@ class TestRemove:
         story = at(Status.RUNNING).tell(i.Stop()).tell(i.Remove(force=True, timeout=0)).through()
         assert story.record.gone
 
+    def test_with_force_what_is_frozen_is_not_asked_to_end(self, at: At) -> None:
+        halt = only(at(Status.PAUSED).tell(i.Remove(force=True)).record).effect
+        assert isinstance(halt, Halt)
+        assert (halt.signal, halt.timeout, halt.frozen) == (i.SIGKILL, 0, True)
+
     @pytest.mark.parametrize(
         ("removal", "asked", "patience"),
         [

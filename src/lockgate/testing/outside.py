@@ -1,0 +1,163 @@
+"""Everything that is read from outside, one reader each: whatever the bytes, only what is promised.
+
+A reader gets bytes and a folder of its own, and returns; it raises only when the code under test
+raised what it never promised. The test suite feeds them by Hypothesis, fuzz/ by coverage.
+"""
+
+import io
+import tarfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
+
+from lockgate.adapters.logs import parsed
+from lockgate.adapters.oci import exits
+from lockgate.adapters.oci.run import Run
+from lockgate.adapters.storage.archive import read_archive
+from lockgate.adapters.storage.entries import Allowance, File, Limits, accepted
+from lockgate.effects.config import Config
+from lockgate.effects.outcome import PortError
+from lockgate.effects.ports import Accounts
+from lockgate.lifecycle import readable
+from lockgate.statemachine import history, spec
+from lockgate.statemachine.inputs import Create
+from lockgate.statemachine.record import Step, newborn
+from lockgate.statemachine.step import step
+
+CONTAINER = "c"
+CONFIG = Config(id=CONTAINER, name="web", command=("sh",))
+FRUGAL = Limits(size=1 << 20, entries=1 << 10)
+
+
+def _run(folder: Path) -> Run:
+    """A run whose files the reader writes itself."""
+    run = Run.of(folder, CONTAINER, 1)
+    if not run.exists():
+        run.bundle.mkdir(parents=True, exist_ok=True)
+        run.make()
+    return run
+
+
+def entry(data: bytes, folder: Path) -> None:
+    """A line of a history; nonsense is a `DecodeError`."""
+    try:
+        read = history.decode_entry(data)
+    except msgspec.DecodeError:
+        return
+    history.encode_entry(read)
+
+
+def record(data: bytes, folder: Path) -> None:
+    """The row of a container; nonsense is None."""
+    read = readable(CONTAINER, "web", data)
+    assert read is None or read.id == CONTAINER
+
+
+def answer(data: bytes, folder: Path) -> None:
+    """What the monitor says of `create`."""
+    run = _run(folder)
+    run.sync.write_bytes(data)
+    run.answer()
+
+
+def pid(data: bytes, folder: Path) -> None:
+    """The first process's number; nonsense is 0."""
+    run = _run(folder)
+    run.pidfile.write_bytes(data)
+    assert run.pid() == 0 or run.pid() > 1
+
+
+def code(data: bytes, folder: Path) -> None:
+    """The exit file: a code from -1 to 255, or none and a reason."""
+    run = _run(folder)
+    run.exit_files[0].write_bytes(data)
+    report = exits.reported(run)
+    assert report is not None
+    assert report.reason if report.code is None else -1 <= report.code <= 255
+
+
+def accounts(data: bytes, folder: Path) -> None:
+    """The container's own passwd and group; who is not in them is refused."""
+    for user in ("web", "web:log", "33", "33:4"):
+        try:
+            uid, gid, groups = spec.resolve_user(user, Accounts(data, data))
+        except PortError:
+            continue
+        assert all(0 <= one < 1 << 32 for one in (uid, gid, *groups))
+
+
+def log(data: bytes, folder: Path) -> None:
+    """A line of a container's log: any bytes are some text."""
+    parsed(data)
+
+
+def archive(data: bytes, folder: Path) -> None:
+    """The archive of an image: taken, or refused as damaged."""
+    path = folder / "archive.tar"
+    path.write_bytes(data)
+    try:
+        with path.open("rb", buffering=0) as file:
+            for one in accepted(read_archive(file), Allowance(FRUGAL)):
+                if isinstance(one, File):
+                    for _ in one.content:
+                        pass
+    except PortError:
+        pass
+
+
+Reader = Callable[[bytes, Path], None]
+
+READERS: Mapping[str, Reader] = MappingProxyType(
+    {
+        "entry": entry,
+        "record": record,
+        "answer": answer,
+        "pid": pid,
+        "code": code,
+        "accounts": accounts,
+        "log": log,
+        "archive": archive,
+    }
+)
+
+
+def seeds() -> Mapping[str, tuple[bytes, ...]]:
+    """What each is meant to read: where mutation begins."""
+    born = newborn(CONFIG)
+    made = step(born, Create(CONFIG))
+    assert isinstance(made, Step)
+    stored = history.encode_record(made.record)
+    line = history.encode_entry(history.entry(0, 1, Create(CONFIG), made, stored))
+    return {
+        "entry": (line,),
+        "record": (stored,),
+        "answer": (b'{"data": 4711}\n', b'{"data": -1, "message": "no such file"}\n'),
+        "pid": (b"4711", b"1\n"),
+        "code": (b"0", b"137", b"-1"),
+        "accounts": (
+            b"root:x:0:0:root:/root:/bin/sh\nweb:x:33:34:web:/srv:/bin/sh\n",
+            b"root:x:0:\nweb:x:34:\nlog:x:4:web\n",
+        ),
+        "log": (b"2026-01-02T03:04:05.000000006+00:00 stdout F hello",),
+        "archive": (_tar(),),
+    }
+
+
+def _tar() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        folder = tarfile.TarInfo("etc")
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+        tar.addfile(folder)
+        file = tarfile.TarInfo("etc/hosts")
+        file.size = 5
+        file.pax_headers = {"SCHILY.xattr.user.x": "y"}
+        tar.addfile(file, io.BytesIO(b"hosts"))
+        link = tarfile.TarInfo("etc/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "hosts"
+        tar.addfile(link)
+        gone = tarfile.TarInfo("etc/.wh.old")
+        tar.addfile(gone)
+    return buffer.getvalue()
