@@ -26,6 +26,8 @@ from lockgate.effects.config import (
     NETWORK_MODES,
     SECURITY,
     SHARED,
+    USER,
+    Attachment,
     Config,
     Device,
     Limits,
@@ -721,6 +723,12 @@ class Engine:
             raise InvalidArgument(
                 f"ports are published by a network, and {config.network!r} is none: give one"
             )
+        if any(one.network == USER for one in config.networks):
+            if config.networks != (Attachment(USER, aliases=config.networks[0].aliases),):
+                raise InvalidArgument(
+                    "the network 'user' goes with no other, and gives addresses of its own"
+                )
+            return
         found = [self.network(one.network) for one in config.networks]
         for one, info in zip(config.networks, found):
             inside = any(
