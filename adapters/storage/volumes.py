@@ -152,7 +152,9 @@ class LocalVolumes:
     def _copy(self, config: Config, path: str, place: int, draft: str) -> None:
         with self._seen(config) as top:
             try:
-                source = openat2(top, path, _ENTER & ~os.O_NOFOLLOW, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS)
+                source = openat2(
+                    top, path, _ENTER & ~os.O_NOFOLLOW, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS
+                )
             except (FileNotFoundError, NotADirectoryError):
                 return
             try:
