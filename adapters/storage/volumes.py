@@ -129,9 +129,10 @@ class LocalVolumes:
         place = os.open(self._place, _ENTER)
         try:
             fcntl.flock(place, fcntl.LOCK_EX)
-            for name in os.listdir(place):
-                if name.startswith("."):
-                    remove_tree(place, name)
+            with os.scandir(place) as entries:
+                left = [entry.name for entry in entries if entry.name.startswith(".")]
+            for name in left:
+                remove_tree(place, name)
             yield place
         finally:
             os.close(place)
