@@ -16,7 +16,7 @@ from lockgate.adapters.logs import parsed
 from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.run import Run
 from lockgate.adapters.storage.archive import read_archive
-from lockgate.adapters.storage.entries import File, Limits, accepted
+from lockgate.adapters.storage.entries import Allowance, File, Limits, accepted
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Accounts
@@ -99,7 +99,7 @@ def archive(data: bytes, folder: Path) -> None:
     path.write_bytes(data)
     try:
         with path.open("rb", buffering=0) as file:
-            for one in accepted(read_archive(file), FRUGAL):
+            for one in accepted(read_archive(file), Allowance(FRUGAL)):
                 if isinstance(one, File):
                     for _ in one.content:
                         pass
