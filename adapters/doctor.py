@@ -13,6 +13,9 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from lockgate.adapters.network import bridges
+from lockgate.adapters.network.netavark import located
+from lockgate.adapters.network.plugins import Plugins
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.choice import PREFERRED, conmon_obstacle, find, obstacle, version
 from lockgate.adapters.oci.command import printable
@@ -64,6 +67,7 @@ def survey() -> HostReport:
             *_limits(),
             _inotify(Path("/proc/sys/fs/inotify/max_user_instances")),
             _sqlite(),
+            _networks(Plugins(), located()),
             _criu(),
             _rootless(Path("/proc/sys/user/max_user_namespaces")),
         )
@@ -177,6 +181,18 @@ def _sqlite() -> Check:
         return Check("sqlite", "ok", sqlite3.sqlite_version)
     wanted = ".".join(str(part) for part in SQLITE_MINIMUM)
     return Check("sqlite", "missing", sqlite3.sqlite_version, f"SQLite {wanted} is needed")
+
+
+def _networks(cni: Plugins, netavark: Path | None) -> Check:
+    """Whatever tool there is, it calls iptables."""
+    plugins = [cni.find(name) for name in bridges.PLUGINS]
+    tool = plugins[0].parent if all(plugins) and plugins[0] else netavark
+    if tool is None:
+        advice = "networks by name need plugins: apt install containernetworking-plugins"
+        return Check("networks", "warn", "neither CNI plugins nor netavark", advice)
+    if find("iptables") is None:
+        return Check("networks", "warn", f"{tool}, no iptables", "apt install iptables")
+    return Check("networks", "ok", str(tool))
 
 
 def _criu() -> Check:

@@ -21,6 +21,9 @@ from lockgate.effects.ports import Facts, Filesystem, Node
 FILE_LIMIT = 1 << 20
 """Bytes of a host's file or a seccomp profile we are willing to read."""
 
+MAX_LINKS = 40
+"""As many as the kernel follows (path_resolution(7))."""
+
 STUB_RESOLVER = b"127.0.0.53"
 RESOLVED = Path("/run/systemd/resolve/resolv.conf")
 """Where the servers behind the stub are named."""
@@ -96,32 +99,48 @@ def host_nodes(top: Path = Path("/dev")) -> Iterator[Node]:
 
 def inside(rootfs: str, path: str) -> str:
     """`path` with its links followed as if `rootfs` were the root; a part that does not exist yet
-    stays as it is. A loop of links raises `PortError("damaged")`, clean."""
+    stays as it is. More than `MAX_LINKS` raise `PortError("damaged")`, clean."""
     top = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        base = _seen_as(top)
-        here, rest = path.strip("/"), ""
-        while here:
-            try:
-                handle = openat2(top, here, os.O_PATH, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS)
-            except (FileNotFoundError, NotADirectoryError):
-                here, _, name = here.rpartition("/")
-                rest = f"/{name}{rest}"
-                continue
-            except OSError as problem:
-                reason = f"{path} of the container leads nowhere: {problem.strerror}"
-                raise PortError("damaged", reason, dirty=False) from None
-            try:
-                return f"/{_seen_as(handle).removeprefix(base).strip('/')}{rest}"
-            finally:
-                os.close(handle)
-        return rest
+        done: list[str] = []
+        ahead = path.split("/")[::-1]
+        links = 0
+        while ahead:
+            part = ahead.pop()
+            if part == "..":
+                del done[-1:]
+            elif part not in ("", "."):
+                target = _link(top, "/".join((*done, part)))
+                if target is None:
+                    done.append(part)
+                    continue
+                links += 1
+                if links > MAX_LINKS:
+                    raise PortError(
+                        "damaged", f"{path} of the container leads nowhere", dirty=False
+                    )
+                if target.startswith("/"):
+                    done.clear()
+                ahead += target.split("/")[::-1]
+        return "/" + "/".join(done)
     finally:
         os.close(top)
 
 
-def _seen_as(handle: int) -> str:
-    return str(Path(f"/proc/self/fd/{handle}").readlink()).rstrip("/")
+def _link(top: int, path: str) -> str | None:
+    """Where the last part of `path` leads; None when it is no link, or not there."""
+    try:
+        handle = openat2(
+            top, path, os.O_PATH | os.O_NOFOLLOW, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        if not stat.S_ISLNK(os.fstat(handle).st_mode):
+            return None
+        return os.readlink("", dir_fd=handle)
+    finally:
+        os.close(handle)
 
 
 def _kind(found: os.stat_result) -> str:

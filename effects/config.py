@@ -10,6 +10,9 @@ from msgspec import Struct
 
 from lockgate.effects.network import Dns
 
+USER = "user"
+"""The network every host has: a process that passes on what the container sends."""
+
 NETWORK_MODES = ("none", "host", "private")
 """Words that name no network. `none`: a fresh namespace made by the runtime; `host`: the host's;
 `private`: one of our making, with nothing but a loopback interface."""
@@ -73,8 +76,9 @@ class Bind(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="bind"):
 class Tmpfs(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="tmpfs"):
     """Memory that looks like a directory, empty at each start and gone at each end.
 
-    `size` is bytes, 0 for the kernel's default (half of the memory); `mode` permission bits.
-    `copy_up`: it begins with what the image has there.
+    `size` is bytes, 0 for the kernel's default (half of the memory); `mode` permission bits,
+    which some runtimes leave as they are where the image has a directory (runc 1.1). `copy_up`: it
+    begins with what the image has there.
     """
 
     destination: str

@@ -18,6 +18,8 @@ from lockgate.effects.ports import NetworkInfo
 Subnet: TypeAlias = IPv4Network | IPv6Network
 
 VERSION = "1.0.0"
+PLUGINS = ("bridge", "host-local", "portmap", "firewall")
+"""What the networks made here are of."""
 POOL = IPv4Network("10.89.0.0/16")
 """Where subnets are taken from; each has 254 addresses."""
 SIZE = 24

@@ -34,7 +34,7 @@ class Cni:
         self._find, self._plugins = find, plugins
 
     def works(self) -> bool:
-        return any(directory.is_dir() for directory in self._plugins.directories)
+        return self._plugins.any()
 
     def wish(self, number: int, one: Attachment, config: Config, netns: str) -> CniNote:
         conflist = self._find(one.network)

@@ -53,6 +53,10 @@ class Plugins:
         places = (directory / kind for directory in self.directories)
         return next((place for place in places if os.access(place, os.X_OK)), None)
 
+    def any(self) -> bool:
+        """Is there a plugin at all?"""
+        return any(any(place.glob("*")) for place in self.directories)
+
     def call(self, verb: Verb, kind: str, settings: Settings, subject: Subject) -> Settings | None:
         """One plugin, one verb; ADD brings back a result, DEL and CHECK need not.
 

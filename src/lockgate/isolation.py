@@ -1,7 +1,8 @@
 """How a container is shut in, and what it is let have: each wish checked once, at the door.
 
 What is checked here makes sense by itself and with the others. Whether this host can give it, is
-judged when a run begins (`lockgate.statemachine.spec`).
+judged when a run begins (`lockgate.statemachine.spec`). A wish for the defaults is no wish: records
+do not repeat it.
 """
 
 import posixpath
@@ -17,6 +18,8 @@ from msgspec.structs import replace
 from lockgate.effects.capabilities import CAPABILITIES
 from lockgate.effects.config import (
     DNS,
+    LIMITS,
+    NAMESPACES,
     SECURITY,
     UNLIMITED,
     Bind,
@@ -143,7 +146,8 @@ def sysctls(value: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def limits(value: Limits, memory: int) -> Limits:
-    value = _typed(value)
+    if _typed(value) == LIMITS:
+        return LIMITS
     swap = value.memory_swap
     if swap and not memory:
         raise InvalidArgument("a limit of memory and swap together needs a limit of memory")
@@ -218,7 +222,7 @@ def capability(text: str) -> str:
 
 
 def namespaces(value: Namespaces) -> Namespaces:
-    return _typed(value)
+    return NAMESPACES if _typed(value) == NAMESPACES else value
 
 
 def dns(value: Dns) -> Dns:

@@ -8,6 +8,8 @@ import pytest
 
 from lockgate.adapters import doctor
 from lockgate.adapters.doctor import Check, HostReport, survey
+from lockgate.adapters.network import bridges
+from lockgate.adapters.network.plugins import Plugins
 from lockgate.adapters.oci import choose
 from lockgate.adapters.oci.cgroups import Cgroups, Hierarchy
 from lockgate.effects.outcome import PortError
@@ -124,3 +126,30 @@ def test_rootless_needs_namespaces_and_maps(
     assert "apt install uidmap" in doctor._rootless(setting).advice
     monkeypatch.setattr(doctor, "find", lambda name: Path("/usr/bin/newuidmap"))
     assert doctor._rootless(setting).verdict == "ok"
+
+
+class TestNetworks:
+    @pytest.fixture(autouse=True)
+    def programs(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        there = ["iptables"]
+        monkeypatch.setattr(doctor, "find", lambda name: Path(name) if name in there else None)
+        return there
+
+    @pytest.fixture
+    def plugins(self, tmp_path: Path) -> Plugins:
+        for name in bridges.PLUGINS:
+            (tmp_path / name).touch(0o755)
+        return Plugins((tmp_path,))
+
+    def test_with_plugins(self, plugins: Plugins, tmp_path: Path) -> None:
+        assert doctor._networks(plugins, None) == Check("networks", "ok", str(tmp_path))
+
+    def test_with_netavark_for_want_of_one_plugin(self, plugins: Plugins, tmp_path: Path) -> None:
+        (tmp_path / "portmap").unlink()
+        assert doctor._networks(plugins, Path("/netavark")).found == "/netavark"
+        lacking = doctor._networks(plugins, None)
+        assert lacking.verdict == "warn" and "containernetworking-plugins" in lacking.advice
+
+    def test_without_iptables(self, plugins: Plugins, programs: list[str]) -> None:
+        programs.clear()
+        assert doctor._networks(plugins, None).advice == "apt install iptables"

@@ -1,6 +1,7 @@
 """One order, one port call, one outcome; what the world raises becomes a value here and only here."""
 
 import errno
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -93,6 +94,39 @@ def fault(outcome: Done | Failed) -> Fault:
 
 def halt(timeout: int, *, frozen: bool = False, process: e.Process | None = PROCESS) -> e.Halt:
     return e.Halt("c", 1, process, MONITOR, 15 if timeout else 9, timeout, frozen)
+
+
+def test_secrets_are_kept_with_the_layer_and_files_written_before_the_spec(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run is never created from a config.json whose files are not there."""
+    asked: list[str] = []
+
+    def noted(name: str) -> Callable[..., str]:
+        def method(*_: object) -> str:
+            asked.append(name)
+            return "digest"
+
+        return method
+
+    for name in ("create", "keep_secrets", "write_files", "write_spec"):
+        monkeypatch.setattr(stage.host, name, noted(name))
+    assert isinstance(stage.do(e.CreateLayer("c")), Done)
+    assert asked == ["create", "keep_secrets"]
+    assert fact(stage.do(e.WriteSpec("c", 1, "/merged", ""))) == Saved("digest")
+    assert asked[2:] == ["write_files", "write_spec"]
+
+
+def test_a_layer_whose_secrets_are_gone_may_have_left_something(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(config: Config) -> None:
+        raise FileNotFoundError(2, "No such file", "/token")
+
+    monkeypatch.setattr(stage.host, "keep_secrets", gone)
+    outcome = stage.do(e.CreateLayer("c"))
+    assert isinstance(outcome, Failed)
+    assert (outcome.fault.kind, outcome.fault.dirty) == ("missing", True)
 
 
 def test_each_effect_brings_back_its_fact(stage: Stage) -> None:

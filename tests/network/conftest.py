@@ -77,6 +77,20 @@ def namespaces() -> Iterator[tuple[Path, Path]]:
 
 
 @pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of CNI plugins from which some can be taken, or replaced. Asked for before `lab`, it
+    is where that one finds them, too."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    source = Plugins().find("bridge")
+    assert source is not None
+    for plugin in source.parent.iterdir():
+        (folder / plugin.name).symlink_to(plugin)
+    monkeypatch.setenv("CNI_PATH", str(folder))
+    return folder
+
+
+@pytest.fixture
 def lab(
     tool: str, namespaces: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Lab]:

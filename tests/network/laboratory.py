@@ -25,6 +25,16 @@ def command(*words: str) -> str:
     return done.stdout
 
 
+def wrapped(plugins: Path, name: str, before: str = ":", after: str = "") -> None:
+    """Shell commands around a plugin of the folder `plugins`; with `after`, what it says is lost
+    unless that says it, and its exit status is theirs."""
+    plugin, real = plugins / name, plugins / f"{name}.real"
+    plugin.rename(real)
+    end = f"told=$({real}) || exit 1\n{after}" if after else f"exec {real}"
+    plugin.write_text(f"#!/bin/sh\n{before}\n{end}\n")
+    plugin.chmod(0o755)
+
+
 def within(netns: str | Path, act: Callable[[], T]) -> T:
     """Do something in another network namespace, in a thread that ends with it."""
 
@@ -78,7 +88,16 @@ class Lab:
 
     def footprint(self) -> dict[str, set[str]]:
         """All that networks leave on a host: links, rules, leases, claims, notes, namespaces."""
-        places = ("attached", "attached-netavark", "ports", "netns", "leases/web", "leases/back")
+        places = (
+            "attached",
+            "attached-netavark",
+            "attached-user",
+            "slirp",
+            "ports",
+            "netns",
+            "leases/web",
+            "leases/back",
+        )
         files = {place: names(self.root / place) for place in places}
         return files | {
             "links": {

@@ -7,14 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.network.laboratory import Lab
+from tests.network.laboratory import Lab, wrapped
 from tests.network.test_connections import heard
 from tests.network.victim import OPERATIONS
 
 from lockgate import Engine, OperationFailed, Record, Status
 from lockgate.adapters.inotify import Inotify, Mask
 from lockgate.adapters.network import choice
-from lockgate.adapters.network.plugins import DIRECTORIES
 from lockgate.statemachine.record import RESOURCES
 from lockgate.statemachine.status import Presence
 
@@ -70,34 +69,29 @@ def test_killed_anywhere_the_next_command_recovers(lab: Lab, operation: str) -> 
 @pytest.mark.only("cni")
 @pytest.mark.parametrize("verb", ["ADD", "DEL"])
 def test_a_plugin_that_outlives_its_caller_is_waited_for(
-    lab: Lab, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plugins: Path, lab: Lab, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else what it is still making would be made after it was taken away."""
-    plugins = tmp_path / "plugins"
-    plugins.mkdir()
-    source = next(place for place in DIRECTORIES if place.is_dir())
-    for plugin in source.iterdir():
-        (plugins / plugin.name).symlink_to(plugin)
-    slow = plugins / "bridge"
-    slow.unlink()
-    slow.write_text(
-        f'#!/bin/sh\n[ "$CNI_COMMAND" = {verb} ] && : >{tmp_path}/begun && '
-        f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done\nexec {source}/bridge\n"
+    wrapped(
+        plugins,
+        "bridge",
+        f'[ "$CNI_COMMAND" = {verb} ] && : >{tmp_path}/begun && '
+        f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done",
     )
-    slow.chmod(0o755)
     lab.sleeper("web", ports=["8080:80"])
     if verb == "DEL":
         lab.engine.start("web")
         lab.engine.kill("web")
-    with monkeypatch.context() as patched, Inotify() as news:
+    with Inotify() as news:
         news.watch(tmp_path, Mask.CREATE)
-        patched.setenv("CNI_PATH", str(plugins))
         dying = victim(lab, "start" if verb == "ADD" else "cleanup", 0)
         while not (tmp_path / "begun").exists():
             assert news.wait(60)
             news.read()
         dying.kill()
         dying.wait()
+    (plugins / "bridge").unlink()
+    (plugins / "bridge").symlink_to(plugins / "bridge.real")
     monkeypatch.setattr(choice, "PATIENCE", 0.1)
     with Engine.open(lab.root, runtime="runc") as impatient:
         with pytest.raises(OperationFailed, match=r"running for .* without anybody waiting for it"):

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from tests.network.laboratory import Lab, command
 
 from lockgate import OperationFailed, Record
-from lockgate.adapters.network.plugins import DIRECTORIES
 from lockgate.adapters.syscalls import UnmountFlag, unmount
 from lockgate.effects.config import Attachment, Config, PortMapping
 from lockgate.effects.outcome import Joined, PortError
@@ -95,21 +94,30 @@ def test_leaving_when_all_rules_are_gone(lab: Lab) -> None:
     lab.engine.start("web")
 
 
+def test_after_a_reboot_addresses_and_ports_are_had_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files stay, namespaces, links and rules do not (MAP L-28)."""
+    lab.sleeper("web", ports=["8080:80"])
+    lab.sleeper("other", ports=["8081:80"])
+    for name in ("web", "other"):
+        lab.engine.start(name)
+        lab.engine.kill(name)
+    for record in lab.engine.list():
+        unmount(record.netns, UnmountFlag.DETACH)
+    the_bridge(lab, record)
+    the_rules(lab, record)
+    monkeypatch.setattr(lab.engine.host.ports.clock, "boot", lambda: "another", raising=False)
+    assert lab.engine.refresh() == {}
+    assert {one.network for one in lab.engine.list()} == {Presence.ABSENT}
+    assert (lab.footprint()["leases/web"], lab.footprint()["ports"]) == (set(), set())
+    lab.engine.start("web")
+
+
 @pytest.mark.only("cni")
 class TestWithoutAPlugin:
-    @pytest.fixture(autouse=True)
-    def plugins(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """A folder of plugins from which some can be taken."""
-        folder = tmp_path / "plugins"
-        folder.mkdir()
-        source = next(place for place in DIRECTORIES if place.is_dir())
-        for plugin in source.iterdir():
-            (folder / plugin.name).symlink_to(plugin)
-        monkeypatch.setenv("CNI_PATH", str(folder))
-        return folder
-
     def test_leaving_gives_back_the_rest_and_is_finished_later(
-        self, lab: Lab, plugins: Path
+        self, plugins: Path, lab: Lab
     ) -> None:
         lab.sleeper("web", ports=["8080:80"])
         record = lab.engine.start("web")
@@ -124,7 +132,7 @@ class TestWithoutAPlugin:
         (plugins / "gone").rename(plugins / "portmap")
         lab.engine.remove("web")
 
-    def test_joining_is_refused_and_undone(self, lab: Lab, plugins: Path) -> None:
+    def test_joining_is_refused_and_undone(self, plugins: Path, lab: Lab) -> None:
         (plugins / "firewall").rename(plugins / "gone")
         lab.sleeper("web", ports=["8080:80"])
         with pytest.raises(OperationFailed, match="no network plugin 'firewall'"):
