@@ -449,9 +449,12 @@ class Engine:
             if before is None:
                 raise
             return newborn(before.config)
-        if not after.gone and after.faults:  # of somebody who hastened this very removal
+        if after.gone:
+            return after
+        if after.faults:  # met by somebody who carried this very removal on
             raise OperationFailed(str(command.verb), after.config.name, after.faults[0])
-        return after
+        # another command came between, while we waited without the lock (P26)
+        return self.remove(after.id, force=force, timeout=timeout)
 
     def settle(
         self, reference: str, epoch: int | None = None, *, booted: bool = False
