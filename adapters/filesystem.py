@@ -14,6 +14,7 @@ import stat
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from lockgate.adapters.syscalls import Resolve, openat2
 from lockgate.effects.config import Config
@@ -141,6 +142,25 @@ def write_atomic(
         raise
     if durable:
         os.fsync(directory)
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o600) -> Generator[BinaryIO]:
+    """A file to write to, of any size, which becomes `path` at the end of the block; when that
+    raises, `path` is as it was and nothing is left. What is there and no regular file (a pipe, a
+    device) is written to as it is."""
+    if path.exists() and not path.is_file():
+        with path.open("wb") as out:
+            yield out
+        return
+    draft = path.with_name(f".{secrets.token_hex(8)}.draft")
+    try:
+        with open(draft, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as out:
+            yield out
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def ensure_directory(path: Path, mode: int) -> None:

@@ -21,9 +21,11 @@ _LIBC.syscall.restype = c_long
 _LIBC.mount.argtypes = (c_char_p, c_char_p, c_char_p, c_ulong, c_char_p)
 _LIBC.umount2.argtypes = (c_char_p, c_int)
 _LIBC.syncfs.argtypes = (c_int,)
+_LIBC.renameat2.argtypes = (c_int, c_char_p, c_int, c_char_p, c_uint)
 _LIBC.statx.argtypes = (c_int, c_char_p, c_int, c_uint, c_char_p)
 
 # From 424 on, system calls have one number on every architecture in use here.
+_OPEN_TREE: Final = 428
 _MOVE_MOUNT: Final = 429
 _FSOPEN: Final = 430
 _FSCONFIG: Final = 431
@@ -51,6 +53,7 @@ class UnmountFlag(IntFlag):
 class MountAttribute(IntFlag):
     """fsmount(2): the new interface numbers what it shares with `MountFlag` differently."""
 
+    RDONLY = 1
     NOSUID = 2
     NODEV = 4
 
@@ -120,6 +123,27 @@ def openat2(directory: int, path: AnyPath, flags: int, resolve: Resolve) -> int:
     """openat2(2): open `path` under `directory` within the bounds `resolve` sets (Linux 5.6)."""
     how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, resolve)
     return _syscall(_OPENAT2, path, c_int(directory), os.fsencode(path), how, c_ulong(len(how)))
+
+
+def open_tree(path: AnyPath) -> int:
+    """open_tree(2), OPEN_TREE_CLONE: the top of a mount of one's own, nowhere attached, of what
+    `path` shows now without the mounts below it. It lasts as long as the descriptor, and whatever
+    was cloned may be unmounted meanwhile (Linux 5.2)."""
+    clone, no_follow = 1, 0x100
+    return _syscall(
+        _OPEN_TREE,
+        path,
+        c_int(AT_FDCWD),
+        os.fsencode(path),
+        c_uint(clone | no_follow | os.O_CLOEXEC),
+    )
+
+
+def exchange(directory: int, one: AnyPath, other: AnyPath) -> None:
+    """renameat2(2), RENAME_EXCHANGE: two names below `directory` trade what they stand for, at
+    once."""
+    both = os.fsencode(one), os.fsencode(other)
+    _checked(_LIBC.renameat2(directory, both[0], directory, both[1], 2), one)
 
 
 def syncfs(fd: int) -> None:

@@ -10,7 +10,7 @@ marked *lock free*.
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, BinaryIO, Literal, Protocol
 
 from msgspec import Meta, Struct
 
@@ -106,6 +106,39 @@ class Storage(Protocol):
         ...
 
 
+class Change(Struct, frozen=True):
+    """A path of the container that is not as its image has it: added, changed, deleted."""
+
+    kind: Literal["A", "C", "D"]
+    path: str
+
+
+class Sizes(Struct, frozen=True):
+    """Bytes of file content, each file once however many names it has: what the container has
+    written, and what its image brought. For a root file system somebody else keeps, all of it is
+    `written` and nothing `image`."""
+
+    written: int
+    image: int
+
+
+class Contents(Protocol):
+    """Looks into the root file system of a container, mounted or not, running or not. All methods
+    are *lock free* and change nothing; what changes meanwhile is seen before or after."""
+
+    def export(self, config: Config, out: BinaryIO) -> None:
+        """Write it to `out` as a tar archive (POSIX.1-2001): owners, modes, times, extended
+        attributes and hard links are kept, links not followed, mounts not entered, sockets left
+        out. Missing: `PortError("missing")`."""
+        ...
+
+    def changes(self, config: Config) -> tuple[Change, ...]:
+        """By path. Raises `PortError("refused")` for a container that has no image."""
+        ...
+
+    def sizes(self, config: Config) -> Sizes: ...
+
+
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 """SHA-256 in hex."""
 
@@ -175,6 +208,50 @@ class Images(Protocol):
         not told by then, is told that the image is missing. Removing what is not there raises
         `PortError("missing")`, as looking it up does.
         """
+        ...
+
+
+class Volume(Struct, frozen=True, kw_only=True):
+    """A directory that outlives containers, or goes with the one it was made for.
+
+    `path` is the directory on this host; `container` the id of the container an anonymous volume
+    goes with, empty for all others. A `fresh` one was never filled from an image.
+    """
+
+    name: str
+    path: str = ""
+    container: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    fresh: bool = True
+    created_at: int = 0
+
+
+class Volumes(Protocol):
+    """Volumes by name. All methods are *lock free*."""
+
+    def create(
+        self, name: str, *, container: str = "", labels: tuple[tuple[str, str], ...] = ()
+    ) -> Volume:
+        """A new one, empty. A name that exists is `PortError("refused")`, clean."""
+        ...
+
+    def fill(self, name: str, config: Config, path: str) -> Volume:
+        """The first time only: give an empty volume what the root filesystem of this container
+        has at `path`, with owner and mode of that directory. A path that is absent or no
+        directory leaves it as it is. All or nothing."""
+        ...
+
+    def lookup(self, name: str) -> Volume:
+        """Raises `PortError("missing")` that names the volumes there are."""
+        ...
+
+    def list(self) -> tuple[Volume, ...]:
+        """By name. One whose record cannot be read has a name and nothing else."""
+        ...
+
+    def remove(self, name: str, used_by: Callable[[Volume], Collection[str]]) -> None:
+        """`used_by` tells the containers that use it: any, and it is `PortError("refused")`,
+        clean. Removing what is not there raises as looking it up does."""
         ...
 
 
@@ -290,8 +367,8 @@ class Surroundings(Protocol):
     """Where the facts come from."""
 
     def facts(self, config: Config, rootfs: str) -> Facts:
-        """All that `Facts` holds, `rootfs` mounted. A device, secret or profile that is not there
-        raises `PortError("missing", dirty=False)`."""
+        """All that `Facts` holds, `rootfs` mounted. A device or profile that is not there raises
+        `PortError("refused", dirty=False)`."""
         ...
 
 

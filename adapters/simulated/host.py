@@ -13,6 +13,7 @@ from threading import Condition, RLock
 from typing import assert_never
 
 from lockgate.adapters.network.plugged import unshared
+from lockgate.adapters.simulated.contents import SimulatedContents
 from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
 from lockgate.adapters.simulated.images import SimulatedImages
 from lockgate.adapters.simulated.networks import SimulatedNetworks
@@ -59,6 +60,7 @@ class SimulatedHost:
         self._late: dict[str, list[e.AnyEffect]] = {}
         self.runtime = SimulatedRuntime(self)
         self.images = SimulatedImages(self.now)
+        self.contents = SimulatedContents(self.world)
 
     # ---- for tests and demonstrations ----------------------------------------------------
 

@@ -8,7 +8,8 @@ import errno
 import os
 import stat
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from typing import NamedTuple
 
 from lockgate.adapters.storage.entries import (
     AnyEntry,
@@ -29,39 +30,69 @@ from lockgate.adapters.storage.entries import (
 from lockgate.adapters.syscalls import Resolve, openat2
 
 _CHUNK = 1 << 20
+_ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_GONE = (FileNotFoundError, NotADirectoryError)
 _INSIDE = Resolve.BENEATH | Resolve.NO_SYMLINKS
 
 
-def read_directory(top: int) -> Iterator[AnyEntry]:
+class Visit(NamedTuple):
+    """A name met on the way: its path, what it is, and the directory it is in, open until the
+    next one is asked for."""
+
+    path: Parts
+    found: os.stat_result
+    above: int
+
+
+def read_directory(top: int, *, living: bool = False) -> Iterator[AnyEntry]:
     """The entries of the tree whose top directory is open as `top`, parents before children.
 
     Directories on which another file system is mounted come out empty, as with `cp -x`. Raises
-    `PortError("refused")` for sockets and for what overlayfs keeps for itself.
+    `PortError("refused")` for sockets and for what overlayfs keeps for itself. In a `living` tree,
+    one that somebody changes meanwhile, sockets are passed over, and so is what is gone when its
+    turn has come.
     """
-    device = os.fstat(top).st_dev
     seen: dict[tuple[int, int], Parts] = {}
+    yield Directory((), meta_of(os.fstat(top), top))
+    for visit in visited(top, living=living):
+        path, found, here = visit
+        if stat.S_ISDIR(found.st_mode):
+            with suppress(*_GONE if living else ()):
+                yield _directory(visit)
+        elif stat.S_ISCHR(found.st_mode) and found.st_rdev == 0:
+            yield Whiteout(path)  # overlayfs makes many of them links of one
+        elif stat.S_ISSOCK(found.st_mode) and living:
+            pass
+        elif (earlier := _earlier(found, path, seen)) != path:
+            yield HardLink(path, earlier)
+        elif stat.S_ISREG(found.st_mode):
+            with suppress(*_GONE if living else ()), _opened(here, path, found, living) as fd:
+                now = os.fstat(fd)
+                yield File(path, meta_of(now, fd), now.st_size, _content(fd, now.st_size))
+                continue
+            seen.pop(
+                (found.st_dev, found.st_ino), None
+            )  # gone: what follows is no other name of it
+        else:
+            with suppress(*_GONE if living else ()):
+                yield _irregular(here, path, found)
+
+
+def visited(top: int, *, living: bool = False) -> Iterator[Visit]:
+    """Every name below the directory open as `top`, by name, parents before children. Mounts are
+    not entered; what is gone when its turn has come raises `OSError`, or in a `living` tree is
+    passed over."""
+    device = os.fstat(top).st_dev
     with closing(_Place(top)) as place:
-        yield Directory((), meta_of(os.fstat(top), top))
         pending = _below(top, ())
         while pending:
             path = pending.pop()
-            here = place.at(path[:-1])
-            found = os.lstat(path[-1], dir_fd=here)
-            if stat.S_ISDIR(found.st_mode):
-                inside = place.at(path)
-                yield Directory(path, meta_of(found, inside))
-                if found.st_dev == device:
-                    pending += _below(inside, path)
-            elif stat.S_ISCHR(found.st_mode) and found.st_rdev == 0:
-                yield Whiteout(path)  # overlayfs makes many of them links of one
-            elif (earlier := _earlier(found, path, seen)) != path:
-                yield HardLink(path, earlier)
-            elif stat.S_ISREG(found.st_mode):
-                with _opened(here, path, found) as fd:
-                    meta, size = meta_of(found, fd), found.st_size
-                    yield File(path, meta, size, _content(fd, size))
-            else:
-                yield _irregular(here, path, found)
+            with suppress(*_GONE if living else ()):
+                here = place.at(path[:-1])
+                found = os.lstat(path[-1], dir_fd=here)
+                yield Visit(path, found, here)
+                if stat.S_ISDIR(found.st_mode) and found.st_dev == device:
+                    pending += _below(place.at(path), path)
 
 
 class _Place:
@@ -126,13 +157,28 @@ def _irregular(here: int, path: Parts, found: os.stat_result) -> Symlink | Node:
             raise refused(f"{shown(path)} is a socket, which means nothing elsewhere")
 
 
-@contextmanager
-def _opened(here: int, path: Parts, found: os.stat_result) -> Generator[int]:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    fd = os.open(path[-1], flags, dir_fd=here)
+def _directory(visit: Visit) -> Directory:
+    fd = os.open(visit.path[-1], _ENTER, dir_fd=visit.above)
     try:
-        if not os.path.samestat(os.fstat(fd), found):
+        return Directory(visit.path, meta_of(os.fstat(fd), fd))
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _opened(here: int, path: Parts, found: os.stat_result, living: bool) -> Generator[int]:
+    """The file that was found; in a living tree, the one that is there now."""
+    handle = os.open(path[-1], os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+    try:
+        now = os.fstat(handle)
+        if living and not stat.S_ISREG(now.st_mode):
+            raise FileNotFoundError(errno.ENOENT, "it is another kind of file now", shown(path))
+        if not living and not os.path.samestat(now, found):
             raise damaged(f"{shown(path)} was replaced while being read")
+        fd = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(handle)
+    try:
         yield fd
     finally:
         os.close(fd)

@@ -174,6 +174,8 @@ class LockedLayers:
     def _remove_abandoned(self, name: str) -> None:
         try:
             fd = os.open(name, _ENTER, dir_fd=self._fd)
+        except FileNotFoundError:
+            return  # its maker was about to remove it, and has
         except NotADirectoryError:
             return remove_tree(self._fd, name)
         try:

@@ -9,31 +9,19 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lockgate.adapters.filesystem import bundle, ensure_directory
 from lockgate.adapters.storage.images import Images
+from lockgate.adapters.storage.mounting import mount_overlay, view_of_layers, view_of_mount
 from lockgate.adapters.storage.removal import remove_tree
-from lockgate.adapters.syscalls import (
-    MountAttribute,
-    MountFlag,
-    UnmountFlag,
-    fsconfig_create,
-    fsconfig_string,
-    fsmount,
-    fsopen,
-    mount,
-    mounted_at,
-    move_mount,
-    unmount,
-)
+from lockgate.adapters.syscalls import UnmountFlag, mounted_at, unmount
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import Mounted, PortError
 from lockgate.effects.ports import Image
 
-_OPTIONS_MAX = 4095  # bytes; mount(2) cuts the rest off without a word
 _FIRST_PAUSE = 0.001  # seconds between attempts to unmount what is busy; doubles each time
 _STACKED = 16  # mounts on top of one another we are ready to take away
 
@@ -63,7 +51,7 @@ class OverlayStorage:
             _plain(config)
         else:
             with self.images.layers.steady():  # who removes them now, has been told of us
-                below = self._lower(config)
+                below = self.lower(config)
         ensure_directory(place.parent, 0o700)
         ensure_directory(place, 0o700)
         if below and not (place / "merged").exists():
@@ -92,7 +80,7 @@ class OverlayStorage:
         if found is not None:
             _check_ours(found, config, merged)
         else:
-            _mount_overlay(_source(config), self._lower(config), place)
+            mount_overlay(_source(config), self.lower(config), place)
         return Mounted(str(merged))
 
     def unmount(self, config: Config) -> None:
@@ -127,19 +115,33 @@ class OverlayStorage:
         finally:
             os.close(containers)
 
-    def _unmount(self, merged: Path) -> None:
-        deadline = time.monotonic() + self._patience
-        pause = _FIRST_PAUSE
-        while not _unmounted(merged, UnmountFlag.NOFOLLOW):
-            if time.monotonic() >= deadline:
-                _unmounted(merged, UnmountFlag.NOFOLLOW | UnmountFlag.DETACH)
-                return
-            time.sleep(pause)
-            pause *= 2
+    @contextmanager
+    def seen(self, config: Config) -> Generator[int]:
+        """The top of the root file system as a container sees it, mounted or not, for as long as
+        the block lasts: a view that is attached nowhere and keeps nobody from unmounting.
 
-    def _lower(self, config: Config) -> list[Path]:
+        Raises `PortError("missing")` for a container without layer.
+        """
+        if config.rootfs:
+            view = os.open(_plain(config), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        else:
+            view = self._view(config)
+        try:
+            yield view
+        finally:
+            os.close(view)
+
+    def upper(self, config: Config) -> Path:
+        """What the container has written. Raises `PortError("missing")`."""
+        place = bundle(self.root, config.id)
+        if config.rootfs or not (place / "merged").is_dir():
+            reason = f"container {config.id[:12]} has no layer of its own"
+            raise PortError("missing", reason, dirty=False)
+        return place / "upper"
+
+    def lower(self, config: Config) -> list[Path]:
         """The directories of the image's layers, topmost first."""
-        image = self._image(config)
+        image = self.image(config)
         # of a layer that is there twice the kernel takes only one, and the upper one says it all
         topmost = dict.fromkeys(reversed(image.layers))
         layers = [self.images.layers.path(layer) for layer in topmost]
@@ -149,11 +151,33 @@ class OverlayStorage:
                 raise PortError("missing", reason, dirty=False)
         return layers
 
-    def _image(self, config: Config) -> Image:
+    def image(self, config: Config) -> Image:
+        """What it was made from."""
         if not (config.image or config.image_id):
             reason = f"container {config.id[:12]} names neither an image nor a rootfs"
             raise PortError("refused", reason, dirty=False)
         return self.images.pinned(config.image, config.image_id)
+
+    def _view(self, config: Config) -> int:
+        upper = self.upper(config)
+        merged = upper.with_name("merged")
+        if (found := mounted_at(merged)) is not None:
+            _check_ours(found, config, merged)
+            view = view_of_mount(merged)
+            if os.fstat(view).st_dev != upper.stat().st_dev:
+                return view
+            os.close(view)  # it was unmounted just now
+        return view_of_layers([upper, *self.lower(config)])
+
+    def _unmount(self, merged: Path) -> None:
+        deadline = time.monotonic() + self._patience
+        pause = _FIRST_PAUSE
+        while not _unmounted(merged, UnmountFlag.NOFOLLOW):
+            if time.monotonic() >= deadline:
+                _unmounted(merged, UnmountFlag.NOFOLLOW | UnmountFlag.DETACH)
+                return
+            time.sleep(pause)
+            pause *= 2
 
 
 # ---- what is mounted ----------------------------------------------------------------
@@ -231,79 +255,5 @@ def _plain(config: Config) -> str:
     return str(rootfs.resolve())
 
 
-# ---- mounting -----------------------------------------------------------------------
-
-
 def _source(config: Config) -> str:
     return f"lockgate:{config.id}"
-
-
-def _mount_overlay(source: str, lower: Sequence[Path], place: Path) -> None:
-    parts = [os.fsencode(part) for part in (*lower, place / "upper", place / "work")]
-    merged = place / "merged"
-    try:
-        if _fits(parts):
-            return mount(source, merged, "overlay", MountFlag.NODEV, _options(parts))
-        with _short(parts) as names:
-            if _fits(names):
-                return mount(source, merged, "overlay", MountFlag.NODEV, _options(names))
-            return _mount_deep(source, names, merged)
-    except OSError as error:
-        reason = f"{error.strerror} (overlay of {len(lower)} layers; the kernel log may say why)"
-        raise OSError(error.errno, reason, str(merged)) from error
-
-
-def _options(parts: Sequence[bytes]) -> bytes:
-    """Of lower layers, upper and work, in this order.
-
-    The index is off: a copy of a mount in some namespace outlives its unmounting here, and with
-    an index the kernel would not mount the upper again as long as that namespace lives.
-    """
-    *lower, upper, work = parts
-    options = {
-        b"lowerdir": b":".join(lower),
-        b"upperdir": upper,
-        b"workdir": work,
-        b"index": b"off",
-    }
-    return b",".join(b"=".join(option) for option in options.items())
-
-
-def _fits(parts: Sequence[bytes]) -> bool:
-    """Whether the one string mount(2) takes can say it, without any escaping."""
-    special = any(character in part for part in parts for character in (b",", b":", b"\\"))
-    return not special and len(_options(parts)) <= _OPTIONS_MAX
-
-
-@contextmanager
-def _short(parts: Sequence[bytes]) -> Generator[list[bytes]]:
-    """Short names without special characters, for as long as the block lasts; unlike relative
-    names they need no working directory, which threads would share."""
-    with ExitStack() as opened:
-        names: list[bytes] = []
-        for part in parts:
-            fd = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            opened.callback(os.close, fd)
-            names.append(b"/proc/self/fd/%d" % fd)
-        yield names
-
-
-def _mount_deep(source: str, parts: Sequence[bytes], merged: Path) -> None:
-    """By the mount interface that takes one layer at a time (`lowerdir+`, Linux 6.7)."""
-    *lower, upper, work = parts
-    context = fsopen("overlay")
-    try:
-        fsconfig_string(context, "source", source)
-        for layer in lower:
-            fsconfig_string(context, "lowerdir+", layer)
-        fsconfig_string(context, "upperdir", upper)
-        fsconfig_string(context, "workdir", work)
-        fsconfig_string(context, "index", "off")
-        fsconfig_create(context)
-        made = fsmount(context, MountAttribute.NODEV)
-        try:
-            move_mount(made, merged)
-        finally:
-            os.close(made)
-    finally:
-        os.close(context)

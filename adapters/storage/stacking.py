@@ -6,6 +6,7 @@ one: so it takes those of the one below (OCI image spec, "Applying Changesets").
 """
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 
@@ -24,15 +25,16 @@ def inherit(undescribed: Iterable[Parts], layer: int, below: Sequence[int]) -> I
     """
     for path in undescribed:
         with ExitStack() as opened:
-            own, *others = _through((layer, *below), path, opened)
+            own, *others = merged((layer, *below), path, opened)
             if others:
                 meta = meta_of(os.fstat(others[0]), others[0])
                 dress(own, meta, owner=os.geteuid() == 0)
                 yield Directory(path, meta)
 
 
-def _through(stack: Sequence[int], path: Parts, opened: ExitStack) -> list[int]:
-    """The directories that overlayfs would merge at `path`, the topmost first."""
+def merged(stack: Sequence[int], path: Parts, opened: ExitStack) -> list[int]:
+    """The directories that overlayfs would merge at `path`, the topmost first; none where it
+    would show something else, or nothing."""
     for part in path:
         inside: list[int] = []
         for above in stack:
@@ -44,13 +46,34 @@ def _through(stack: Sequence[int], path: Parts, opened: ExitStack) -> list[int]:
                 break  # a whiteout, or anything else that hides what lies below it
             opened.callback(os.close, here)
             inside.append(here)
-            if _opaque(here):
+            if is_opaque(here):
                 break
         stack = inside
     return list(stack)
 
 
-def _opaque(directory: int) -> bool:
+def is_opaque(directory: int) -> bool:
+    """Whether it hides what lies below it."""
     with suppress(OSError):
         return os.getxattr(directory, OPAQUE) == b"y"
     return False
+
+
+def names_in(directories: Iterable[int]) -> set[bytes]:
+    """What there is to see in directories merged as `merged` has them."""
+    names: set[bytes] = set()
+    hidden: set[bytes] = set()
+    for directory in directories:
+        with os.scandir(directory) as entries:
+            here = {
+                os.fsencode(entry.name): is_whiteout(entry.stat(follow_symlinks=False))
+                for entry in entries
+            }
+        names |= {name for name, whiteout in here.items() if not whiteout and name not in hidden}
+        hidden |= {name for name, whiteout in here.items() if whiteout}
+    return names
+
+
+def is_whiteout(found: os.stat_result) -> bool:
+    """As overlayfs writes them."""
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0

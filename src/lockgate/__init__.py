@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from lockgate.effects.config import Ulimit as Ulimit
     from lockgate.effects.network import Dns as Dns
     from lockgate.effects.outcome import Fault as Fault
+    from lockgate.effects.ports import Change as Change
     from lockgate.effects.ports import Event as Event
     from lockgate.effects.ports import Image as Image
     from lockgate.effects.ports import LogLine as LogLine
     from lockgate.effects.ports import NetworkInfo as NetworkInfo
     from lockgate.effects.ports import Ports as Ports
+    from lockgate.effects.ports import Sizes as Sizes
     from lockgate.engine import Engine as Engine
     from lockgate.errors import AlreadyStopped as AlreadyStopped
     from lockgate.errors import AmbiguousName as AmbiguousName
@@ -75,7 +77,15 @@ _HOMES = {
     ),
     "lockgate.effects.network": ("Dns",),
     "lockgate.effects.outcome": ("Fault",),
-    "lockgate.effects.ports": ("Event", "Image", "LogLine", "NetworkInfo", "Ports"),
+    "lockgate.effects.ports": (
+        "Change",
+        "Event",
+        "Image",
+        "LogLine",
+        "NetworkInfo",
+        "Ports",
+        "Sizes",
+    ),
     "lockgate.engine": ("Engine",),
     "lockgate.host": ("Host",),
     "lockgate.errors": (

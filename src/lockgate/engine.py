@@ -17,6 +17,7 @@ from typing import Self
 from returns.result import Failure, Result, Success
 
 from lockgate import isolation, validation
+from lockgate.adapters.filesystem import replacing
 from lockgate.adapters.simulated.host import SimulatedHost
 from lockgate.effects.config import (
     DNS,
@@ -25,6 +26,8 @@ from lockgate.effects.config import (
     NETWORK_MODES,
     SECURITY,
     SHARED,
+    USER,
+    Attachment,
     Config,
     Device,
     Limits,
@@ -40,12 +43,14 @@ from lockgate.effects.interpreter import Interpreter, unprobed
 from lockgate.effects.network import Dns
 from lockgate.effects.outcome import Exited, Fault, PortError
 from lockgate.effects.ports import (
+    Change,
     Event,
     Image,
     LogLine,
     NameTakenError,
     NetworkInfo,
     Row,
+    Sizes,
     StoreError,
 )
 from lockgate.errors import (
@@ -444,9 +449,12 @@ class Engine:
             if before is None:
                 raise
             return newborn(before.config)
-        if not after.gone and after.faults:  # of somebody who hastened this very removal
+        if after.gone:
+            return after
+        if after.faults:  # met by somebody who carried this very removal on
             raise OperationFailed(str(command.verb), after.config.name, after.faults[0])
-        return after
+        # another command came between, while we waited without the lock (P26)
+        return self.remove(after.id, force=force, timeout=timeout)
 
     def settle(
         self, reference: str, epoch: int | None = None, *, booted: bool = False
@@ -598,6 +606,33 @@ class Engine:
                 return
             yield from lines
 
+    def export(self, reference: str, target: str | Path | int) -> None:
+        """Its root file system as a tar archive, whatever it is doing, without pausing it.
+
+        `target` is an open descriptor, or a file that is made, or replaced when all is written,
+        with the permissions 0600. Raises `OperationFailed`; then no file is made.
+        """
+        config = self.inspect(reference).config
+        with _faults_raised("export", config.name, "container"):
+            if isinstance(target, int):
+                with open(target, "wb", closefd=False) as out:
+                    self.host.contents.export(config, out)
+            else:
+                with replacing(Path(target)) as out:
+                    self.host.contents.export(config, out)
+
+    def diff(self, reference: str) -> tuple[Change, ...]:
+        """What is otherwise than in its image, by path."""
+        config = self.inspect(reference).config
+        with _faults_raised("compare", config.name, "container"):
+            return self.host.contents.changes(config)
+
+    def sizes(self, reference: str) -> Sizes:
+        """What it has written, and what its image brought."""
+        config = self.inspect(reference).config
+        with _faults_raised("measure", config.name, "container"):
+            return self.host.contents.sizes(config)
+
     def events(self, after: int = 0) -> Iterator[Event]:
         """What has happened, engine-wide, in order; numbers are gapless."""
         return self.host.store.events(after)
@@ -691,6 +726,12 @@ class Engine:
             raise InvalidArgument(
                 f"ports are published by a network, and {config.network!r} is none: give one"
             )
+        if any(one.network == USER for one in config.networks):
+            if config.networks != (Attachment(USER, aliases=config.networks[0].aliases),):
+                raise InvalidArgument(
+                    "the network 'user' goes with no other, and gives addresses of its own"
+                )
+            return
         found = [self.network(one.network) for one in config.networks]
         for one, info in zip(config.networks, found):
             inside = any(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lockgate.adapters.simulated.host import SimulatedHost
-from lockgate.effects.ports import Executor, Images, Locks, Logs, Networks, Ports, Store
+from lockgate.effects.ports import Contents, Executor, Images, Locks, Logs, Networks, Ports, Store
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Host:
     store: Store
     locks: Locks
     images: Images
+    contents: Contents
     networks: Networks
     logs: Logs
     me: Executor

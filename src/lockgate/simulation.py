@@ -28,6 +28,7 @@ def simulated() -> Host:
         store=store,
         locks=MemoryLocks(),
         images=host.images,
+        contents=host.contents,
         networks=host.networks,
         logs=host,
         me=me,

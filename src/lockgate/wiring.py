@@ -12,7 +12,7 @@ from lockgate.adapters.logs import FileLogs
 from lockgate.adapters.network import NetworkBook, network
 from lockgate.adapters.oci import ConmonRuntime, choose
 from lockgate.adapters.oci.process import alive, identify
-from lockgate.adapters.storage import Images, OverlayStorage
+from lockgate.adapters.storage import OverlayContents, OverlayStorage
 from lockgate.adapters.store import SqliteStore
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
@@ -47,6 +47,7 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
         words = (str(root), config.id, str(epoch), str(chosen.runtime), str(chosen.conmon))
         return (sys.executable, "-m", "lockgate.settle", *words)
 
+    storage = OverlayStorage(root)
     oci = ConmonRuntime(root, chosen.runtime, chosen.conmon, at_exit=at_exit)
     filesystem = LocalFilesystem(root)
     store = SqliteStore(root / "lockgate.db")
@@ -56,7 +57,7 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
         ports=Ports(
             runtime=oci,
             monitor=oci,
-            storage=OverlayStorage(root),
+            storage=storage,
             network=network(root, book, locks),
             filesystem=filesystem,
             surroundings=LocalSurroundings(root, filesystem),
@@ -65,7 +66,8 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
         ),
         store=store,
         locks=locks,
-        images=Images(root),
+        images=storage.images,
+        contents=OverlayContents(storage),
         networks=book,
         logs=FileLogs(root),
         me=Executor(me),

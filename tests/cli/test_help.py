@@ -48,6 +48,8 @@ def test_the_page_names_every_command_in_the_order_of_a_life(shell: Shell) -> No
             "refresh",
             "ps",
             "inspect",
+            "diff",
+            "export",
             "logs",
             "events",
         ),

@@ -1,6 +1,12 @@
 """`ps`, `inspect`, `logs` and `events`: they look, and change nothing."""
 
 import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from lockgate.effects.ports import Change
 
 from .conftest import Shell
 
@@ -95,3 +101,24 @@ class TestEvents:
         header, line = shell.ok("events").splitlines()
         assert "EVENT" in header
         assert "create" in line and "web" in line
+
+
+def test_sizes_where_they_are_asked_for(shell: Shell, web: str) -> None:
+    (found,) = json.loads(shell.ok("inspect", "--size", "web"))
+    assert (found["id"], found["size_written"], found["size_image"]) == (web, 0, 0)
+    (found,) = json.loads(shell.ok("inspect", "web"))
+    assert "size_written" not in found
+
+
+def test_changes(shell: Shell, web: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = (Change("C", "/etc"), Change("D", "/etc/\x1b[31m"))
+    monkeypatch.setattr(shell.host.contents, "changes", lambda config: found)
+    assert shell.ok("diff", "web") == "C /etc\nD /etc/\\x1b[31m\n"
+    assert json.loads(shell.ok("diff", "--json", "web"))[0] == {"kind": "C", "path": "/etc"}
+
+
+def test_an_archive_of_it(shell: Shell, web: str, tmp_path: Path) -> None:
+    assert shell.ok("export", "-o", str(tmp_path / "web.tar"), "web") == ""
+    with tarfile.open(tmp_path / "web.tar") as tar:
+        assert tar.getnames() == ["."]
+    assert "no container" in shell.no(3, "export", "-o", str(tmp_path / "x"), "other")

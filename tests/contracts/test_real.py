@@ -11,7 +11,7 @@ from lockgate.effects.config import Config
 from lockgate.effects.ports import Images, Ports
 from lockgate.host import Host
 from lockgate.testing import busybox
-from lockgate.testing.contracts import HostContract, ImagesContract
+from lockgate.testing.contracts import ContentsContract, HostContract, ImagesContract
 from lockgate.wiring import real
 
 
@@ -49,3 +49,18 @@ class TestRealImages(ImagesContract):
     def source(self, tmp_path: Path) -> Path:
         (tmp_path / "source/bin").mkdir(parents=True)
         return tmp_path / "source"
+
+
+@pytest.mark.real
+class TestRealContents(ContentsContract):
+    @pytest.fixture
+    def host(self, tmp_path: Path) -> Iterator[Host]:
+        made = real(tmp_path / "root")
+        yield made
+        made.close()
+
+    @pytest.fixture
+    def config(self, host: Host, tmp_path: Path) -> Config:
+        (tmp_path / "source/bin").mkdir(parents=True)
+        image = host.images.import_image("small", tmp_path / "source")
+        return Config(id="c0ffee", image=image.name, image_id=image.id)

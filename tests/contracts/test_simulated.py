@@ -10,7 +10,12 @@ from lockgate.effects.config import Config
 from lockgate.effects.ports import Images, Ports
 from lockgate.host import Host
 from lockgate.simulation import simulated
-from lockgate.testing.contracts import HostContract, ImagesContract, NetworkContract
+from lockgate.testing.contracts import (
+    ContentsContract,
+    HostContract,
+    ImagesContract,
+    NetworkContract,
+)
 
 
 class TestSimulatedHost(HostContract):
@@ -21,6 +26,17 @@ class TestSimulatedHost(HostContract):
     @pytest.fixture
     def config(self) -> Config:
         return Config(id="c0ffee", command=("sleep", "600"))
+
+
+class TestSimulatedContents(ContentsContract):
+    @pytest.fixture
+    def host(self) -> Host:
+        return simulated()
+
+    @pytest.fixture
+    def config(self, host: Host, tmp_path: Path) -> Config:
+        image = host.images.import_image("empty", tmp_path)
+        return Config(id="c0ffee", image=image.name, image_id=image.id)
 
 
 class TestSimulatedImages(ImagesContract):

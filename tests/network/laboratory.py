@@ -88,7 +88,16 @@ class Lab:
 
     def footprint(self) -> dict[str, set[str]]:
         """All that networks leave on a host: links, rules, leases, claims, notes, namespaces."""
-        places = ("attached", "attached-netavark", "ports", "netns", "leases/web", "leases/back")
+        places = (
+            "attached",
+            "attached-netavark",
+            "attached-user",
+            "slirp",
+            "ports",
+            "netns",
+            "leases/web",
+            "leases/back",
+        )
         files = {place: names(self.root / place) for place in places}
         return files | {
             "links": {

@@ -35,7 +35,17 @@ SECTIONS: Sections = (
             life.refresh,
         ),
     ),
-    ("How things are", (looking.ps, looking.inspect, looking.logs, looking.events)),
+    (
+        "How things are",
+        (
+            looking.ps,
+            looking.inspect,
+            looking.diff,
+            looking.export,
+            looking.logs,
+            looking.events,
+        ),
+    ),
     ("How they came to be", (past.history, past.replay)),
     ("The law and this machine", (past.diagram, host.doctor, host.version)),
 )

@@ -1,5 +1,6 @@
 """The commands that look and change nothing: what there is, how it is, what it has written."""
 
+import sys
 import time
 
 import click
@@ -34,9 +35,10 @@ def ps(session: Session, everything: bool, quiet: bool, as_json: bool) -> int:
 
 
 @click.command(short_help="Show all there is to know of containers, as JSON.")
+@click.option("-s", "--size", "sized", is_flag=True, help="Also how much it has written, in bytes.")
 @NAMES
 @pass_session
-def inspect(session: Session, names: tuple[str, ...]) -> int:
+def inspect(session: Session, names: tuple[str, ...], sized: bool) -> int:
     """Print a JSON list with everything known of each container. Never waits for anybody.
 
     Those that cannot be shown are left out of the list and named on standard error.
@@ -44,9 +46,47 @@ def inspect(session: Session, names: tuple[str, ...]) -> int:
     from lockgate.cli import view
 
     engine = session.engine
-    found, code = exits.gathered(names, lambda name: view.container(engine.inspect(name)))
+
+    def shown(name: str) -> dict[str, object]:
+        known = view.container(engine.inspect(name))
+        return known | view.sizes(engine.sizes(name)) if sized else known
+
+    found, code = exits.gathered(names, shown)
     output.as_json(found)
     return code
+
+
+@click.command(short_help="Show what is otherwise than in its image.")
+@JSON
+@NAME
+@pass_session
+def diff(session: Session, name: str, as_json: bool) -> int:
+    """Show the paths a container has added (A), changed (C) and deleted (D), compared with its
+    image. A directory has changed when anything in it has."""
+    from lockgate.cli import view
+
+    changes = session.engine.diff(name)
+    if as_json:
+        output.as_json([view.change(one) for one in changes])
+    else:
+        for one in changes:
+            click.echo(f"{one.kind} {output.cell(one.path)}")
+    return exits.OK
+
+
+@click.command(short_help="Its root filesystem, as a tar archive.")
+@click.option(
+    "-o", "--output", "target", metavar="FILE", help="Left out: standard output, if no terminal."
+)
+@NAME
+@pass_session
+def export(session: Session, name: str, target: str | None) -> int:
+    """Write the container's root filesystem as a tar archive. It may run meanwhile, and goes on
+    doing so. A file appears when it is complete, and not otherwise."""
+    if target is None and sys.stdout.isatty():
+        raise click.UsageError("an archive is nothing for a terminal: give --output, or a pipe")
+    session.engine.export(name, sys.stdout.fileno() if target is None else target)
+    return exits.OK
 
 
 @click.command(short_help="Show what a container has written.")

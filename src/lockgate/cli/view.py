@@ -12,7 +12,7 @@ from typing import Any
 from lockgate.effects.config import PortMapping
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
-from lockgate.effects.ports import Event, Image, NetworkInfo
+from lockgate.effects.ports import Change, Event, Image, NetworkInfo, Sizes
 from lockgate.lifecycle import LIVE
 from lockgate.statemachine.history import Entry
 from lockgate.statemachine.inputs import (
@@ -107,6 +107,14 @@ def container(record: Record) -> dict[str, Any]:
         "restart_retries": config.restart_retries or None,
         "restarts": record.restarts,
     }
+
+
+def sizes(found: Sizes) -> dict[str, Any]:
+    return {"size_written": found.written, "size_image": found.image}
+
+
+def change(one: Change) -> dict[str, Any]:
+    return {"kind": one.kind, "path": one.path}
 
 
 def pid(record: Record) -> int | None:

@@ -11,7 +11,10 @@ The simulated host and the real adapters pass the same suite, so that the one ca
 other.
 """
 
+import tarfile
+from functools import partial
 from hashlib import sha256
+from io import BytesIO
 from ipaddress import ip_interface
 from pathlib import Path
 
@@ -230,6 +233,49 @@ class ImagesContract:
 def nobody(image: Image) -> tuple[str, ...]:
     """Uses it."""
     return ()
+
+
+class ContentsContract:
+    """What every `Contents` must do. Inherit, and provide `host` and the `config` of a container
+    on it that is made from an image and has no layer yet."""
+
+    @pytest.fixture
+    def host(self) -> Host:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def config(self, host: Host) -> Config:
+        raise NotImplementedError
+
+    def test_where_there_is_no_layer_there_is_nothing_to_see(
+        self, host: Host, config: Config
+    ) -> None:
+        for look in (host.contents.changes, host.contents.sizes, partial(exported, host)):
+            with pytest.raises(PortError) as missing:
+                look(config)
+            assert (missing.value.fault.kind, missing.value.fault.dirty) == ("missing", False)
+
+    @pytest.mark.parametrize("mounted", [False, True])
+    def test_a_new_one_has_written_nothing(self, host: Host, config: Config, mounted: bool) -> None:
+        host.ports.storage.create(config)
+        if mounted:
+            host.ports.storage.mount(config)
+        assert host.contents.changes(config) == ()
+        assert host.contents.sizes(config).written == 0
+        first, second = exported(host, config), exported(host, config)
+        assert first[0] == "." and first == second
+        host.ports.storage.unmount(config)
+        assert exported(host, config) == first
+        host.ports.storage.delete(config)
+
+
+def exported(host: Host, config: Config) -> list[str]:
+    """The names in the archive."""
+    out = BytesIO()
+    host.contents.export(config, out)
+    out.seek(0)
+    with tarfile.open(fileobj=out) as tar:
+        return tar.getnames()
 
 
 class NetworkContract:

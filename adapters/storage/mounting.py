@@ -1,0 +1,129 @@
+"""Overlay mounts by system call, for any number of layers, and views that are attached nowhere.
+
+A view is a descriptor of a top directory. It needs no place, nobody sees it, and it is gone with
+the descriptor, whatever becomes of this process.
+"""
+
+import os
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from lockgate.adapters.syscalls import (
+    MountAttribute,
+    MountFlag,
+    fsconfig_create,
+    fsconfig_string,
+    fsmount,
+    fsopen,
+    mount,
+    move_mount,
+    open_tree,
+)
+
+_OPTIONS_MAX = 4095  # bytes; mount(2) cuts the rest off without a word
+_STRING_MAX = 255  # bytes of one value for fsconfig(2)
+
+
+def mount_overlay(source: str, lower: Sequence[Path], place: Path) -> None:
+    """Mount `place/merged` of these layers, the topmost first, and of `place/upper`."""
+    parts = [os.fsencode(part) for part in (*lower, place / "upper", place / "work")]
+    merged = place / "merged"
+    try:
+        if _fits(parts):
+            return mount(source, merged, "overlay", MountFlag.NODEV, _options(parts))
+        with _short(parts) as names:
+            if _fits(names):
+                return mount(source, merged, "overlay", MountFlag.NODEV, _options(names))
+            return _mount_deep(source, names, merged)
+    except OSError as error:
+        reason = f"{error.strerror} (overlay of {len(lower)} layers; the kernel log may say why)"
+        raise OSError(error.errno, reason, str(merged)) from error
+
+
+def _options(parts: Sequence[bytes]) -> bytes:
+    """Of lower layers, upper and work, in this order.
+
+    The index is off: a copy of a mount in some namespace outlives its unmounting here, and with
+    an index the kernel would not mount the upper again as long as that namespace lives.
+    """
+    *lower, upper, work = parts
+    options = {
+        b"lowerdir": b":".join(lower),
+        b"upperdir": upper,
+        b"workdir": work,
+        b"index": b"off",
+    }
+    return b",".join(b"=".join(option) for option in options.items())
+
+
+def _fits(parts: Sequence[bytes]) -> bool:
+    """Whether the one string mount(2) takes can say it, without any escaping."""
+    special = any(character in part for part in parts for character in (b",", b":", b"\\"))
+    return not special and len(_options(parts)) <= _OPTIONS_MAX
+
+
+@contextmanager
+def _short(parts: Sequence[bytes]) -> Generator[list[bytes]]:
+    """Short names without special characters, for as long as the block lasts; unlike relative
+    names they need no working directory, which threads would share."""
+    with ExitStack() as opened:
+        names: list[bytes] = []
+        for part in parts:
+            fd = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            opened.callback(os.close, fd)
+            names.append(b"/proc/self/fd/%d" % fd)
+        yield names
+
+
+def _mount_deep(source: str, parts: Sequence[bytes], merged: Path) -> None:
+    """By the mount interface that takes one layer at a time (`lowerdir+`, Linux 6.7)."""
+    *lower, upper, work = parts
+    context = fsopen("overlay")
+    try:
+        fsconfig_string(context, "source", source)
+        for layer in lower:
+            fsconfig_string(context, "lowerdir+", layer)
+        fsconfig_string(context, "upperdir", upper)
+        fsconfig_string(context, "workdir", work)
+        fsconfig_string(context, "index", "off")
+        fsconfig_create(context)
+        made = fsmount(context, MountAttribute.NODEV)
+        try:
+            move_mount(made, merged)
+        finally:
+            os.close(made)
+    finally:
+        os.close(context)
+
+
+def view_of_mount(mountpoint: Path) -> int:
+    """What is mounted there, without the mounts below it; it may be unmounted meanwhile."""
+    return _opened(open_tree(mountpoint))
+
+
+def view_of_layers(layers: Sequence[Path]) -> int:
+    """These layers merged, the topmost first, and read only. Two at least; more than about a
+    dozen need Linux 6.7."""
+    context = fsopen("overlay")
+    try:
+        with _short([os.fsencode(layer) for layer in layers]) as names:
+            joined = b":".join(names)
+            if len(joined) <= _STRING_MAX:
+                fsconfig_string(context, "lowerdir", joined)
+            else:
+                for name in names:
+                    fsconfig_string(context, "lowerdir+", name)
+            fsconfig_string(context, "index", "off")
+            fsconfig_create(context)
+        return _opened(fsmount(context, MountAttribute.NODEV | MountAttribute.RDONLY))
+    finally:
+        os.close(context)
+
+
+def _opened(mount: int) -> int:
+    """A directory that can be read, for a mount that can only be named."""
+    try:
+        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=mount)
+    finally:
+        os.close(mount)
