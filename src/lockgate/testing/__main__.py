@@ -17,7 +17,6 @@ from lockgate.testing.properties import table
 from lockgate.testing.together import explore_together
 from lockgate.testing.usage import watched
 
-
 WHOLE = "one container, all faults"
 """The model that must use every row of the law."""
 
