@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from lockgate.adapters.filesystem import bundle, read_bounded
+from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.syscalls import Resolve, openat2
 from lockgate.effects.capabilities import CAPABILITIES
 from lockgate.effects.config import UNLIMITED, Config, Tmpfs
@@ -24,6 +25,7 @@ FILE_LIMIT = 1 << 20
 MAX_LINKS = 40
 """As many as the kernel follows (path_resolution(7))."""
 
+OOM_SCORE_ADJ = Path("/proc/self/oom_score_adj")
 STUB_RESOLVER = b"127.0.0.53"
 RESOLVED = Path("/run/systemd/resolve/resolv.conf")
 """Where the servers behind the stub are named."""
@@ -61,6 +63,8 @@ class LocalSurroundings:
             host_nodes=tuple(host_nodes()) if config.security.privileged else (),
             capabilities=capabilities,
             rlimits=tuple(_rlimits(unbounded=_SYS_RESOURCE in capabilities)),
+            controllers=tuple(sorted(Cgroups.here().controllers)),
+            oom_score_adj=int(OOM_SCORE_ADJ.read_bytes()),
             machine=os.uname().machine,
             hostname=os.uname().nodename,
             resolv_conf=_resolv_conf() if plugged else b"",

@@ -135,7 +135,8 @@ class Limits(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `memory_swap` is bytes of memory and swap together, 0 for as much as `memory` (so no swap),
     -1 for any. `cpu_quota` is microseconds of CPU time in each `cpu_period` microseconds.
-    `cpuset_cpus` and `cpuset_mems` are lists such as `0-2,7` (cpuset(7)). `pids` counts threads.
+    `cpuset_cpus` and `cpuset_mems` are lists such as `0-2,7` (cpuset(7)). `pids` counts threads: `None` is
+    2048 where the host can count them, 0 or -1 no limit.
     `shm` is bytes of /dev/shm. `oom_score_adj`: -1000 to 1000, `None` for the engine's own.
     """
 
@@ -146,7 +147,7 @@ class Limits(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cpu_shares: int = 0
     cpuset_cpus: str = ""
     cpuset_mems: str = ""
-    pids: int = 2048
+    pids: int | None = None
     shm: int = 64 * 2**20
     oom_score_adj: int | None = None
     ulimits: tuple[Ulimit, ...] = ()

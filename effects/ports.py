@@ -345,7 +345,8 @@ class Facts(Struct, frozen=True, kw_only=True):
 
     `bundle` is the container's directory, for the sources of its files. `targets` are tmpfs
     destinations with what they mean once links inside the root filesystem are followed.
-    `capabilities` and `rlimits` are the most this engine can give; -1 for no limit.
+    `capabilities` and `rlimits` are the most this engine can give, -1 for no limit; `controllers`
+    the cgroup controllers there are, `oom_score_adj` the engine's own.
     `resolv_conf` and `hosts` are the host's files, and `seccomp` the profile to be used.
     """
 
@@ -356,6 +357,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     host_nodes: tuple[Node, ...] = ()  # every device there is; looked up for the privileged only
     capabilities: tuple[str, ...] = ()
     rlimits: tuple[tuple[str, int], ...] = ()
+    controllers: tuple[str, ...] = ()
+    oom_score_adj: int = 0
     machine: str = ""  # as uname(2) calls it
     hostname: str = ""
     resolv_conf: bytes = b""

@@ -61,6 +61,16 @@ class Cgroups(Struct, frozen=True):
             return "hybrid"
         return "none" if not versions else "v2" if True in versions else "v1"
 
+    @property
+    def controllers(self) -> frozenset[str]:
+        """What can be limited here, by its name in either version."""
+        found: set[str] = set()
+        for hierarchy in self.hierarchies:
+            found |= hierarchy.controllers
+            if hierarchy.unified:
+                found.update((hierarchy.mountpoint / "cgroup.controllers").read_text().split())
+        return frozenset(found)
+
     def directories(self, path: str) -> tuple[Path, ...]:
         """Where this cgroup exists."""
         return tuple(place for _, place in self._places(path))

@@ -196,6 +196,7 @@ class SimulatedHost:
                 for number, one in enumerate(config.devices)
             ),
             capabilities=CAPABILITIES,
+            controllers=("cpu", "cpuset", "memory", "pids"),
             machine="x86_64",
             hostname="simulated",
             seccomp=b'{"defaultAction": "SCMP_ACT_ALLOW"}',

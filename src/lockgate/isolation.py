@@ -166,7 +166,8 @@ def limits(value: Limits, memory: int) -> Limits:
     for cpus in filter(None, (value.cpuset_cpus, value.cpuset_mems)):
         if not CPUS.match(cpus):
             raise InvalidArgument(f"{cpus!r} is no set of processors or nodes: write 0-2,7")
-    _within(value.pids, range(-1, 2**31), "limit of threads")
+    if value.pids is not None:
+        _within(value.pids, range(-1, 2**31), "limit of threads")
     _within(value.shm, range(1, 2**63), "size of /dev/shm")
     if value.oom_score_adj is not None:
         _within(value.oom_score_adj, SCORES, "OOM score")

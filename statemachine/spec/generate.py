@@ -51,7 +51,7 @@ def _spec(
     if config.limits.ulimits:
         process["rlimits"] = resources.rlimits(config.limits, facts)
     if config.limits.oom_score_adj is not None:
-        process["oomScoreAdj"] = config.limits.oom_score_adj
+        process["oomScoreAdj"] = resources.oom_score_adj(config.limits.oom_score_adj, facts)
     linux: dict[str, Any] = {
         "cgroupsPath": f"{config.cgroup_parent}/{config.id}",
         "namespaces": list(_namespaces(config, effect)),

@@ -6,33 +6,52 @@ from lockgate.effects.config import UNLIMITED, Config, Limits, Ulimit
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Facts, Node
 
+PIDS = 2048
+"""Threads of a container that was given no limit of its own."""
+
 INFINITY = 2**64 - 1
 """RLIM_INFINITY, as a config.json writes it."""
 
 
 def resources(config: Config, facts: Facts) -> dict[str, Any]:
-    """Only what was asked for: a controller that is not mounted must not fail who never named it."""
+    """What was asked for, and a bound of threads where the host can count them.
+
+    `PortError("refused")` for a limit whose cgroup controller the host has not: the runtime would
+    fail with less to say (HOST §2).
+    """
     limits = config.limits
-    found: dict[str, Any] = {"devices": _access(config, facts)}
-    memory: dict[str, int] = {}
-    if config.memory:
-        memory = {"limit": config.memory, "swap": limits.memory_swap or config.memory}
-    if limits.memory_reservation:
-        memory["reservation"] = limits.memory_reservation
-    if memory:
-        found["memory"] = memory
-    cpu = {
-        "shares": limits.cpu_shares,
-        "quota": limits.cpu_quota,
-        "period": limits.cpu_period,
-        "cpus": limits.cpuset_cpus,
-        "mems": limits.cpuset_mems,
+    memory = {
+        "limit": config.memory,
+        "swap": (limits.memory_swap or config.memory) if config.memory else 0,
+        "reservation": limits.memory_reservation,
     }
-    if asked := {name: value for name, value in cpu.items() if value}:
-        found["cpu"] = asked
-    if limits.pids > 0:
-        found["pids"] = {"limit": limits.pids}
+    cpu = {"shares": limits.cpu_shares, "quota": limits.cpu_quota, "period": limits.cpu_period}
+    cpuset = {"cpus": limits.cpuset_cpus, "mems": limits.cpuset_mems}
+    pids = limits.pids
+    if pids is None:
+        pids = PIDS if "pids" in facts.controllers else 0
+    found: dict[str, Any] = {"devices": _access(config, facts)}
+    for controller, name, values in (
+        ("memory", "memory", memory),
+        ("cpu", "cpu", cpu),
+        ("cpuset", "cpu", cpuset),
+        ("pids", "pids", {"limit": max(pids, 0)}),
+    ):
+        if asked := {key: value for key, value in values.items() if value}:
+            if controller not in facts.controllers:
+                reason = f"this host cannot limit {controller}: it has no such cgroup controller"
+                raise PortError("refused", reason, dirty=False)
+            found[name] = {**found.get(name, {}), **asked}
     return found
+
+
+def oom_score_adj(wanted: int, facts: Facts) -> int:
+    """`PortError("refused")` for less than the engine may give, which is what it was given."""
+    if wanted < min(facts.oom_score_adj, 0) and "CAP_SYS_RESOURCE" not in facts.capabilities:
+        least = min(facts.oom_score_adj, 0)
+        reason = f"the OOM score cannot be {wanted}: {least} is the least this host can give"
+        raise PortError("refused", reason, dirty=False)
+    return wanted
 
 
 def rlimits(limits: Limits, facts: Facts) -> list[dict[str, Any]]:

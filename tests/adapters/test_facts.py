@@ -55,6 +55,12 @@ class TestCapabilities:
         assert known["nofile"] == resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
+def test_what_can_be_limited_and_what_we_are_worth(rootfs: Path) -> None:
+    found = facts(rootfs)
+    assert set(found.controllers) >= {"memory", "pids"} or not Path("/sys/fs/cgroup").is_mount()
+    assert found.oom_score_adj == int(Path("/proc/self/oom_score_adj").read_text())
+
+
 def test_limits_are_named_as_users_name_them() -> None:
     assert {"nofile", "nproc", "core", "memlock", "stack", "rtprio", "msgqueue"} <= set(RLIMITS)
     assert "ofile" not in RLIMITS

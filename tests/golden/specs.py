@@ -46,6 +46,7 @@ FACTS = Facts(
     host_nodes=(Node("/dev/loop0", "b", 7, 0, 0o660, 0, 6),),
     capabilities=tuple(name for name in CAPABILITIES if name != "CAP_SYS_RESOURCE"),
     rlimits=(("nofile", 20000), ("core", -1)),
+    controllers=("cpu", "cpuset", "memory", "pids"),
     machine="x86_64",
     hostname="keeper",
     resolv_conf=b"nameserver 127.0.0.1\nnameserver 192.0.2.1\nsearch example.org\noptions rotate\n",

@@ -51,9 +51,7 @@ ISOLATION = (
         "pids",
         metavar="N",
         type=int,
-        default=2048,
-        show_default=True,
-        help="Threads; 0 or -1: no limit.",
+        help="Threads [2048]; 0 or -1: no limit.",
     ),
     _any("--ulimit", "ulimits", metavar="NAME=SOFT[:HARD]", help="A limit of setrlimit(2)."),
     click.option(

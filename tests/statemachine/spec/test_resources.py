@@ -21,6 +21,27 @@ def test_what_was_not_asked_for_is_not_named() -> None:
     assert set(resources(pids=0)) == set(resources(pids=-1)) == {"devices"}
 
 
+@pytest.mark.parametrize(
+    ("wishes", "controller"),
+    [
+        ({"memory": 64 << 20}, "memory"),
+        ({"memory_reservation": 1}, "memory"),
+        ({"cpu_shares": 2}, "cpu"),
+        ({"cpuset_cpus": "0"}, "cpuset"),
+        ({"pids": 7}, "pids"),
+    ],
+)
+def test_what_the_host_cannot_limit_is_refused_when_named(
+    wishes: dict[str, Any], controller: str
+) -> None:
+    memory = wishes.pop("memory", 0)
+    config = replace(CONFIG, memory=memory, limits=Limits(**wishes))
+    facts = replace(FACTS, controllers=tuple({*FACTS.controllers} - {controller}))
+    with pytest.raises(PortError, match=f"this host cannot limit {controller}:") as caught:
+        spec(config, facts=facts)
+    assert (caught.value.fault.kind, caught.value.fault.dirty) == ("refused", False)
+
+
 def test_memory_is_limited_only_when_asked_and_swap_with_it() -> None:
     assert resources(64 << 20)["memory"] == {"limit": 64 << 20, "swap": 64 << 20}
     assert resources(64, memory_swap=-1)["memory"] == {"limit": 64, "swap": -1}
@@ -35,12 +56,36 @@ def test_processors() -> None:
 
 def test_threads_are_limited_by_default() -> None:
     assert resources()["pids"] == {"limit": 2048}
+    assert "pids" not in spec(facts=replace(FACTS, controllers=()))["linux"]["resources"]
     assert resources(pids=7)["pids"] == {"limit": 7}
 
 
 def test_who_dies_first() -> None:
     assert "oomScoreAdj" not in spec()["process"]
     assert spec(replace(CONFIG, limits=Limits(oom_score_adj=0)))["process"]["oomScoreAdj"] == 0
+
+
+class TestOomScore:
+    """Lowering it takes CAP_SYS_RESOURCE (HOST §2)."""
+
+    @staticmethod
+    def made(wanted: int, own: int, *capabilities: str) -> Any:
+        facts = replace(FACTS, oom_score_adj=own, capabilities=capabilities)
+        config = replace(CONFIG, limits=Limits(oom_score_adj=wanted))
+        return spec(config, facts=facts)["process"]["oomScoreAdj"]
+
+    @pytest.mark.parametrize(("wanted", "own"), [(-5, -5), (0, 0), (0, 500), (9, -5)])
+    def test_what_may_be_given(self, wanted: int, own: int) -> None:
+        assert self.made(wanted, own) == wanted
+
+    def test_who_may_lower_it_lowers_it(self) -> None:
+        assert self.made(-1000, 0, "CAP_SYS_RESOURCE") == -1000
+
+    @pytest.mark.parametrize(("wanted", "own", "least"), [(-6, -5, -5), (-1, 0, 0), (-1, 500, 0)])
+    def test_others_are_refused(self, wanted: int, own: int, least: int) -> None:
+        with pytest.raises(PortError, match=f"cannot be {wanted}: {least} is the least") as caught:
+            self.made(wanted, own)
+        assert (caught.value.fault.kind, caught.value.fault.dirty) == ("refused", False)
 
 
 class TestRlimits:
