@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from lockgate.adapters.filesystem import bundle, read_bounded
+from lockgate.adapters.filesystem import bundle, read_bounded, volume_data
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.syscalls import Resolve, openat2
 from lockgate.effects.capabilities import CAPABILITIES
-from lockgate.effects.config import UNLIMITED, Config, Tmpfs
+from lockgate.effects.config import UNLIMITED, Config, Tmpfs, volume_mounts
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Facts, Filesystem, Node
 
@@ -58,6 +58,10 @@ class LocalSurroundings:
                 (one.destination, inside(rootfs, one.destination))
                 for one in config.mounts
                 if isinstance(one, Tmpfs)
+            ),
+            volumes=tuple(
+                (one.volume, str(volume_data(self.root, one.volume)))
+                for one in volume_mounts(config)
             ),
             nodes=tuple((one.source, node(one.source)) for one in config.devices),
             host_nodes=tuple(host_nodes()) if config.security.privileged else (),

@@ -46,6 +46,18 @@ def bundle(root: Path, container: str) -> Path:
     return root / "containers" / container
 
 
+def volume_data(root: Path, volume: str) -> Path:
+    """Where the content of a volume lies: `<root>/volumes/<name>/data`."""
+    if _CONTAINER.fullmatch(volume) is None:
+        raise PortError(
+            "refused",
+            f"{volume[:128]!r} is no volume name: letters, digits and ._-, beginning with a letter "
+            "or digit, at most 128",
+            dirty=False,
+        )
+    return root / "volumes" / volume / "data"
+
+
 class LocalFilesystem:
     """Port `Filesystem` on this host, for bundles below `root`."""
 

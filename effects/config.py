@@ -91,7 +91,22 @@ class Tmpfs(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="tmpfs"):
     copy_up: bool = False
 
 
-Mount: TypeAlias = Bind | Tmpfs
+class VolumeMount(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="volume"):
+    """A volume by name at `destination`, made if need be, and then given what the image has there.
+
+    Empty `volume`: one of its own, `anonymous`; it goes with the container.
+    """
+
+    destination: str
+    volume: str = ""
+    anonymous: bool = False
+    readonly: bool = False
+    nosuid: bool = True
+    nodev: bool = True
+    noexec: bool = False
+
+
+Mount: TypeAlias = Bind | Tmpfs | VolumeMount
 
 
 class Device(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -241,3 +256,7 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
 def shares(config: Config) -> str:
     """The id of the container whose network namespace this one is in; empty for one of its own."""
     return config.network.removeprefix(SHARED) if config.network.startswith(SHARED) else ""
+
+
+def volume_mounts(config: Config) -> tuple[VolumeMount, ...]:
+    return tuple(one for one in config.mounts if isinstance(one, VolumeMount))

@@ -92,7 +92,8 @@ class Storage(Protocol):
     """Where root filesystems come from."""
 
     def create(self, config: Config) -> None:
-        """The container's writable layer and directories. Missing image: `PortError("missing")`."""
+        """The container's writable layer, its directories, and its volumes: those that are not
+        there are made and filled. Missing image: `PortError("missing")`."""
         ...
 
     def mount(self, config: Config) -> Mounted: ...
@@ -235,6 +236,10 @@ class Volumes(Protocol):
         """A new one, empty. A name that exists is `PortError("refused")`, clean."""
         ...
 
+    def path(self, name: str) -> str:
+        """Where the directory of a volume of this name is, or would be."""
+        ...
+
     def fill(self, name: str, config: Config, path: str) -> Volume:
         """The first time only: give an empty volume what the root filesystem of this container
         has at `path`, with owner and mode of that directory. A path that is absent or no
@@ -347,12 +352,14 @@ class Facts(Struct, frozen=True, kw_only=True):
     destinations with what they mean once links inside the root filesystem are followed.
     `capabilities` and `rlimits` are the most this engine can give, -1 for no limit; `controllers`
     the cgroup controllers there are, `oom_score_adj` the engine's own.
+    `volumes` are the directories of this host behind the volumes it mounts.
     `resolv_conf` and `hosts` are the host's files, and `seccomp` the profile to be used.
     """
 
     bundle: str
     accounts: Accounts = Accounts()
     targets: tuple[tuple[str, str], ...] = ()
+    volumes: tuple[tuple[str, str], ...] = ()  # by name
     nodes: tuple[tuple[str, Node], ...] = ()  # by `Device.source`
     host_nodes: tuple[Node, ...] = ()  # every device there is; looked up for the privileged only
     capabilities: tuple[str, ...] = ()

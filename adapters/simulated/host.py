@@ -17,11 +17,12 @@ from lockgate.adapters.simulated.contents import SimulatedContents
 from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
 from lockgate.adapters.simulated.images import SimulatedImages
 from lockgate.adapters.simulated.networks import SimulatedNetworks
+from lockgate.adapters.simulated.volumes import SimulatedVolumes
 from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
 from lockgate.adapters.simulated.world import process as first_process
 from lockgate.effects import model as e
 from lockgate.effects.capabilities import CAPABILITIES
-from lockgate.effects.config import Config, shares
+from lockgate.effects.config import Config, shares, volume_mounts
 from lockgate.effects.outcome import Created, Exited, Fact, Joined, Mounted, PortError
 from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Node
 
@@ -61,6 +62,7 @@ class SimulatedHost:
         self.runtime = SimulatedRuntime(self)
         self.images = SimulatedImages(self.now)
         self.contents = SimulatedContents(self.world)
+        self.volumes = SimulatedVolumes(self.now)
 
     # ---- for tests and demonstrations ----------------------------------------------------
 
@@ -133,6 +135,7 @@ class SimulatedHost:
         if config.image:
             self.images.lookup(config.image)
         self.do(e.CreateLayer(config.id))
+        self.volumes.provide(config)
 
     def mount(self, config: Config) -> Mounted:
         fact = self.do(e.Mount(config.id))
@@ -144,6 +147,7 @@ class SimulatedHost:
 
     def delete(self, config: Config) -> None:
         self.do(e.DeleteLayer(config.id))
+        self.volumes.release(config.id)
 
     # ---- Network -------------------------------------------------------------------------
 
@@ -191,6 +195,9 @@ class SimulatedHost:
         return Facts(
             bundle=f"/bundles/{config.id}",
             accounts=self.accounts(rootfs),
+            volumes=tuple(
+                (one.volume, self.volumes.path(one.volume)) for one in volume_mounts(config)
+            ),
             nodes=tuple(
                 (one.source, Node(one.source, "c", 1, number, 0o600, 0, 0))
                 for number, one in enumerate(config.devices)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 
 from msgspec.structs import replace
 
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, volume_mounts
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Volume
 
@@ -16,6 +16,15 @@ class SimulatedVolumes:
         self._volumes: dict[str, Volume] = {}
         self._now = now
 
+    def provide(self, config: Config) -> None:
+        for one in volume_mounts(config):
+            if one.volume not in self._volumes:
+                self.create(one.volume, container=config.id if one.anonymous else "")
+            self.fill(one.volume, config, one.destination)
+
+    def path(self, name: str) -> str:
+        return f"/simulated/volumes/{name}"
+
     def create(
         self, name: str, *, container: str = "", labels: tuple[tuple[str, str], ...] = ()
     ) -> Volume:
@@ -23,7 +32,7 @@ class SimulatedVolumes:
             raise PortError("refused", f"there is a volume {name!r} already", dirty=False)
         self._volumes[name] = Volume(
             name=name,
-            path=f"/simulated/volumes/{name}",
+            path=self.path(name),
             container=container,
             labels=labels,
             created_at=self._now(),

@@ -17,6 +17,7 @@ from lockgate.adapters.filesystem import bundle, ensure_directory
 from lockgate.adapters.storage.images import Images
 from lockgate.adapters.storage.mounting import mount_overlay, view_of_layers, view_of_mount
 from lockgate.adapters.storage.removal import remove_tree
+from lockgate.adapters.storage.volumes import LocalVolumes
 from lockgate.adapters.syscalls import UnmountFlag, mounted_at, unmount
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import Mounted, PortError
@@ -36,10 +37,12 @@ class OverlayStorage:
     def __init__(self, root: Path, *, patience: float = 0.25) -> None:
         self.root = root.resolve()
         self.images = Images(self.root)
+        self.volumes = LocalVolumes(self.root, self.seen)
         self._patience = patience
 
     def create(self, config: Config) -> None:
-        """The bundle directory (0700), and for an image `upper`, `work` and `merged` in it.
+        """The bundle directory (0700), for an image `upper`, `work` and `merged` in it, and the
+        volumes that are not there yet.
 
         The upper takes owner and mode of the image's top directory: it is the one the container
         will see. `merged` comes last; before it is there nobody can have used the others. Raises
@@ -61,6 +64,10 @@ class OverlayStorage:
             (place / "upper").chmod(stat.S_IMODE(top.st_mode))
             ensure_directory(place / "work", 0o700)
             ensure_directory(place / "merged", 0o700)
+        try:
+            self.volumes.provide(config)
+        except PortError as error:  # by now there is something to be undone
+            raise PortError(error.fault.kind, error.fault.reason) from None
 
     def mount(self, config: Config) -> Mounted:
         """Mount the overlay, unless it is; a plain directory is only looked at.
@@ -95,7 +102,7 @@ class OverlayStorage:
         raise PortError("failed", f"{merged} is still mounted after {_STACKED} attempts to unmount")
 
     def delete(self, config: Config) -> None:
-        """The whole bundle. First it gets a name that nothing looks at, so that half a bundle is
+        """Its anonymous volumes, and the whole bundle. First that gets a name that nothing looks at, so that half a bundle is
         never taken for a whole one; a call after a crash removes what that name still has.
 
         Raises `PortError("refused")`, clean, while something is mounted in it.
@@ -107,6 +114,7 @@ class OverlayStorage:
             return
         try:
             _check_unmounted(place)
+            self.volumes.release(config.id)
             doomed = f".{config.id}.removing"
             remove_tree(containers, doomed)
             _rename(containers, config.id, doomed)

@@ -8,7 +8,6 @@ under the lock removes it.
 import errno
 import fcntl
 import os
-import re
 import time
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -19,20 +18,19 @@ from typing import TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from lockgate.adapters.filesystem import ensure_directory, read_bounded, write_atomic
+from lockgate.adapters.filesystem import ensure_directory, read_bounded, volume_data, write_atomic
 from lockgate.adapters.storage.directory import meta_of, read_directory
 from lockgate.adapters.storage.entries import Allowance, Limits, accepted, damaged, refused
 from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.storage.unpack import dress, unpack
 from lockgate.adapters.syscalls import Resolve, exchange, openat2, syncfs
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, volume_mounts
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Volume
 
 Seen: TypeAlias = Callable[[Config], AbstractContextManager[int]]
 """How the top of a container's root filesystem is come by, for as long as a block lasts."""
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 _RECORD, _DATA = "volume.json", "data"
 _RECORD_LIMIT = 1 << 20  # bytes
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -52,14 +50,23 @@ class LocalVolumes:
         limits: Limits | None = None,
         now: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._place = root / "volumes"
+        self._root, self._place = root, root / "volumes"
         self._seen, self._limits, self._now = seen, limits or Limits(), now
+
+    def provide(self, config: Config) -> None:
+        """The volumes a container mounts: those that are not there are made, and those that never
+        were are filled. Twice is once."""
+        for one in volume_mounts(config):
+            if not Path(self.path(one.volume)).exists():
+                with suppress(PortError):  # "refused": somebody else made it just now
+                    self.create(one.volume, container=config.id if one.anonymous else "")
+            self.fill(one.volume, config, one.destination)
 
     def create(
         self, name: str, *, container: str = "", labels: tuple[tuple[str, str], ...] = ()
     ) -> Volume:
         """Its directory is the root user's, 0755."""
-        _check(name)
+        self.path(name)
         made = Volume(name=name, container=container, labels=labels, created_at=self._now())
         with self._locked() as place, self._draft(place, made) as draft:
             try:
@@ -70,6 +77,10 @@ class LocalVolumes:
                 raise refused(f"there is a volume {name!r} already") from None
             os.fsync(place)
         return self._located(made)
+
+    def path(self, name: str) -> str:
+        """Raises `PortError("refused")` for what no volume can be named."""
+        return str(volume_data(self._root, name))
 
     def fill(self, name: str, config: Config, path: str) -> Volume:
         """As at the first mount of a volume (MAP L-40): by what the container would see there,
@@ -91,7 +102,7 @@ class LocalVolumes:
             return filled
 
     def lookup(self, name: str) -> Volume:
-        _check(name)
+        self.path(name)
         with suppress(FileNotFoundError):
             return self._read(name)
         there = ", ".join(volume.name for volume in self.list()) or "none"
@@ -101,24 +112,21 @@ class LocalVolumes:
         return tuple(self._all())
 
     def remove(self, name: str, used_by: Callable[[Volume], Collection[str]]) -> None:
-        _check(name)
+        self.path(name)
         with self._locked() as place:
             if not (self._place / name).is_dir():
                 self.lookup(name)
             if containers := used_by(Volume(name=name)):
                 some = ", ".join(container[:12] for container in sorted(containers)[:3])
                 raise refused(f"{name} is used by {len(containers)} container(s): {some}")
-            doomed = _rename_away(place, name)
-        self._discard(doomed)
+            _discard(place, name)
 
     def release(self, container: str) -> None:
         """Remove the anonymous volumes of a container, all it has."""
         for volume in self.list():
             if container and volume.container == container:
-                with suppress(FileNotFoundError):
-                    with self._locked() as place:
-                        doomed = _rename_away(place, volume.name)
-                    self._discard(doomed)
+                with self._locked() as place, suppress(FileNotFoundError):
+                    _discard(place, volume.name)
 
     # ---- on their way ----------------------------------------------------------------
 
@@ -130,8 +138,8 @@ class LocalVolumes:
         try:
             fcntl.flock(place, fcntl.LOCK_EX)
             with os.scandir(place) as entries:
-                left = [entry.name for entry in entries if entry.name.startswith(".")]
-            for name in left:
+                stale = [entry.name for entry in entries if entry.name.startswith(".")]
+            for name in stale:
                 remove_tree(place, name)
             yield place
         finally:
@@ -171,14 +179,6 @@ class LocalVolumes:
             finally:
                 os.close(source)
 
-    def _discard(self, doomed: str) -> None:
-        """The name is ours: no lock is needed, and others may help."""
-        place = os.open(self._place, _ENTER)
-        try:
-            remove_tree(place, doomed)
-        finally:
-            os.close(place)
-
     # ---- records ---------------------------------------------------------------------
 
     def _all(self) -> Iterator[Volume]:
@@ -187,7 +187,7 @@ class LocalVolumes:
         except FileNotFoundError:
             return
         for name in names:
-            if _NAME.fullmatch(name):
+            if not name.startswith("."):
                 try:
                     yield self._read(name)
                 except FileNotFoundError:
@@ -204,7 +204,7 @@ class LocalVolumes:
         return self._located(replace(volume, name=name))
 
     def _located(self, volume: Volume) -> Volume:
-        return replace(volume, path=str(self._place / volume.name / _DATA))
+        return replace(volume, path=self.path(volume.name))
 
     def _write(self, place: int, name: str, volume: Volume) -> None:
         folder = os.open(name, _ENTER, dir_fd=place)
@@ -215,16 +215,9 @@ class LocalVolumes:
             os.close(folder)
 
 
-def _rename_away(place: int, name: str) -> str:
+def _discard(place: int, name: str) -> None:
+    """First it is gone, then it is removed: what a crash leaves is no volume."""
     doomed = f".removing-{token_hex(8)}"
     os.rename(name, doomed, src_dir_fd=place, dst_dir_fd=place)
     os.fsync(place)
-    return doomed
-
-
-def _check(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise refused(
-            f"{name[:128]!r} is no volume name: letters, digits and ._-, beginning with a letter or "
-            "digit, at most 128"
-        )
+    remove_tree(place, doomed)

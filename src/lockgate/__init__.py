@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lockgate.effects.config import Security as Security
     from lockgate.effects.config import Tmpfs as Tmpfs
     from lockgate.effects.config import Ulimit as Ulimit
+    from lockgate.effects.config import VolumeMount as VolumeMount
     from lockgate.effects.network import Dns as Dns
     from lockgate.effects.outcome import Fault as Fault
     from lockgate.effects.ports import Change as Change
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from lockgate.effects.ports import NetworkInfo as NetworkInfo
     from lockgate.effects.ports import Ports as Ports
     from lockgate.effects.ports import Sizes as Sizes
+    from lockgate.effects.ports import Volume as Volume
     from lockgate.engine import Engine as Engine
     from lockgate.errors import AlreadyStopped as AlreadyStopped
     from lockgate.errors import AmbiguousName as AmbiguousName
@@ -48,7 +50,9 @@ if TYPE_CHECKING:
     from lockgate.errors import NoSuchContainer as NoSuchContainer
     from lockgate.errors import NoSuchImage as NoSuchImage
     from lockgate.errors import NoSuchNetwork as NoSuchNetwork
+    from lockgate.errors import NoSuchVolume as NoSuchVolume
     from lockgate.errors import OperationFailed as OperationFailed
+    from lockgate.errors import VolumeInUse as VolumeInUse
     from lockgate.host import Host as Host
     from lockgate.statemachine.history import Divergence as Divergence
     from lockgate.statemachine.history import Entry as Entry
@@ -74,6 +78,7 @@ _HOMES = {
         "Security",
         "Tmpfs",
         "Ulimit",
+        "VolumeMount",
     ),
     "lockgate.effects.network": ("Dns",),
     "lockgate.effects.outcome": ("Fault",),
@@ -100,7 +105,9 @@ _HOMES = {
         "NoSuchContainer",
         "NoSuchImage",
         "NoSuchNetwork",
+        "NoSuchVolume",
         "OperationFailed",
+        "VolumeInUse",
     ),
     "lockgate.statemachine.history": ("Divergence", "Entry", "replay"),
     "lockgate.statemachine.record": ("Record", "Refused"),

@@ -38,6 +38,7 @@ from lockgate.effects.config import (
     Secret,
     Security,
     shares,
+    volume_mounts,
 )
 from lockgate.effects.interpreter import Interpreter, unprobed
 from lockgate.effects.network import Dns
@@ -52,6 +53,7 @@ from lockgate.effects.ports import (
     Row,
     Sizes,
     StoreError,
+    Volume,
 )
 from lockgate.errors import (
     AlreadyStopped,
@@ -65,7 +67,9 @@ from lockgate.errors import (
     NoSuchContainer,
     NoSuchImage,
     NoSuchNetwork,
+    NoSuchVolume,
     OperationFailed,
+    VolumeInUse,
 )
 from lockgate.host import Host
 from lockgate.lifecycle import Lifecycle, readable, salvaged
@@ -233,6 +237,54 @@ class Engine:
         configs = (self._seen(row).config for row in self.host.store.rows())
         return tuple(one.id for one in configs if image.id and one.image_id == image.id)
 
+    # ---- volumes -------------------------------------------------------------------------
+
+    def create_volume(self, name: str = "", *, labels: Mapping[str, str] | None = None) -> Volume:
+        """A directory that outlives containers; without a name it is given one of 64 hex digits.
+        Raises `InvalidArgument`, `OperationFailed` for a name in use."""
+        chosen = validation.name(name) if name else token_hex(32)
+        with _faults_raised("create", chosen, "volume"):
+            return self.host.volumes.create(chosen, labels=validation.pairs(labels or {}, "label"))
+
+    def volumes(self) -> tuple[Volume, ...]:
+        return self.host.volumes.list()
+
+    def volume(self, name: str) -> Volume:
+        """Raises `NoSuchVolume`."""
+        try:
+            return self.host.volumes.lookup(name)
+        except PortError as problem:
+            raise NoSuchVolume(problem.fault.reason) from None
+
+    def volume_users(self, name: str) -> tuple[Record, ...]:
+        """The containers made to use this volume, running or not."""
+        seen = map(self._seen, self.host.store.rows())
+        return tuple(
+            record
+            for record in seen
+            if any(one.volume == name for one in volume_mounts(record.config))
+        )
+
+    def remove_volume(self, name: str, *, force: bool = False) -> None:
+        """Remove a volume and all that is in it; with `force`, first the containers that use it
+        and do not run. Raises `NoSuchVolume`, `VolumeInUse`; then the volume is as it was."""
+        if force:
+            for record in self.volume_users(name):
+                with suppress(NoSuchContainer):
+                    self.remove(record.id)
+
+        def used_by(volume: Volume) -> tuple[str, ...]:
+            if users := self.volume_users(name):
+                raise VolumeInUse(name, tuple(record.config.name for record in users))
+            return ()
+
+        try:
+            self.host.volumes.remove(name, used_by)
+        except PortError as problem:
+            if problem.fault.kind == "missing":
+                raise NoSuchVolume(problem.fault.reason) from None
+            raise OperationFailed("remove", name, problem.fault, "volume") from problem
+
     # ---- networks ------------------------------------------------------------------------
 
     def create_network(
@@ -375,7 +427,9 @@ class Engine:
             restart_retries=restart_retries,
             created_at=self.host.ports.clock.now(),
             read_only=read_only,
-            mounts=isolation.mounts(mounts),
+            mounts=isolation.with_volumes(
+                isolation.mounts(mounts), base.volumes, lambda: token_hex(32)
+            ),
             devices=isolation.devices(devices),
             secrets=isolation.secrets(secrets),
             groups=isolation.groups(validation.words(groups, "list of groups")),

@@ -18,8 +18,10 @@ __all__ = [
     "NoSuchContainer",
     "NoSuchImage",
     "NoSuchNetwork",
+    "NoSuchVolume",
     "OperationFailed",
     "StoreError",
+    "VolumeInUse",
 ]
 
 
@@ -53,6 +55,20 @@ class NetworkInUse(LockgateError):
         self.users = users
         super().__init__(
             f"cannot remove network {name}: containers use it ({', '.join(users)}); remove them first"
+        )
+
+
+class NoSuchVolume(LockgateError, LookupError):
+    pass
+
+
+class VolumeInUse(LockgateError):
+    """Containers, running or not, are made to use it; `users` are their names."""
+
+    def __init__(self, name: str, users: tuple[str, ...]) -> None:
+        self.users = users
+        super().__init__(
+            f"cannot remove volume {name}: containers use it ({', '.join(users)}); remove them first"
         )
 
 

@@ -4,7 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lockgate.adapters.simulated.host import SimulatedHost
-from lockgate.effects.ports import Contents, Executor, Images, Locks, Logs, Networks, Ports, Store
+from lockgate.effects.ports import (
+    Contents,
+    Executor,
+    Images,
+    Locks,
+    Logs,
+    Networks,
+    Ports,
+    Store,
+    Volumes,
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +30,7 @@ class Host:
     locks: Locks
     images: Images
     contents: Contents
+    volumes: Volumes
     networks: Networks
     logs: Logs
     me: Executor

@@ -7,9 +7,9 @@ do not repeat it.
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import msgspec
 from msgspec import Struct
@@ -32,6 +32,7 @@ from lockgate.effects.config import (
     Security,
     Tmpfs,
     Ulimit,
+    VolumeMount,
     shares,
 )
 from lockgate.effects.network import Dns
@@ -80,8 +81,43 @@ S = TypeVar("S", bound=Struct)
 
 
 def mounts(value: Iterable[Mount]) -> tuple[Mount, ...]:
-    """Absolute destinations in their shortest form; sources that are there."""
-    return tuple(_bind(one) if isinstance(one, Bind) else _tmpfs(one) for one in value)
+    """Absolute destinations in their shortest form; sources that are there; names of volumes."""
+    return tuple(_mount(one) for one in value)
+
+
+def _mount(one: Mount) -> Mount:
+    match one:
+        case Bind():
+            return _bind(one)
+        case Tmpfs():
+            return _tmpfs(one)
+        case VolumeMount():
+            return _volume(one)
+        case _:
+            assert_never(one)
+
+
+def _volume(one: VolumeMount) -> VolumeMount:
+    one = _typed(one)
+    if bool(one.volume) is one.anonymous:
+        raise InvalidArgument("a volume has a name or is anonymous, and not both")
+    if one.volume:
+        name(one.volume)
+    return replace(one, destination=_destination(one.destination))
+
+
+def with_volumes(
+    chosen: tuple[Mount, ...], asked: Iterable[str], token: Callable[[], str]
+) -> tuple[Mount, ...]:
+    """With an anonymous volume for each directory the image asks one for and nothing else is
+    mounted on; the anonymous ones are given their names."""
+    taken = {one.destination for one in chosen}
+    wanted = (VolumeMount(destination=one, anonymous=True) for one in map(_destination, asked))
+    every = (*chosen, *(one for one in wanted if one.destination not in taken))
+    return tuple(
+        replace(one, volume=token()) if isinstance(one, VolumeMount) and one.anonymous else one
+        for one in every
+    )
 
 
 def _bind(one: Bind) -> Bind:

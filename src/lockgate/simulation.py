@@ -29,6 +29,7 @@ def simulated() -> Host:
         locks=MemoryLocks(),
         images=host.images,
         contents=host.contents,
+        volumes=host.volumes,
         networks=host.networks,
         logs=host,
         me=me,

@@ -68,6 +68,7 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
         locks=locks,
         images=storage.images,
         contents=OverlayContents(storage),
+        volumes=storage.volumes,
         networks=book,
         logs=FileLogs(root),
         me=Executor(me),

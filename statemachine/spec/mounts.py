@@ -6,7 +6,7 @@ One rule: a destination is mounted once, and what the user wants there wins.
 from collections.abc import Iterator
 from typing import Any, assert_never
 
-from lockgate.effects.config import Bind, Config, Mount, Tmpfs
+from lockgate.effects.config import Bind, Config, Mount, Tmpfs, VolumeMount
 from lockgate.effects.ports import Facts
 from lockgate.statemachine.spec.files import Written
 
@@ -78,5 +78,8 @@ def _wished(one: Mount, facts: Facts) -> dict[str, Any]:
             if one.copy_up:
                 options.append("tmpcopyup")
             return _mount(target, "tmpfs", "tmpfs", *options)
+        case VolumeMount():
+            source = dict(facts.volumes)[one.volume]
+            return _mount(one.destination, "bind", source, "rbind", mode, "rprivate", *barred)
         case _:
             assert_never(one)

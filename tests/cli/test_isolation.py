@@ -15,6 +15,7 @@ from lockgate.effects.config import (
     Security,
     Tmpfs,
     Ulimit,
+    VolumeMount,
 )
 from lockgate.effects.network import Dns
 
@@ -60,12 +61,27 @@ class TestMounts:
         config = made(shell, "-v", f"{tmp_path}:/data{options}")
         assert config.mounts == (Bind(source=str(tmp_path), destination="/data", **meant),)
 
+    def test_volumes_by_name_and_of_its_own(self, shell: Shell) -> None:
+        config = made(shell, "-v", "data:/data:ro,exec", "-v", "/own")
+        named, own = config.mounts
+        assert named == VolumeMount(volume="data", destination="/data", readonly=True)
+        assert isinstance(own, VolumeMount)
+        assert (own.destination, own.anonymous, len(own.volume)) == ("/own", True, 64)
+
+    def test_volumes_as_mounts(self, shell: Shell) -> None:
+        config = made(
+            shell, "--mount", "type=volume,src=data,dst=/a,ro", "--mount", "type=volume,dst=/b"
+        )
+        named, own = config.mounts
+        assert named == VolumeMount(volume="data", destination="/a", readonly=True)
+        assert isinstance(own, VolumeMount) and own.anonymous
+
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            ("data:/data", "volumes by name are not there yet: name a directory"),
             ("./data:/data", "'./data' is no absolute path"),
-            ("/data", "write SRC:DST"),
+            ("data:/data:bind", "'bind' is no option here"),
+            ("da ta:/data", "cannot be a name"),
             (":/data", "write SRC:DST"),
             ("/a:/b:ro:rw", "write SRC:DST"),
             ("/:/b:odd", "'odd' is no option here; there are ro"),
@@ -99,7 +115,7 @@ class TestMounts:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            ("type=volume,dst=/a", "'volume' is no type of mount there is"),
+            ("type=odd,dst=/a", "'odd' is no type of mount there is"),
             ("type=bind,dst=/a", "a bind needs src=PATH and dst=PATH"),
             ("type=tmpfs", "a tmpfs needs dst=PATH"),
             ("type=tmpfs,src=/,dst=/a", "no option of another"),

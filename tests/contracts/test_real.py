@@ -11,7 +11,12 @@ from lockgate.effects.config import Config
 from lockgate.effects.ports import Images, Ports
 from lockgate.host import Host
 from lockgate.testing import busybox
-from lockgate.testing.contracts import ContentsContract, HostContract, ImagesContract
+from lockgate.testing.contracts import (
+    ContentsContract,
+    HostContract,
+    ImagesContract,
+    VolumesContract,
+)
 from lockgate.wiring import real
 
 
@@ -64,3 +69,17 @@ class TestRealContents(ContentsContract):
         (tmp_path / "source/bin").mkdir(parents=True)
         image = host.images.import_image("small", tmp_path / "source")
         return Config(id="c0ffee", image=image.name, image_id=image.id)
+
+
+@pytest.mark.real
+class TestRealVolumes(VolumesContract):
+    @pytest.fixture
+    def host(self, tmp_path: Path) -> Iterator[Host]:
+        made = real(tmp_path / "root")
+        yield made
+        made.close()
+
+    @pytest.fixture
+    def config(self, tmp_path: Path) -> Config:
+        (tmp_path / "rootfs").mkdir()
+        return Config(id="c0ffee", rootfs=str(tmp_path / "rootfs"))

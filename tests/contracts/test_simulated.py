@@ -15,6 +15,7 @@ from lockgate.testing.contracts import (
     HostContract,
     ImagesContract,
     NetworkContract,
+    VolumesContract,
 )
 
 
@@ -37,6 +38,16 @@ class TestSimulatedContents(ContentsContract):
     def config(self, host: Host, tmp_path: Path) -> Config:
         image = host.images.import_image("empty", tmp_path)
         return Config(id="c0ffee", image=image.name, image_id=image.id)
+
+
+class TestSimulatedVolumes(VolumesContract):
+    @pytest.fixture
+    def host(self) -> Host:
+        return simulated()
+
+    @pytest.fixture
+    def config(self) -> Config:
+        return Config(id="c0ffee", command=("sh",))
 
 
 class TestSimulatedImages(ImagesContract):

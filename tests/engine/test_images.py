@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lockgate import Engine, NoSuchImage, OperationFailed
+from lockgate import Engine, InvalidArgument, NoSuchImage, OperationFailed, Tmpfs, VolumeMount
 
 
 @pytest.fixture
@@ -62,3 +62,38 @@ class TestRemoval:
     def test_what_is_not_there(self, engine: Engine) -> None:
         with pytest.raises(NoSuchImage):
             engine.remove_image("other", force=True)
+
+
+class TestVolumesItAsksFor:
+    @pytest.fixture
+    def wishing(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+        plain = msgspec.structs.replace(engine.image("plain"), volumes=("/data", "/var/lib/x"))
+        monkeypatch.setattr(engine.host.images, "lookup", lambda name: plain)
+        return engine
+
+    def test_are_anonymous(self, wishing: Engine) -> None:
+        web = wishing.create(image="plain")
+        mounts = [one for one in web.config.mounts if isinstance(one, VolumeMount)]
+        assert [one.destination for one in mounts] == ["/data", "/var/lib/x"]
+        assert {one.volume for one in mounts} == {one.name for one in wishing.volumes()}
+        assert {one.container for one in wishing.volumes()} == {web.id}
+
+    def test_unless_something_else_is_mounted_there(self, wishing: Engine) -> None:
+        wish = VolumeMount(volume="mine", destination="/data/")
+        web = wishing.create(image="plain", mounts=[wish, Tmpfs(destination="/var/lib/x")])
+        assert [one.name for one in wishing.volumes()] == ["mine"]
+        assert len(web.config.mounts) == 2
+
+    @pytest.mark.parametrize(
+        "wish",
+        [
+            VolumeMount(destination="/a"),
+            VolumeMount(destination="/a", volume="x", anonymous=True),
+            VolumeMount(destination="/a", volume="../x"),
+            VolumeMount(destination="a", volume="x"),
+        ],
+    )
+    def test_wishes_that_make_no_sense(self, engine: Engine, wish: VolumeMount) -> None:
+        with pytest.raises(InvalidArgument):
+            engine.create(image="plain", mounts=[wish])
+        assert engine.volumes() == ()

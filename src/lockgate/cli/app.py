@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import lockgate
-from lockgate.cli import exits, host, images, life, looking, networks, past, run
+from lockgate.cli import exits, host, images, life, looking, networks, past, run, volumes
 from lockgate.cli.session import Session, default_root, opened
 
 Sections = Sequence[tuple[str, Sequence[click.Command]]]
@@ -17,6 +17,7 @@ Sections = Sequence[tuple[str, Sequence[click.Command]]]
 SECTIONS: Sections = (
     ("Images", (images.image,)),
     ("Networks", (networks.network,)),
+    ("Volumes", (volumes.volume,)),
     (
         "The life of a container",
         (

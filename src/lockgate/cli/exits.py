@@ -70,7 +70,7 @@ def _of_the_engine(problem: BaseException) -> tuple[int, str] | None:
             return USAGE, str(problem)
         case errors.NoSuchContainer() | errors.NoSuchImage() | errors.AmbiguousName():
             return NO_SUCH, str(problem)
-        case errors.NoSuchNetwork():
+        case errors.NoSuchNetwork() | errors.NoSuchVolume():
             return NO_SUCH, str(problem)
         case errors.IllegalState():
             return ILLEGAL, str(problem)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, NamedTuple, TypeVar, cast, get_args
 
 import click
 
@@ -25,6 +25,7 @@ from lockgate.effects.config import (
     Security,
     Tmpfs,
     Ulimit,
+    VolumeMount,
 )
 from lockgate.effects.network import Dns
 
@@ -49,7 +50,22 @@ BIND_FLAGS = FLAGS | {
     "z": {},  # labels of SELinux: what has none, has none to change
     "Z": {},
 }
+VOLUME_FLAGS = FLAGS | {"z": {}, "Z": {}}
 TMPFS_FLAGS = FLAGS | {"tmpcopyup": {"copy_up": True}, "notmpcopyup": {"copy_up": False}}
+
+
+class Kind(NamedTuple):
+    make: Callable[..., Mount]
+    flags: dict[str, dict[str, bool]]
+    needs: str
+
+
+KINDS = {
+    "bind": Kind(Bind, BIND_FLAGS, "src=PATH and dst=PATH"),
+    "volume": Kind(VolumeMount, VOLUME_FLAGS, "dst=PATH"),
+    "tmpfs": Kind(Tmpfs, TMPFS_FLAGS, "dst=PATH"),
+}
+"""Of mounts, as `--mount` names them."""
 
 T = TypeVar("T")
 
@@ -106,22 +122,26 @@ def _one(option: str, read: Callable[[Any], T], text: Any) -> T:
 # ---- mounts ------------------------------------------------------------------------------
 
 
-def volume(text: str) -> Bind:
-    """`SRC:DST[:OPTION,…]`, SRC a path of the host."""
+def volume(text: str) -> Mount:
+    """`SRC:DST[:OPTION,…]`, SRC a path of the host or the name of a volume; `DST` alone for a
+    volume of its own."""
     match text.split(":"):
+        case [destination] if destination:
+            return VolumeMount(destination=destination, anonymous=True)
         case [source, destination] if source and destination:
             options = ""
         case [source, destination, options] if source and destination:
             pass
         case _:
             raise ValueError(f"{text!r}: write SRC:DST, or SRC:DST:OPTION,…")
-    if not source.startswith("/"):
-        raise ValueError(
-            f"{source!r} is no absolute path; volumes by name are not there yet: name a directory"
-        )
+    named = not source.startswith(("/", "."))
     wishes: dict[str, Any] = {}
     for option in filter(None, options.split(",")):
-        wishes |= _flag(option, BIND_FLAGS)
+        wishes |= _flag(option, VOLUME_FLAGS if named else BIND_FLAGS)
+    if named:
+        return VolumeMount(volume=source, destination=destination, **wishes)
+    if not source.startswith("/"):
+        raise ValueError(f"{source!r} is no absolute path, nor the name of a volume")
     return Bind(source=source, destination=destination, **wishes)
 
 
@@ -142,7 +162,7 @@ def tmpfs(text: str) -> Tmpfs:
 
 
 def mount(text: str) -> Mount:
-    """`type=bind|tmpfs,KEY=VALUE,…`, with the keys of the field."""
+    """`type=bind|volume|tmpfs,KEY=VALUE,…`, with the keys of the field."""
     wishes: dict[str, Any] = {}
     kind = "bind"
     for part in text.split(","):
@@ -165,13 +185,16 @@ def mount(text: str) -> Mount:
             case "ro" | "readonly" | "rw" if equals:
                 wishes["readonly"] = _truth(value, equals) is (key != "rw")
             case _:
-                wishes |= _flag(part, TMPFS_FLAGS if kind == "tmpfs" else BIND_FLAGS)
-    if kind not in ("bind", "tmpfs"):
-        raise ValueError(f"{kind!r} is no type of mount there is: write type=bind or type=tmpfs")
+                wishes |= _flag(part, KINDS[kind].flags if kind in KINDS else BIND_FLAGS)
+    if kind not in KINDS:
+        raise ValueError(f"{kind!r} is no type of mount there is: write type=bind, volume or tmpfs")
+    if kind == "volume":
+        source = wishes.pop("source", "")
+        wishes |= {"volume": source, "anonymous": not source}
     try:
-        return Bind(**wishes) if kind == "bind" else Tmpfs(**wishes)
+        return KINDS[kind].make(**wishes)
     except TypeError:
-        needs = "src=PATH and dst=PATH" if kind == "bind" else "dst=PATH"
+        needs = KINDS[kind].needs
         raise ValueError(f"{text!r}: a {kind} needs {needs}, and no option of another") from None
 
 

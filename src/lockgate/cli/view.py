@@ -12,7 +12,7 @@ from typing import Any
 from lockgate.effects.config import PortMapping
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
-from lockgate.effects.ports import Change, Event, Image, NetworkInfo, Sizes
+from lockgate.effects.ports import Change, Event, Image, NetworkInfo, Sizes, Volume
 from lockgate.lifecycle import LIVE
 from lockgate.statemachine.history import Entry
 from lockgate.statemachine.inputs import (
@@ -244,6 +244,27 @@ def port(one: PortMapping) -> str:
     """As it is written on the command line."""
     host = f"[{one.host_ip}]:" if ":" in one.host_ip else one.host_ip and f"{one.host_ip}:"
     return f"{host}{one.host_port}:{one.container_port}/{one.protocol}"
+
+
+# ---- volumes -----------------------------------------------------------------------------
+
+
+def volume(one: Volume) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "path": one.path or None,
+        "container": one.container or None,
+        "labels": dict(one.labels),
+        "fresh": one.fresh,
+        "created_at": rfc3339(one.created_at),
+    }
+
+
+VOLUMES = ("NAME", "CREATED", "OF")
+
+
+def volume_row(one: Volume, now: int) -> tuple[object, ...]:
+    return one.name, ago(one.created_at, now), one.container[:SHORT]
 
 
 # ---- events and histories ----------------------------------------------------------------

@@ -19,8 +19,16 @@ def _any(*names: str, metavar: str, help: str) -> Callable[[Command], Command]:
 
 
 ISOLATION = (
-    _any("-v", "--volume", "volumes", metavar="SRC:DST[:OPT,…]", help="A path of the host, there."),
-    _any("--mount", "mounts", metavar="type=T,K=V,…", help="bind: src, dst, ro; or tmpfs: dst."),
+    _any(
+        "-v",
+        "--volume",
+        "volumes",
+        metavar="[SRC:]DST[:OPT,…]",
+        help="A path of the host, or a volume.",
+    ),
+    _any(
+        "--mount", "mounts", metavar="type=T,K=V,…", help="bind, volume: src, dst, ro; tmpfs: dst."
+    ),
     _any("--tmpfs", metavar="DST[:OPT,…]", help="Memory as a directory: size=64m, mode=1777."),
     click.option("--read-only", is_flag=True, help="Its root filesystem cannot be written to."),
     _any("--device", "devices", metavar="DEV[:DST][:rwm]", help="A device of the host."),

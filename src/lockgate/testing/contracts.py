@@ -19,11 +19,12 @@ from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from lockgate.effects.config import SHARED, Attachment, Config, PortMapping
+from lockgate.effects.config import SHARED, Attachment, Config, PortMapping, VolumeMount
 from lockgate.effects.model import WriteSpec
 from lockgate.effects.outcome import Created, Dns, Exited, PortError
-from lockgate.effects.ports import Image, Images, Network, Ports
+from lockgate.effects.ports import Image, Images, Network, Ports, Volume, Volumes
 from lockgate.host import Host
 
 KILLED = 128 + 9
@@ -276,6 +277,68 @@ def exported(host: Host, config: Config) -> list[str]:
     out.seek(0)
     with tarfile.open(fileobj=out) as tar:
         return tar.getnames()
+
+
+class VolumesContract:
+    """What every `Volumes` must do. Inherit, and provide `host` (without volumes) and the `config`
+    of a container on it that has no layer yet."""
+
+    @pytest.fixture
+    def host(self) -> Host:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def config(self, host: Host) -> Config:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def volumes(self, host: Host) -> Volumes:
+        return host.volumes
+
+    def test_a_volume_is_made_once(self, volumes: Volumes) -> None:
+        made = volumes.create("data", labels=(("a", "1"),))
+        assert (made.name, made.path) == ("data", volumes.path("data"))
+        assert (made.fresh, made.container, made.labels) == (True, "", (("a", "1"),))
+        with pytest.raises(PortError, match="'data' already") as refusal:
+            volumes.create("data")
+        assert (refusal.value.fault.kind, refusal.value.fault.dirty) == ("refused", False)
+        assert volumes.list() == (made,) == (volumes.lookup("data"),)
+
+    def test_a_missing_one_tells_which_there_are(self, volumes: Volumes) -> None:
+        volumes.create("here")
+        with pytest.raises(PortError, match="here") as not_found:
+            volumes.lookup("nowhere")
+        with pytest.raises(PortError, match="here") as not_removed:
+            volumes.remove("nowhere", unused)
+        for missing in (not_found.value.fault, not_removed.value.fault):
+            assert (missing.kind, missing.dirty) == ("missing", False)
+
+    def test_one_in_use_stays(self, volumes: Volumes) -> None:
+        volumes.create("data")
+        with pytest.raises(PortError, match=r"used by 1 container.*c0ffee") as refusal:
+            volumes.remove("data", lambda volume: (f"c0ffee of {volume.name}",))
+        assert (refusal.value.fault.kind, refusal.value.fault.dirty) == ("refused", False)
+        volumes.remove("data", unused)
+        assert volumes.list() == ()
+
+    def test_what_a_container_mounts_is_made_with_it(
+        self, host: Host, config: Config, volumes: Volumes
+    ) -> None:
+        """Its own goes with it; what has a name stays."""
+        own = VolumeMount(destination="/own", volume="own", anonymous=True)
+        mounting = replace(config, mounts=(VolumeMount(destination="/data", volume="data"), own))
+        for _ in "twice":
+            host.ports.storage.create(mounting)
+        found = [(one.name, one.container, one.fresh) for one in volumes.list()]
+        assert found == [("data", "", False), ("own", config.id, False)]
+        for _ in "twice":
+            host.ports.storage.delete(mounting)
+        assert [one.name for one in volumes.list()] == ["data"]
+
+
+def unused(volume: Volume) -> tuple[str, ...]:
+    """By anybody."""
+    return ()
 
 
 class NetworkContract:

@@ -12,6 +12,7 @@ from lockgate.effects.config import (
     Secret,
     Security,
     Tmpfs,
+    VolumeMount,
 )
 
 from .conftest import CONFIG, FACTS, destinations, spec
@@ -101,6 +102,18 @@ def test_a_tmpfs_goes_where_the_links_of_the_root_lead() -> None:
     made = destinations(spec(config, facts=facts))
     assert made["/run"]["type"] == "tmpfs"
     assert "/var/run" not in made
+
+
+def test_a_volume_is_the_directory_behind_it() -> None:
+    wish = VolumeMount(volume="data", destination="/srv", readonly=True)
+    facts = replace(FACTS, volumes=(("other", "/x"), ("data", "/volumes/data")))
+    made = destinations(spec(replace(CONFIG, mounts=(wish,)), facts=facts))
+    assert made["/srv"] == {
+        "destination": "/srv",
+        "type": "bind",
+        "source": "/volumes/data",
+        "options": ["rbind", "ro", "rprivate", "nosuid", "nodev"],
+    }
 
 
 @pytest.mark.parametrize(
