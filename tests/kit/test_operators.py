@@ -24,13 +24,6 @@ def test_either_may_die_anywhere() -> None:
     assert report.holds, report
 
 
-@pytest.mark.slow
-def test_two_who_stop_and_remove_meet_every_fault() -> None:
-    wishes = (i.Stop(), i.Remove(force=True))
-    report = explore(TwoOperators(wishes=wishes))
-    assert not report.problem and report.exhausted, report
-
-
 class Deaf(TwoOperators):
     """Whoever is on record as waiting is believed to be there for ever."""
 
@@ -71,6 +64,7 @@ class Hasty(TwoOperators):
     persistent = False
 
 
+@pytest.mark.slow
 def test_a_removal_that_something_came_between_is_not_taken_for_one() -> None:
     """P26: one waits for the end of what it removes, another sees it first, fails, and cleans up."""
     wishes = (i.Cleanup(), i.Remove(force=True))
