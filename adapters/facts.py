@@ -8,6 +8,7 @@ import os
 import resource
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -89,19 +90,17 @@ def node(path: str) -> Node:
     return _node(path, kind, found)
 
 
-def host_nodes(top: Path = Path("/dev")) -> Iterator[Node]:
-    """Every device below /dev, but for terminals and what each container has of its own."""
-    for entry in sorted(top.iterdir()):
-        if entry.name in _HOST_DEVICES_ELSEWHERE:
-            continue
-        try:
-            found = entry.lstat()
-        except FileNotFoundError:
-            continue  # unplugged while we looked
-        if kind := _kind(found):
-            yield _node(str(entry), kind, found)
-        elif stat.S_ISDIR(found.st_mode):
-            yield from host_nodes(entry)
+def host_nodes(top: str = "/dev") -> Iterator[Node]:
+    """Every device below `top`, but for terminals and what each container has of its own. What is
+    unplugged while we look is not there."""
+    for folder, below, names in os.walk(top):
+        below[:] = sorted(set(below) - _HOST_DEVICES_ELSEWHERE)
+        for name in sorted(set(names) - _HOST_DEVICES_ELSEWHERE):
+            path = f"{folder}/{name}"
+            with suppress(FileNotFoundError):
+                found = Path(path).lstat()
+                if kind := _kind(found):
+                    yield _node(path, kind, found)
 
 
 def inside(rootfs: str, path: str) -> str:

@@ -5,10 +5,10 @@ that hold only with (`includes`) or without (`excludes`) a capability, or on som
 of architectures. Here the conditions are settled, once the capabilities are known.
 """
 
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from lockgate.effects.config import Security
 from lockgate.effects.outcome import PortError
@@ -37,13 +37,14 @@ Operator: TypeAlias = Literal[
     "SCMP_CMP_GT",
     "SCMP_CMP_MASKED_EQ",
 ]
+Errno: TypeAlias = Annotated[int, Meta(ge=0, le=4095)]
 
 
 class Argument(Struct, frozen=True, rename="camel", omit_defaults=True):
-    index: int
-    value: int
+    index: Annotated[int, Meta(ge=0, le=5)]
+    value: Annotated[int, Meta(ge=0)]
     op: Operator
-    value_two: int = 0
+    value_two: Annotated[int, Meta(ge=0)] = 0
 
 
 class Condition(Struct, frozen=True):
@@ -56,7 +57,7 @@ class Condition(Struct, frozen=True):
 class Rule(Struct, frozen=True, rename="camel"):
     action: Action
     names: tuple[str, ...] = ()
-    errno_ret: int | None = None
+    errno_ret: Errno | None = None
     args: tuple[Argument, ...] | None = None
     includes: Condition | None = None
     excludes: Condition | None = None
@@ -69,7 +70,7 @@ class Architecture(Struct, frozen=True, rename="camel"):
 
 class Profile(Struct, frozen=True, rename="camel"):
     default_action: Action
-    default_errno_ret: int | None = None
+    default_errno_ret: Errno | None = None
     architectures: tuple[str, ...] = ()
     arch_map: tuple[Architecture, ...] = ()
     flags: tuple[str, ...] = ()

@@ -102,9 +102,9 @@ class TestDevices:
         assert "/dev/ptmx" not in {one.path for one in found}
 
     def test_one_that_is_unplugged_meanwhile_is_not_there(self, tmp_path: Path) -> None:
-        ghost = tmp_path / "ghost"
-        with patch.object(Path, "iterdir", return_value=iter((ghost,))):
-            assert list(host_nodes(tmp_path)) == []
+        (tmp_path / "null").symlink_to("/dev/null")  # a second name, and no device of its own
+        with patch("os.walk", return_value=[(str(tmp_path), [], ["ghost", "null"])]):
+            assert list(host_nodes(str(tmp_path))) == []
 
 
 def _told(path: str) -> tuple[str, int, int, int, int, int]:

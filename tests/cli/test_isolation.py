@@ -1,5 +1,6 @@
 """Wishes as words: each becomes the value that was meant, or a usage error that says how to write."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,25 @@ def refused(shell: Shell, *options: str) -> str:
 
 
 def test_run_says_so_too_and_with_the_same_code(shell: Shell) -> None:
-    line = shell.no(2, "run", "--image", "busybox", "-v", "data:/data")
+    line = shell.no(2, "run", "--image", "busybox", "-v", "data:relative")
     assert line.endswith("(see `lockgate run --help`)")
 
 
 def test_nothing_asked_nothing_changed(shell: Shell) -> None:
     plain = made(shell)
     assert (plain.limits, plain.security, plain.dns) == (Limits(), Security(), Dns())
+
+
+def test_inspect_tells_of_it_and_of_the_defaults(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hush")
+    made(shell, "--tmpfs", "/tmp:ro", "--cpus", "1", "--secret", f"t,src={tmp_path}/token")
+    told = shell.ok("inspect", "web")
+    (shown,) = json.loads(told)
+    assert shown["mounts"] == [{"type": "tmpfs", "destination": "/tmp", "readonly": True}]
+    assert (shown["limits"]["cpu_quota"], shown["limits"]["shm"]) == (100_000, 64 << 20)
+    assert shown["namespaces"] == dict.fromkeys(("pid", "ipc", "uts", "cgroup"), "private")
+    assert shown["secrets"] == [{"name": "t", "source": f"{tmp_path}/token"}]
+    assert "hush" not in told
 
 
 class TestMounts:

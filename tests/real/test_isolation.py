@@ -204,6 +204,26 @@ class TestMounts:
         assert any(line.split()[1] == f"{outside}/in" for line in lines if " tmpfs " in line)
         assert list(outside.iterdir()) == []
 
+    def test_nor_do_links_where_the_engines_files_are_to_be(
+        self, engine: Engine, tmp_path: Path
+    ) -> None:
+        """MAP L-41's kind: whoever made the image chose where our files would land."""
+        outside, rootfs = tmp_path / "outside", tmp_path / "rootfs"
+        outside.mkdir()
+        (outside / "hosts").write_text("precious")
+        _unpacked(tmp_path / "busybox.tar", rootfs)
+        up = "/../../../.."
+        (rootfs / "etc/hosts").symlink_to(f"{up}{outside}/hosts")
+        (rootfs / "etc/hostname").symlink_to(f"{up}{outside}/hostname")
+        (rootfs / "run").rmdir()
+        (rootfs / "run").symlink_to(f"{up}{outside}")
+        secret = Secret(name="t", source=str(outside / "hosts"))
+        engine.create(name="web", rootfs=rootfs, command=["true"], secrets=[secret])
+        for _ in engine.run_to_end("web"):
+            pass
+        assert [path.name for path in outside.iterdir()] == ["hosts"]
+        assert (outside / "hosts").read_text() == "precious"
+
     def test_what_the_host_mounts_later_is_seen_by_a_slave_only(
         self, engine: Engine, shared: Path
     ) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import asdict
+
 from lockgate.effects.config import PortMapping
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
@@ -98,6 +100,17 @@ def container(record: Record) -> dict[str, Any]:
         "networks": config.networks,
         "ports": [port(one) for one in config.ports],
         "memory": config.memory or None,
+        "read_only": config.read_only,
+        "mounts": config.mounts,
+        "devices": config.devices,
+        "secrets": config.secrets,
+        "groups": config.groups,
+        "sysctls": dict(config.sysctls),
+        "limits": asdict(config.limits),
+        "security": asdict(config.security),
+        "namespaces": asdict(config.namespaces),
+        "resolv_conf": asdict(config.dns),
+        "hosts": config.hosts,
         "stop_signal": signal_name(config.stop_signal),
         "stop_timeout": config.stop_timeout,
         "labels": dict(config.labels),

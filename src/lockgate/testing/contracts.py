@@ -21,7 +21,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from lockgate.effects.config import SHARED, Attachment, Config, PortMapping, VolumeMount
+from lockgate.effects.config import (
+    SHARED,
+    Attachment,
+    Config,
+    PortMapping,
+    Secret,
+    VolumeMount,
+)
 from lockgate.effects.model import WriteSpec
 from lockgate.effects.outcome import Created, Dns, Exited, PortError
 from lockgate.effects.ports import Image, Images, Network, Ports, Volume, Volumes
@@ -45,13 +52,18 @@ class HostContract:
 
     # ---- how far to go -------------------------------------------------------------------
 
-    def prepared(self, ports: Ports, config: Config, epoch: int = 1) -> str:
-        ports.storage.create(config)
-        mountpoint = ports.storage.mount(config).mountpoint
+    def specified(self, ports: Ports, config: Config, epoch: int, mountpoint: str) -> str:
+        """What `WriteSpec` does; the digest of config.json."""
         facts = ports.surroundings.facts(config, mountpoint)
         specified = ports.specify(config, WriteSpec(config.id, epoch, mountpoint, ""), facts)
         ports.filesystem.write_files(config, specified.files)
-        ports.filesystem.write_spec(config, specified.spec)
+        return ports.filesystem.write_spec(config, specified.spec)
+
+    def prepared(self, ports: Ports, config: Config, epoch: int = 1) -> str:
+        ports.storage.create(config)
+        ports.filesystem.keep_secrets(config)
+        mountpoint = ports.storage.mount(config).mountpoint
+        self.specified(ports, config, epoch, mountpoint)
         return mountpoint
 
     def created(self, ports: Ports, config: Config, epoch: int = 1) -> Created:
@@ -86,6 +98,25 @@ class HostContract:
         assert ports.storage.mount(config) == ports.storage.mount(config)
         ports.storage.unmount(config)
         ports.storage.delete(config)
+
+    def test_a_spec_is_the_same_each_time_it_is_written(self, ports: Ports, config: Config) -> None:
+        mountpoint = self.prepared(ports, config)
+        again = [self.specified(ports, config, 1, mountpoint) for _ in range(2)]
+        assert again[0] == again[1]
+        self.given_back(ports, config)
+
+    def test_secrets_are_kept_once_and_go_with_the_layer(
+        self, ports: Ports, config: Config, tmp_path: Path
+    ) -> None:
+        source = tmp_path / "secret"
+        source.write_text("hush")
+        secretive = replace(config, secrets=(Secret(name="token", source=str(source)),))
+        ports.storage.create(secretive)
+        ports.filesystem.keep_secrets(secretive)
+        source.unlink()
+        ports.filesystem.keep_secrets(secretive)
+        ports.storage.delete(secretive)
+        ports.storage.delete(secretive)
 
     def test_giving_back_what_is_not_there_succeeds(self, ports: Ports, config: Config) -> None:
         ports.storage.unmount(config)

@@ -5,12 +5,14 @@ raised what it never promised. The test suite feeds them by Hypothesis, fuzz/ by
 """
 
 import io
+import json
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
+from msgspec.structs import replace
 
 from lockgate.adapters.logs import parsed
 from lockgate.adapters.oci import exits
@@ -18,8 +20,9 @@ from lockgate.adapters.oci.run import Run
 from lockgate.adapters.storage.archive import read_archive
 from lockgate.adapters.storage.entries import Allowance, File, Limits, accepted
 from lockgate.effects.config import Config
+from lockgate.effects.model import WriteSpec
 from lockgate.effects.outcome import PortError
-from lockgate.effects.ports import Accounts
+from lockgate.effects.ports import Accounts, Facts
 from lockgate.lifecycle import readable
 from lockgate.statemachine import history, spec
 from lockgate.statemachine.inputs import Create
@@ -28,6 +31,12 @@ from lockgate.statemachine.step import step
 
 CONTAINER = "c"
 CONFIG = Config(id=CONTAINER, name="web", command=("sh",))
+EFFECT = WriteSpec(CONTAINER, 1, "/merged", "")
+ALLOW = b'{"defaultAction": "SCMP_ACT_ALLOW"}'
+RULES = b"""{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38, "flags": [],
+"archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
+"syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW", "includes": {"arches": ["amd64"]},
+"args": [{"index": 0, "value": 1, "valueTwo": 2, "op": "SCMP_CMP_EQ"}]}]}"""
 FRUGAL = Limits(size=1 << 20, entries=1 << 10)
 
 
@@ -88,6 +97,23 @@ def accounts(data: bytes, folder: Path) -> None:
         assert all(0 <= one < 1 << 32 for one in (uid, gid, *groups))
 
 
+def profile(data: bytes, folder: Path) -> None:
+    """A seccomp profile; what is none is refused, and never no filter."""
+    facts = Facts(bundle="/bundle", machine="x86_64", seccomp=data)
+    try:
+        made = spec.generate(CONFIG, EFFECT, facts)
+    except PortError:
+        return
+    assert json.loads(made.spec)["linux"]["seccomp"]["defaultAction"]
+
+
+def names(data: bytes, folder: Path) -> None:
+    """The host's resolv.conf and hosts: any bytes make files of a container."""
+    facts = Facts(bundle="/bundle", resolv_conf=data, hosts=data, seccomp=ALLOW)
+    for network in ("host", "web"):
+        spec.generate(replace(CONFIG, network=network), EFFECT, facts)
+
+
 def log(data: bytes, folder: Path) -> None:
     """A line of a container's log: any bytes are some text."""
     parsed(data)
@@ -117,6 +143,8 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "pid": pid,
         "code": code,
         "accounts": accounts,
+        "profile": profile,
+        "names": names,
         "log": log,
         "archive": archive,
     }
@@ -140,6 +168,8 @@ def seeds() -> Mapping[str, tuple[bytes, ...]]:
             b"root:x:0:0:root:/root:/bin/sh\nweb:x:33:34:web:/srv:/bin/sh\n",
             b"root:x:0:\nweb:x:34:\nlog:x:4:web\n",
         ),
+        "profile": (ALLOW, RULES),
+        "names": (b"nameserver 192.0.2.1\nsearch a.example\noptions ndots:2\n",),
         "log": (b"2026-01-02T03:04:05.000000006+00:00 stdout F hello",),
         "archive": (_tar(),),
     }

@@ -25,17 +25,16 @@ def test_what_was_not_asked_for_is_not_named() -> None:
     ("wishes", "controller"),
     [
         ({"memory": 64 << 20}, "memory"),
-        ({"memory_reservation": 1}, "memory"),
-        ({"cpu_shares": 2}, "cpu"),
-        ({"cpuset_cpus": "0"}, "cpuset"),
-        ({"pids": 7}, "pids"),
+        ({"limits": Limits(memory_reservation=1)}, "memory"),
+        ({"limits": Limits(cpu_shares=2)}, "cpu"),
+        ({"limits": Limits(cpuset_cpus="0")}, "cpuset"),
+        ({"limits": Limits(pids=7)}, "pids"),
     ],
 )
 def test_what_the_host_cannot_limit_is_refused_when_named(
     wishes: dict[str, Any], controller: str
 ) -> None:
-    memory = wishes.pop("memory", 0)
-    config = replace(CONFIG, memory=memory, limits=Limits(**wishes))
+    config = replace(CONFIG, **wishes)
     facts = replace(FACTS, controllers=tuple({*FACTS.controllers} - {controller}))
     with pytest.raises(PortError, match=f"this host cannot limit {controller}:") as caught:
         spec(config, facts=facts)

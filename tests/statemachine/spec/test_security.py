@@ -171,7 +171,15 @@ class TestSeccomp:
         }
 
     @pytest.mark.parametrize(
-        "own", [b"", b"{}", b"\xff", b'{"defaultAction": "MAYBE"}', b"[" * 9999]
+        "own",
+        [
+            b"",
+            b"{}",
+            b"\xff",
+            b'{"defaultAction": "MAYBE"}',
+            b'{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": -1}',
+            b"[" * 9999,
+        ],
     )
     def test_what_is_no_profile_is_never_taken_for_one(self, own: bytes) -> None:
         with pytest.raises(
