@@ -45,8 +45,8 @@ class LocalSurroundings:
         self._filesystem = filesystem
 
     def facts(self, config: Config, rootfs: str) -> Facts:
-        """Raises `PortError("missing")` for a device or a profile that is not there, "refused" for
-        one that is something else; clean."""
+        """Raises `PortError("refused")`, clean, for a device or profile that is not there: "missing"
+        is the container's command, to whoever asks why it did not run."""
         capabilities = tuple(_capabilities())
         plugged = config.network != "none"
         return Facts(
@@ -74,12 +74,11 @@ class LocalSurroundings:
 
 
 def node(path: str) -> Node:
-    """The device file `path`, links followed. `PortError`: "missing" or, for anything else that is
-    there, "refused"; both clean."""
+    """The device file `path`, links followed. `PortError("refused")`, clean, for anything else."""
     try:
         found = Path(path).stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise PortError("missing", f"there is no device {path}", dirty=False) from None
+        raise PortError("refused", f"there is no device {path}", dirty=False) from None
     kind = _kind(found)
     if not kind:
         raise PortError("refused", f"{path} is no device", dirty=False)
@@ -198,4 +197,4 @@ def _profile(name: str) -> bytes:
     try:
         return read_bounded(Path(name).resolve(), FILE_LIMIT)
     except FileNotFoundError:
-        raise PortError("missing", f"there is no seccomp profile {name}", dirty=False) from None
+        raise PortError("refused", f"there is no seccomp profile {name}", dirty=False) from None

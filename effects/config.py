@@ -10,6 +10,9 @@ from msgspec import Struct
 
 from lockgate.effects.network import Dns
 
+USER = "user"
+"""The network every host has: a process that passes on what the container sends."""
+
 NETWORK_MODES = ("none", "host", "private")
 """Words that name no network. `none`: a fresh namespace made by the runtime; `host`: the host's;
 `private`: one of our making, with nothing but a loopback interface."""

@@ -374,8 +374,8 @@ class Surroundings(Protocol):
     """Where the facts come from."""
 
     def facts(self, config: Config, rootfs: str) -> Facts:
-        """All that `Facts` holds, `rootfs` mounted. A device, secret or profile that is not there
-        raises `PortError("missing", dirty=False)`."""
+        """All that `Facts` holds, `rootfs` mounted. A device or profile that is not there raises
+        `PortError("refused", dirty=False)`."""
         ...
 
 

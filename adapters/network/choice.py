@@ -1,5 +1,5 @@
 """The port `Network` of this host, and what it plugs in with: CNI plugins where there are any, else
-netavark."""
+netavark; and slirp4netns for the network `user`."""
 
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from lockgate.adapters.network.notes import Notes
 from lockgate.adapters.network.plugged import PluggedNetwork
 from lockgate.adapters.network.plugins import PATIENCE, Plugins
 from lockgate.adapters.network.plumbing import Plumber
+from lockgate.adapters.network.usermode import Slirp, UserNote
 from lockgate.effects.ports import Locks
 
 
@@ -27,4 +28,7 @@ def network(root: Path, book: NetworkBook, locks: Locks) -> PluggedNetwork:
         Notes(root / "attached-netavark", NetavarkNote, PATIENCE),
         namespaces,
     )
-    return PluggedNetwork(namespaces, Claims(root / "ports", locks), (cni, netavark))
+    user = Plumber(
+        Slirp(root / "slirp"), Notes(root / "attached-user", UserNote, PATIENCE), namespaces
+    )
+    return PluggedNetwork(namespaces, Claims(root / "ports", locks), (cni, netavark), user)

@@ -9,20 +9,26 @@ from collections.abc import Sequence
 from lockgate.adapters.network.claims import Claims
 from lockgate.adapters.network.namespaces import Namespaces
 from lockgate.adapters.network.plumbing import Plumbing
-from lockgate.effects.config import Config, shares
+from lockgate.effects.config import USER, Config, shares
 from lockgate.effects.outcome import Joined, PortError
 
 
 class PluggedNetwork:
     """Implements `Network` for networks by name, and for the mode `private` by `namespaces` alone.
 
-    The first of `plumbings` that works here plugs in; whichever did takes out again.
+    The first of `plumbings` that works here plugs in, `usermode` into the network `user`; whichever
+    did takes out again.
     """
 
     def __init__(
-        self, namespaces: Namespaces, claims: Claims, plumbings: Sequence[Plumbing]
+        self,
+        namespaces: Namespaces,
+        claims: Claims,
+        plumbings: Sequence[Plumbing],
+        usermode: Plumbing,
     ) -> None:
-        self._namespaces, self._claims, self._plumbings = namespaces, claims, plumbings
+        self._namespaces, self._claims, self._usermode = namespaces, claims, usermode
+        self._plumbings = (*plumbings, usermode)
 
     def join(self, config: Config, epoch: int) -> Joined:
         if owner := shares(config):
@@ -32,7 +38,7 @@ class PluggedNetwork:
             joined = self._namespaces.join(config, epoch)
             if not config.networks:
                 return joined
-            links, dns = self._plumbing().plug(config, joined.netns)
+            links, dns = self._plumbing(config).plug(config, joined.netns)
         except PortError as problem:  # clean for whoever raised it, but the claims are made
             raise PortError(problem.fault.kind, problem.fault.reason) from problem
         return Joined(joined.netns, links, dns)
@@ -60,10 +66,13 @@ class PluggedNetwork:
                 return Joined(str(netns), links, dns)
         return Joined(str(netns))
 
-    def _plumbing(self) -> Plumbing:
+    def _plumbing(self, config: Config) -> Plumbing:
+        user = config.network == USER
         for plumbing in self._plumbings:
-            if plumbing.works():
+            if plumbing.works() and (plumbing is self._usermode) == user:
                 return plumbing
+        if user:
+            raise PortError("missing", "the network `user` needs slirp4netns: install it")
         reason = "no network can be joined here: install the CNI plugins (or netavark)"
         raise PortError("missing", reason)
 

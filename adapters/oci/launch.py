@@ -18,7 +18,7 @@ from lockgate.adapters.oci.command import RuntimeCommand, complaint, printable
 from lockgate.adapters.oci.process import held
 from lockgate.adapters.oci.run import RESERVED, Answer, Run
 from lockgate.adapters.sockets import bound
-from lockgate.effects.config import Config
+from lockgate.effects.config import USER, Config
 from lockgate.effects.outcome import PortError
 
 _STDERR_LIMIT = 4096
@@ -46,8 +46,13 @@ def launch(
         stderr = _kept(stack, os.memfd_create("conmon", os.MFD_CLOEXEC))
         sync = _kept(stack, os.open(run.sync, _SYNC_FLAGS, 0o600))
         begin, say = (_kept(stack, end) for end in os.pipe())
-        # kept open by the monitor until it ends (MAP L-32); ours are closed, whatever happens
-        ports = [stack.enter_context(bound(port)).fileno() for port in config.ports]
+        # kept open by the monitor until it ends (MAP L-32); ours are closed, whatever happens; in
+        # the network `user` a process listens on them itself
+        ports = [
+            stack.enter_context(bound(port)).fileno()
+            for port in config.ports
+            if config.network != USER
+        ]
         try:
             child = subprocess.Popen(
                 line,

@@ -26,6 +26,8 @@ from lockgate.effects.config import (
     NETWORK_MODES,
     SECURITY,
     SHARED,
+    USER,
+    Attachment,
     Config,
     Device,
     Limits,
@@ -501,9 +503,12 @@ class Engine:
             if before is None:
                 raise
             return newborn(before.config)
-        if not after.gone and after.faults:  # of somebody who hastened this very removal
+        if after.gone:
+            return after
+        if after.faults:  # met by somebody who carried this very removal on
             raise OperationFailed(str(command.verb), after.config.name, after.faults[0])
-        return after
+        # another command came between, while we waited without the lock (P26)
+        return self.remove(after.id, force=force, timeout=timeout)
 
     def settle(
         self, reference: str, epoch: int | None = None, *, booted: bool = False
@@ -775,6 +780,12 @@ class Engine:
             raise InvalidArgument(
                 f"ports are published by a network, and {config.network!r} is none: give one"
             )
+        if any(one.network == USER for one in config.networks):
+            if config.networks != (Attachment(USER, aliases=config.networks[0].aliases),):
+                raise InvalidArgument(
+                    "the network 'user' goes with no other, and gives addresses of its own"
+                )
+            return
         found = [self.network(one.network) for one in config.networks]
         for one, info in zip(config.networks, found):
             inside = any(

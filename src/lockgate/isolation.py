@@ -33,6 +33,7 @@ from lockgate.effects.config import (
     Tmpfs,
     Ulimit,
     VolumeMount,
+    shares,
 )
 from lockgate.effects.network import Dns
 from lockgate.errors import InvalidArgument
@@ -295,6 +296,8 @@ def consistent(config: Config) -> Config:
 def _not_its_own(key: str, config: Config) -> str:
     """Why a sysctl would change the host; empty when it is the container's alone."""
     if key.startswith("net."):
+        if shares(config):
+            return "the network is another container's"
         return "the network is the host's" if config.network == "host" else ""
     if IPC_SYSCTLS.match(key):
         return "the IPC namespace is the host's" if config.namespaces.ipc == "host" else ""

@@ -19,8 +19,8 @@ SHORT_ID = 12
 def generate(config: Config, effect: WriteSpec, facts: Facts) -> Specified:
     """config.json of this run, and the files it names.
 
-    Raises `PortError`, clean: "missing" for an unknown user or group, "refused" for what this host
-    cannot give, "damaged" for a seccomp profile that is none.
+    Raises `PortError`, clean: "refused" for an unknown user or group and for what this host cannot
+    give, "damaged" for a seccomp profile that is none.
     """
     hostname = _hostname(config, facts)
     written = files.generated(config, effect, facts, hostname)

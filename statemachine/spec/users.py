@@ -28,7 +28,7 @@ def resolve_user(user: str, accounts: Accounts) -> tuple[int, int, tuple[int, ..
         entry = next((line for line in _passwd(accounts) if line[1] == uid), (name, uid, 0))
     if entry is None:
         raise PortError(
-            "missing",
+            "refused",
             f"the user {name!r} is not in the container's /etc/passwd; name one that is, or a number",
             dirty=False,
         )
@@ -39,7 +39,7 @@ def resolve_user(user: str, accounts: Accounts) -> tuple[int, int, tuple[int, ..
 
 
 def extra_groups(groups: Sequence[str], accounts: Accounts) -> tuple[int, ...]:
-    """Groups by name or number. `PortError("missing", dirty=False)` for an unknown one (MAP D-79)."""
+    """Groups by name or number. `PortError("refused", dirty=False)` for an unknown one (MAP D-79)."""
     return tuple(_gid(group, accounts) for group in groups)
 
 
@@ -61,7 +61,7 @@ def _gid(group: str, accounts: Accounts) -> int:
     number = _number(group)
     if number is None:
         raise PortError(
-            "missing",
+            "refused",
             f"the group {group!r} is not in the container's /etc/group; name one that is, "
             "or a number",
             dirty=False,

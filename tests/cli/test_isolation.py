@@ -33,6 +33,11 @@ def refused(shell: Shell, *options: str) -> str:
     return line
 
 
+def test_run_says_so_too_and_with_the_same_code(shell: Shell) -> None:
+    line = shell.no(2, "run", "--image", "busybox", "-v", "./data:/data")
+    assert line.endswith("(see `lockgate run --help`)")
+
+
 def test_nothing_asked_nothing_changed(shell: Shell) -> None:
     plain = made(shell)
     assert (plain.limits, plain.security, plain.dns) == (Limits(), Security(), Dns())

@@ -38,6 +38,7 @@ class TestNetwork:
         ("words", "code", "why"),
         [
             (("none",), 1, "there is a network"),
+            (("user",), 1, "there is a network"),
             (("web",), 1, "there is a network"),
             (("--subnet", "10.89.0.0/16", "other"), 1, "overlaps"),
             (("--subnet", "10.0.0.1/8", "other"), 2, "has host bits set"),
@@ -96,6 +97,8 @@ class TestContainers:
         ("words", "code", "why"),
         [
             (("--net", "nowhere"), 3, "no network 'nowhere'; there are: back, web"),
+            (("--net", "user", "--net", "web"), 2, "goes with no other"),
+            (("--net", "user:ip=10.0.2.7"), 2, "addresses of its own"),
             (("--net", "web", "--net", "web"), 2, "given twice"),
             (("--net", "web:ip=10.0.0.1"), 2, "10.0.0.1 is not in network web (10.89.0.0/24)"),
             (("--net", "web:mac=01:00:00:00:00:01"), 2, "no wish of network"),

@@ -313,5 +313,10 @@ class TestTogether:
     ) -> None:
         assert said in refused(engine, sysctls={key: "1"}, **wishes)
 
+    def test_one_of_another_container(self, engine: Engine) -> None:
+        engine.create(name="owner", image="busybox", command=["true"], network="private")
+        with pytest.raises(InvalidArgument, match="the network is another container's"):
+            made(engine, network="container:owner", sysctls={"net.x.y": "1"})
+
     def test_what_a_sysctl_is_set_to_is_one_line(self, engine: Engine) -> None:
         assert "is no sysctl" in refused(engine, sysctls={"net.x": "1\n2"})

@@ -47,11 +47,13 @@ def within(netns: str | Path, act: Callable[[], T]) -> T:
 
 
 def says(address: str, port: int) -> str:
-    """What a server says to whoever connects; raises `OSError` where nobody listens."""
+    """What a server says to whoever connects; raises `ConnectionError` where nobody does."""
     with socket.create_connection((address, port), timeout=5) as connection:
         heard = b""
         while part := connection.recv(100):
             heard += part
+    if not heard:  # a process in between took the call
+        raise ConnectionResetError("nobody said anything")
     return heard.decode().strip()
 
 
@@ -88,7 +90,16 @@ class Lab:
 
     def footprint(self) -> dict[str, set[str]]:
         """All that networks leave on a host: links, rules, leases, claims, notes, namespaces."""
-        places = ("attached", "attached-netavark", "ports", "netns", "leases/web", "leases/back")
+        places = (
+            "attached",
+            "attached-netavark",
+            "attached-user",
+            "slirp",
+            "ports",
+            "netns",
+            "leases/web",
+            "leases/back",
+        )
         files = {place: names(self.root / place) for place in places}
         return files | {
             "links": {

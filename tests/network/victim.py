@@ -14,6 +14,7 @@ from unittest import mock
 from lockgate import Engine
 from lockgate.adapters.network.netavark import Netavark
 from lockgate.adapters.network.plugins import Plugins
+from lockgate.adapters.network.usermode import Slirp
 
 OPERATIONS: dict[str, Callable[[Engine], object]] = {
     "start": lambda engine: engine.start("web"),
@@ -42,7 +43,8 @@ def main(root: str, operation: str, place: str) -> None:
         return called
 
     with ExitStack() as patches:
-        for tool, method in ((Plugins, "call"), (Netavark, "_call")):
+        tools = ((Plugins, "call"), (Netavark, "_call"), (Slirp, "add"), (Slirp, "delete"))
+        for tool, method in tools:
             patches.enter_context(mock.patch.object(tool, method, fused(getattr(tool, method))))
         with Engine.open(root, runtime="runc", probe=fuse) as engine:
             OPERATIONS[operation](engine)

@@ -105,7 +105,9 @@ class TestPause:
         [(0, SECOND // 10), (1, SECOND // 5), (5, 32 * SECOND // 10), (99, LONGEST_PAUSE)],
     )
     def test_doubles(self, restarts: int, pause: int) -> None:
-        assert restart_due(ended(restarts=restarts, started_at=5, finished_at=7)) == 7 + pause
+        began = 1_700_000_000 * SECOND
+        short = ended(restarts=restarts, started_at=began, finished_at=began + 2)
+        assert restart_due(short) == short.finished_at + pause
 
     def test_begins_anew_after_a_long_run(self) -> None:
         long = ended(restarts=9, started_at=1, finished_at=1 + SETTLED)

@@ -92,7 +92,7 @@ def of_run(problem: Exception) -> Problem | None:
     from lockgate.errors import InvalidArgument, OperationFailed
 
     known = verdict(problem)
-    if known is None or isinstance(problem, InvalidArgument):
+    if known is None or isinstance(problem, InvalidArgument | click.UsageError):
         return None
     code = NOT_RUN
     if isinstance(problem, OperationFailed):

@@ -115,7 +115,8 @@ def _one(option: str, read: Callable[[Any], T], text: Any) -> T:
     try:
         return read(text)
     except ValueError as problem:
-        raise click.BadParameter(str(problem), param_hint=option) from None
+        context = click.get_current_context()
+        raise click.BadParameter(str(problem), context, param_hint=option) from None
 
 
 # ---- mounts ------------------------------------------------------------------------------

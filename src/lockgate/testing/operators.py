@@ -88,6 +88,8 @@ class TwoOperators:
     `faults`: orders may fail; `deaths`: operators and monitors may die. `wishes`: only these.
     """
 
+    persistent = True  # who removes asks again when it is not gone after all
+
     def __init__(
         self,
         *,
@@ -202,17 +204,20 @@ class TwoOperators:
                 continue
             following = self._next(node, place)
             if following is None:
-                self._kept_its_word(node, operator)
-                return _with(node, place, replace(operator, phase="done"))
+                return self._finished(node, place)
             node = following
 
-    @staticmethod
-    def _kept_its_word(node: Scene, operator: Operator) -> None:
-        """P26: as `Engine.remove` tells it, whose removal the other may have carried on."""
+    def _finished(self, node: Scene, place: int) -> Scene:
+        """The lock given back. A removal that another command came between is asked for again, as
+        `Engine.remove` does (P26)."""
+        operator = node.operators[place]
         failed = operator.failed or node.record.faults
         removed = isinstance(operator.wish, i.Remove) and operator.progress == "carrying out"
-        if removed and not failed and not node.record.gone:
+        if not removed or failed or node.record.gone:
+            return _with(node, place, replace(operator, phase="done"))
+        if not self.persistent:
             raise Broken("P26", f"told that it is removed, and it is {node.record.status}")
+        return _with(node, place, Operator(operator.wish))
 
     def _next(self, node: Scene, place: int) -> Scene | None:
         """What comes after all that was ordered is done; None: nothing."""

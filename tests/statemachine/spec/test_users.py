@@ -65,7 +65,7 @@ def test_no_bytes_in_them_keep_a_spec_from_being_made(
     try:
         generate(config, EFFECT, replace(FACTS, accounts=Accounts(passwd, group)))
     except PortError as refusal:
-        assert (refusal.fault.kind, refusal.fault.dirty) == ("missing", False)
+        assert (refusal.fault.kind, refusal.fault.dirty) == ("refused", False)
         assert user == "web"
 
 
