@@ -4,6 +4,7 @@ Nothing is extracted. Each content is a `Section` with a position of its own, so
 of them can be read at once, by any number of threads.
 """
 
+import errno
 import os
 import re
 import stat
@@ -77,7 +78,9 @@ class DirectoryBlobs:
         except (NotADirectoryError, FileNotFoundError):
             raise _absent(path) from None
         except OSError as error:
-            raise refused(f"{shown(path)} leads through a link") from error
+            if error.errno in (errno.ELOOP, errno.EXDEV):
+                raise refused(f"{shown(path)} leads through a link") from None
+            raise
         try:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):

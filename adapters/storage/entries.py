@@ -213,7 +213,8 @@ def parts_of(raw: bytes) -> Parts:
 def keeps(attribute: str) -> bool:
     """Whether an extended attribute belongs to the content, not to the host it came from.
 
-    Kept are file capabilities, ACLs and `user.*`; labels and signatures of the host are not.
+    Kept are file capabilities, ACLs and `user.*`; labels and signatures of the host are not, nor
+    is what has a name that is no text.
     Raises `PortError("refused")` for attributes by which layers steer overlayfs.
     """
     if attribute.startswith(("trusted.overlay.", "user.overlay.")):
@@ -223,6 +224,8 @@ def keeps(attribute: str) -> bool:
         )
     if "\0" in attribute:
         raise refused("the name of an attribute contains a NUL")
+    if not attribute.isascii() and attribute != attribute.encode("utf-8", "replace").decode():
+        return False
     return attribute == "security.capability" or attribute.startswith(
         ("user.", "system.posix_acl_")
     )

@@ -315,6 +315,19 @@ class TestImport:
         assert stat.S_IMODE((root / "layers").stat().st_mode) == 0o700
         assert stat.S_IMODE((root / "images").stat().st_mode) == 0o700
 
+    def test_attributes_whose_names_are_no_text_are_left_out(
+        self, images: Images, pack: Callable[..., Path], source: Path
+    ) -> None:
+        headers = {f"SCHILY.xattr.user.{name}": "x" for name in ("QQ", "ä")}
+        archive = pack(member("f", pax_headers=headers))
+        archive.write_bytes(archive.read_bytes().replace(b"QQ", b"\xff\xfe"))
+        image = images.import_image("x", archive)
+        assert os.listxattr(tree(images, image) / "f") == ["user.ä"]
+        for name in (b"user.\xff", "user.ä".encode()):
+            os.setxattr(source / "bin/sh", name, b"x")
+        image = images.import_image("y", source)
+        assert os.listxattr(tree(images, image) / "bin/sh") == ["user.ä"]
+
     def test_later_entries_replace_earlier_ones(
         self, images: Images, pack: Callable[..., Path]
     ) -> None:

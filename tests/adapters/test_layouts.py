@@ -7,8 +7,10 @@ import json
 import lzma
 import os
 import shutil
+import signal
 import stat
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -783,6 +785,41 @@ class TestHostileLayouts:
         else:
             assert image.layers in (sound.layers, image.layers[:1])
         shutil.rmtree(top)
+
+
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from lockgate.adapters.storage import Images, layers, records
+die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+{target} = die
+Images(Path(sys.argv[1])).import_image("x", Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "layers.unpack",
+        "layers.Draft.sync",
+        "layers.LockedLayers.adopt",
+        "layers.LockedLayers.check",
+        "records.write_atomic",
+    ],
+)
+def test_a_crash_leaves_nothing_the_next_import_does_not_remove(
+    images: Images, root: Path, layout: Layout, place: Path, target: str
+) -> None:
+    layout.tag(layout.image(ROOT, [member("a")]), "a")
+    layout.tag(layout.image([member("b")]), "b")
+    layout.write(place)
+    source = docker_archive(place / "a.tar", ROOT, [member("a")], config={})
+    died = subprocess.run([sys.executable, "-c", DIES.format(target=target), root, source])
+    assert died.returncode == -signal.SIGKILL
+    assert len(left_in(root)) == 2
+    assert images.list() == ()
+    images.import_image("b", place, reference="b")
+    assert left_in(root) == list(images.lookup("b").layers)
 
 
 def test_no_descriptor_stays_open(images: Images, layout: Layout, tmp_path: Path) -> None:

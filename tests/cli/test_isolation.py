@@ -35,7 +35,7 @@ def refused(shell: Shell, *options: str) -> str:
 
 
 def test_run_says_so_too_and_with_the_same_code(shell: Shell) -> None:
-    line = shell.no(2, "run", "--image", "busybox", "-v", "data:relative")
+    line = shell.no(2, "run", "--image", "busybox", "-v", "./data:/data")
     assert line.endswith("(see `lockgate run --help`)")
 
 

@@ -8,6 +8,8 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,7 +20,10 @@ from lockgate.adapters.logs import parsed
 from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.run import Run
 from lockgate.adapters.storage.archive import read_archive
-from lockgate.adapters.storage.entries import Allowance, File, Limits, accepted
+from lockgate.adapters.storage.blobs import blobs_of_archive
+from lockgate.adapters.storage.entries import Allowance, File, Limits, accepted, survey
+from lockgate.adapters.storage.layouts import find_image
+from lockgate.adapters.storage.wishes import wished
 from lockgate.effects.config import Config
 from lockgate.effects.model import WriteSpec
 from lockgate.effects.outcome import PortError
@@ -133,6 +138,24 @@ def archive(data: bytes, folder: Path) -> None:
         pass
 
 
+def layout(data: bytes, folder: Path) -> None:
+    """The archive of an image layout, its documents and layers: found, or refused."""
+    path = folder / "layout.tar"
+    path.write_bytes(data)
+    try:
+        with path.open("rb", buffering=0) as file:
+            with blobs_of_archive(file, folder, FRUGAL.size) as blobs:
+                if blobs is None:
+                    return
+                found = find_image(blobs, platform="linux/amd64")
+                wished(found.wishes)
+                for one in found.layers:
+                    with closing(one.entries()) as entries:
+                        survey(accepted(entries, Allowance(FRUGAL)))
+    except PortError:
+        pass
+
+
 Reader = Callable[[bytes, Path], None]
 
 READERS: Mapping[str, Reader] = MappingProxyType(
@@ -147,6 +170,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "names": names,
         "log": log,
         "archive": archive,
+        "layout": layout,
     }
 )
 
@@ -172,6 +196,7 @@ def seeds() -> Mapping[str, tuple[bytes, ...]]:
         "names": (b"nameserver 192.0.2.1\nsearch a.example\noptions ndots:2\n",),
         "log": (b"2026-01-02T03:04:05.000000006+00:00 stdout F hello",),
         "archive": (_tar(),),
+        "layout": (_layout(_tar()),),
     }
 
 
@@ -190,4 +215,31 @@ def _tar() -> bytes:
         tar.addfile(link)
         gone = tarfile.TarInfo("etc/.wh.old")
         tar.addfile(gone)
+    return buffer.getvalue()
+
+
+def _layout(layer: bytes) -> bytes:
+    """An archive of an image layout with this one layer."""
+    kind, digests = "application/vnd.oci.image", [f"sha256:{sha256(layer).hexdigest()}"]
+    blobs = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
+
+    def blob(content: bytes, media_type: str) -> dict[str, object]:
+        digest = sha256(content).hexdigest()
+        blobs[f"blobs/sha256/{digest}"] = content
+        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(content)}
+
+    rootfs = {"type": "layers", "diff_ids": digests}
+    wishes = {"Cmd": ["sh"], "StopSignal": "SIGINT", "Env": ["A=1"]}
+    image = {"os": "linux", "architecture": "amd64", "config": wishes, "rootfs": rootfs}
+    config = blob(msgspec.json.encode(image), f"{kind}.config.v1+json")
+    layers = [blob(layer, f"{kind}.layer.v1.tar")]
+    manifest = msgspec.json.encode({"config": config, "layers": layers})
+    index = {"manifests": [blob(manifest, f"{kind}.manifest.v1+json")]}
+    blobs["index.json"] = msgspec.json.encode(index)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, content in blobs.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
