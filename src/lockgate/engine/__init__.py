@@ -1,0 +1,78 @@
+"""The engine: everything wired, no daemon, no globals.
+
+An `Engine` is a folder and the ports that act on it. It may be opened by any number of threads and
+processes at once: they meet in the store and under the locks. Each method is one command carried to
+its end; `submit` is the same without exceptions.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lockgate.adapters.simulated.host import SimulatedHost
+from lockgate.effects.interpreter import unprobed
+from lockgate.engine.creation import Creation
+from lockgate.engine.duties import Duties
+from lockgate.engine.looking import Looking
+from lockgate.engine.volumes import Volumes
+
+
+class Engine(Creation, Volumes, Duties, Looking):
+    """Containers in one folder. A context manager; safe for several threads and processes.
+
+    References to containers are a name, a full id, or an unambiguous prefix of an id. Methods that
+    change something return the record afterwards and raise `IllegalState` (the law does not allow
+    it now, nothing has changed), `Busy`, `OperationFailed` (the world did not do it; what was begun
+    is undone), or `NoSuchContainer`.
+    """
+
+    @classmethod
+    def open(
+        cls,
+        root: str | Path,
+        *,
+        runtime: str | None = None,
+        conmon: str | None = None,
+        probe: Callable[[str], None] = unprobed,
+    ) -> Self:
+        """The engine of this folder, which is made if need be.
+
+        `runtime` and `conmon` are names or paths; left out, what works on this host is chosen.
+        Raises `LockgateError` that says what is missing and what to do.
+        """
+        from lockgate.wiring import real
+
+        return cls(real(Path(root), runtime, conmon), probe)
+
+    @classmethod
+    def simulated(cls, probe: Callable[[str], None] = unprobed) -> Self:
+        """An engine on a host that exists in memory only: no root, no runtime, no disk."""
+        from lockgate.simulation import simulated
+
+        return cls(simulated(), probe)
+
+    @property
+    def description(self) -> str:
+        """The host this engine acts on, in words."""
+        return self.host.description
+
+    @property
+    def simulation(self) -> SimulatedHost | None:
+        """The simulated host, where this engine acts on one."""
+        return self.host.simulation
+
+    def close(self) -> None:
+        self._interpreter.close()
+        self.host.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

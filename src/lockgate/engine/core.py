@@ -1,0 +1,132 @@
+"""What all commands stand on: whom is meant, how it is now, and one command carried to its end."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from returns.result import Failure, Result, Success
+
+from lockgate.effects.interpreter import Interpreter, unprobed
+from lockgate.effects.outcome import Exited, Fault, PortError
+from lockgate.effects.ports import NameTakenError, Row, StoreError
+from lockgate.errors import (
+    AmbiguousName,
+    Busy,
+    IllegalState,
+    NameTaken,
+    NoSuchContainer,
+    OperationFailed,
+)
+from lockgate.host import Host
+from lockgate.lifecycle import Lifecycle, readable, salvaged
+from lockgate.statemachine.inputs import Command, Input
+from lockgate.statemachine.record import Record, Refused
+from lockgate.statemachine.status import Status
+
+GLANCE = 0.02
+"""Seconds a listing waits for a lock before it shows what it sees without it."""
+
+
+class Core:
+    """A host, the law, and the interpreter between them."""
+
+    def __init__(self, host: Host, probe: Callable[[str], None] = unprobed) -> None:
+        self.host = host
+        self._lifecycle = Lifecycle(host.ports)
+        self._interpreter: Interpreter[Record, Input, Refused] = Interpreter(
+            self._lifecycle, host.store, host.locks, host.me, host.lives, probe
+        )
+
+    def submit(
+        self, reference: str, command: Command, timeout: float | None = None
+    ) -> Result[Record, Refused | Fault]:
+        """One command without exceptions for what the law or the world says no to.
+
+        Raises `TimeoutError` when somebody holds the container's lock for `timeout` seconds.
+        """
+        return self._interpreter.submit(self.resolve(reference), command, timeout)
+
+    def sync(self, reference: str) -> Record:
+        """Look at the world, finish what somebody left unfinished, and say how things are."""
+        return self._interpreter.sync(self.resolve(reference))
+
+    def resolve(self, reference: str, *, past: bool = False) -> str:
+        """The id of the container meant; with `past`, of one that is gone, too."""
+        found = self.host.store.find(reference) if reference else ()
+        if len(found) > 1:
+            raise AmbiguousName(reference, found)
+        if found:
+            return found[0]
+        gone = self.host.store.past(reference) if past and reference else None
+        if gone is None:
+            raise NoSuchContainer(reference)
+        return gone
+
+    def inspect(self, reference: str) -> Record:
+        """How things are. Never waits: what is being done right now is shown as such."""
+        container = self.resolve(reference)
+        record = self._glimpse(container)
+        fresh = self._fresh(record) if record else None
+        if fresh is None or fresh.gone:
+            raise NoSuchContainer(reference)
+        return fresh
+
+    def list(self) -> tuple[Record, ...]:
+        """All containers, oldest first. One that is damaged is shown as unknown; one that is
+        busy is shown as it was; neither keeps the others waiting."""
+        seen = (self._fresh(self._seen(row)) for row in self.host.store.rows())
+        return tuple(record for record in seen if not record.gone)
+
+    def _command(self, reference: str, command: Command) -> Record:
+        container = self.resolve(reference)
+        row = self.host.store.row(container)
+        return self._done(row.name if row else reference, command, container)
+
+    def _done(self, name: str, command: Command, container: str) -> Record:
+        try:
+            result: Result[Record, Refused | Fault] = self._interpreter.submit(container, command)
+        except NameTakenError as taken:
+            raise NameTaken(taken.name, taken.holder) from None
+        match result:
+            case Success(Record() as record):
+                return record
+            case Failure(Refused() as refusal):
+                if refusal.status is Status.ABSENT and not refusal.busy:
+                    raise NoSuchContainer(name)
+                raise (Busy if refusal.busy else IllegalState)(name, refusal)
+            case Failure(Fault() as fault):
+                raise OperationFailed(str(command.verb), name, fault)
+            case _:
+                raise AssertionError(f"a Result is a Success or a Failure, not {result!r}")
+
+    def _glimpse(self, container: str) -> Record | None:
+        row = self.host.store.row(container)
+        return self._seen(row) if row else None
+
+    def _seen(self, row: Row) -> Record:
+        record = readable(row.container, row.name, row.record)
+        return record or salvaged(row)
+
+    def _ended(self, record: Record) -> bool:
+        return record.exit_code is not None or self._lifecycle.look(record) is not None
+
+    def _fresh(self, record: Record) -> Record:
+        """The record, brought up to date if its run has ended unnoticed, nobody is busy, and there
+        is space to write it down; a look never fails for want of either (P13, P25)."""
+        if not self._lifecycle.observe(record):
+            return record
+        try:
+            return self._interpreter.sync(record.id, GLANCE)
+        except (TimeoutError, StoreError):
+            return record
+
+    def _exit_code(self, container: str, epoch: int | None) -> int:
+        end: Exited | None = self.host.store.exit(container, epoch)
+        return end.code if end else 0
+
+
+@contextmanager
+def faults_raised(verb: str, name: str, what: str) -> Generator[None]:
+    try:
+        yield
+    except PortError as problem:
+        raise OperationFailed(verb, name, problem.fault, what) from problem

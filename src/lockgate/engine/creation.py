@@ -1,0 +1,147 @@
+"""How a container is made: every wish checked, in words, before anything exists."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from secrets import token_hex
+
+from lockgate import isolation, validation
+from lockgate.effects.config import (
+    DNS,
+    LIMITS,
+    NAMESPACES,
+    SECURITY,
+    Config,
+    Device,
+    Limits,
+    Mount,
+    Namespaces,
+    PortMapping,
+    RestartPolicy,
+    Secret,
+    Security,
+)
+from lockgate.effects.network import Dns
+from lockgate.effects.ports import Image
+from lockgate.engine.images import Images
+from lockgate.engine.networks import NETWORKS, Networks
+from lockgate.errors import InvalidArgument
+from lockgate.statemachine.inputs import Create
+from lockgate.statemachine.record import Record
+
+
+class Creation(Images, Networks):
+    """From wishes to a configured container."""
+
+    def create(
+        self,
+        *,
+        image: str = "",
+        rootfs: str | Path = "",
+        name: str = "",
+        command: Sequence[str] = (),
+        entrypoint: Sequence[str] | None = None,
+        env: Mapping[str, str] | Iterable[str] = (),
+        workdir: str = "",
+        user: str = "",
+        hostname: str = "",
+        network: validation.Wishes = "none",
+        ports: Iterable[str | PortMapping] = (),
+        memory: int = 0,
+        terminal: bool = False,
+        stdin: bool = False,
+        stop_signal: int | str = "",
+        stop_timeout: int = 10,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        auto_remove: bool = False,
+        restart: RestartPolicy = "no",
+        restart_retries: int = 0,
+        read_only: bool = False,
+        mounts: Iterable[Mount] = (),
+        devices: Iterable[Device] = (),
+        secrets: Iterable[Secret] = (),
+        groups: Sequence[str] = (),
+        sysctls: Mapping[str, str] | None = None,
+        limits: Limits = LIMITS,
+        security: Security = SECURITY,
+        namespaces: Namespaces = NAMESPACES,
+        dns: Dns = DNS,
+        hosts: Iterable[tuple[str, str]] = (),
+    ) -> Record:
+        """A container, configured: name claimed, writable layer made, nothing running.
+
+        With `auto_remove` it goes when its run is over, with a `restart` policy another run
+        follows, though no engine may be open then (`settle`). What is left empty is taken from the
+        image. `network` is a mode (`none`, `host`, `private`, `container:NAME`) or the networks to join,
+        `ports` what is published of the container there; both as values or as written on the
+        command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
+        of a name and an address. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
+        `NameTaken`; nothing is left of a container that could not be made.
+        """
+        if bool(image) == bool(rootfs):
+            raise InvalidArgument("give an image or a root filesystem directory, one of them")
+        base = self._image(image) if image else Image(name="", id="")
+        words = validation.words(command, "command")
+        if entrypoint is None:
+            words = (*base.entrypoint, *(words or base.command))
+        else:  # then the image's command has lost what it is to be given to
+            words = (*validation.words(entrypoint, "entrypoint"), *words)
+        if not words:
+            raise InvalidArgument("no command is given, and the image names none")
+        mode = self._mode(network) if isinstance(network, str) else ""
+        networks = () if mode else validation.attachments(network)
+        published = validation.ports(ports)
+        given = validation.environment(env)
+        container = token_hex(32)
+        config = Config(
+            id=container,
+            name=validation.name(name) if name else container[:12],
+            image=base.name,
+            image_id=base.id,
+            rootfs=validation.rootfs(rootfs) if rootfs else "",
+            command=words,
+            env=(*_unset(base.env, given), *given),
+            workdir=validation.workdir(workdir or base.workdir),
+            user=validation.user(user or base.user),
+            hostname=validation.name(hostname) if hostname else "",
+            network=mode or (networks[0].network if networks else "none"),
+            networks=networks,
+            ports=published,
+            memory=validation.memory(memory),
+            terminal=terminal,
+            stdin=stdin,
+            stop_signal=validation.signal_number(stop_signal or base.stop_signal),
+            stop_timeout=validation.seconds(stop_timeout, "stop timeout") or 0,
+            labels=validation.pairs(labels or {}, "label"),
+            annotations=validation.pairs(annotations or {}, "annotation"),
+            auto_remove=auto_remove,
+            restart=validation.restart(restart, restart_retries),
+            restart_retries=restart_retries,
+            created_at=self.host.ports.clock.now(),
+            read_only=read_only,
+            mounts=isolation.with_volumes(
+                isolation.mounts(mounts), base.volumes, lambda: token_hex(32)
+            ),
+            devices=isolation.devices(devices),
+            secrets=isolation.secrets(secrets),
+            groups=isolation.groups(validation.words(groups, "list of groups")),
+            sysctls=isolation.sysctls(sysctls or {}),
+            limits=isolation.limits(limits, memory),
+            security=isolation.security(security),
+            namespaces=isolation.namespaces(namespaces),
+            dns=isolation.dns(dns),
+            hosts=isolation.hosts(hosts),
+        )
+        isolation.consistent(config)
+        creation = Create(config, self.host.ports.clock.boot())
+        if not networks and not published:
+            return self._done(config.name, creation, container)
+        with self.host.locks.hold(NETWORKS):  # none of them may go meanwhile
+            self._connectable(config)
+            return self._done(config.name, creation, container)
+
+
+def _unset(defaults: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
+    """The image's environment, but for what the user sets."""
+    names = {entry.partition("=")[0] for entry in given}
+    return tuple(entry for entry in defaults if entry.partition("=")[0] not in names)

@@ -1,0 +1,135 @@
+"""A container's life, command by command, and the waiting for its end."""
+
+import time
+from collections.abc import Iterator
+
+from lockgate import validation
+from lockgate.effects.outcome import PortError
+from lockgate.effects.ports import LogLine
+from lockgate.engine.core import Core
+from lockgate.errors import AlreadyStopped, NoSuchContainer, OperationFailed
+from lockgate.statemachine.inputs import (
+    Cleanup,
+    Init,
+    Kill,
+    Pause,
+    Remove,
+    Restart,
+    Start,
+    Stop,
+    Unpause,
+)
+from lockgate.statemachine.record import Record, newborn
+from lockgate.statemachine.status import Status
+
+
+class Life(Core):
+    """Everything that happens to a container that exists."""
+
+    def init(self, reference: str) -> Record:
+        """Everything up to a process that waits to be started."""
+        return self._command(reference, Init())
+
+    def start(self, reference: str) -> Record:
+        return self._command(reference, Start())
+
+    def stop(self, reference: str, timeout: int | None = None) -> Record:
+        """Stop signal, `timeout` seconds of patience (`None`: as configured), SIGKILL.
+
+        Others may inspect, kill or stop it meanwhile; the shorter patience wins. Raises
+        `AlreadyStopped` when it does not run, which is on record all the same.
+        """
+        record = self.inspect(reference)
+        was = record.status
+        after = self._command(record.id, Stop(validation.seconds(timeout)))
+        # another run: somebody started it after we looked, and this stop did end it
+        if was in (Status.STOPPED, Status.EXITED) and (after.status, after.epoch) == (
+            was,
+            record.epoch,
+        ):
+            raise AlreadyStopped(record.config.name, was)
+        return after
+
+    def kill(self, reference: str, signal: int | str = "KILL") -> Record:
+        """Any signal; after SIGKILL the end is on record when this returns."""
+        return self._command(reference, Kill(validation.signal_number(signal)))
+
+    def pause(self, reference: str) -> Record:
+        return self._command(reference, Pause())
+
+    def unpause(self, reference: str) -> Record:
+        return self._command(reference, Unpause())
+
+    def restart(self, reference: str, timeout: int | None = None) -> Record:
+        return self._command(reference, Restart(validation.seconds(timeout)))
+
+    def cleanup(self, reference: str) -> Record:
+        """Give back mounts, network and the runtime's object of a run that has ended."""
+        return self._command(reference, Cleanup())
+
+    def remove(self, reference: str, *, force: bool = False, timeout: int | None = None) -> Record:
+        """Nothing of it stays but its history. `force`: end it first.
+
+        `NoSuchContainer` only for one that was gone before: whom somebody else removes meanwhile,
+        or whose interrupted removal this call has finished, is removed (FAULTS B058).
+        """
+        before = self._glimpse(self.resolve(reference))
+        command = Remove(force, validation.seconds(timeout))
+        try:
+            after = self._command(reference, command)
+        except NoSuchContainer:
+            if before is None:
+                raise
+            return newborn(before.config)
+        if after.gone:
+            return after
+        if after.faults:  # met by somebody who carried this very removal on
+            raise OperationFailed(str(command.verb), after.config.name, after.faults[0])
+        # another command came between, while we waited without the lock (P26)
+        return self.remove(after.id, force=force, timeout=timeout)
+
+    def wait(self, reference: str, timeout: float | None = None) -> int:
+        """The exit code of the run there is, once it has ended; -1 when nobody saw it.
+
+        A container that never ran answers 0 at once; one that is gone answers with its last code.
+        Raises `TimeoutError`. Holds no lock while it waits.
+        """
+        container = self.resolve(reference, past=True)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        epoch: int | None = None
+        while True:
+            record = self._glimpse(container)
+            if record is None or (epoch is not None and record.epoch != epoch):
+                return self._exit_code(container, epoch)
+            if record.exit_code is not None:
+                return record.exit_code
+            if record.process is None:
+                if record.pending:
+                    record = self._interpreter.sync(container)
+                if record.process is None:
+                    return 0 if record.exit_code is None else record.exit_code
+            epoch = record.epoch
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                end = self.host.ports.monitor.await_exit(
+                    record.config, epoch, record.process, record.monitor, left
+                )
+            except PortError:
+                continue  # gone from under us: whoever removed it has written down its end
+            if end is None:
+                raise TimeoutError(f"{record.config.name} has not ended in {timeout} seconds")
+            self._interpreter.sync(container)
+
+    def run_to_end(self, reference: str) -> Iterator[LogLine]:
+        """Start it and yield what it writes until it has ended and all of that is read."""
+        record = self.start(reference)
+        offset = 0
+        while True:
+            ended = self._glimpse(record.id)
+            over = ended is None or self._ended(ended)
+            lines, offset = self.host.logs.read(record.config, offset)
+            yield from lines
+            if over and not lines:
+                return
+            if not over:
+                self.host.logs.wait(record.config, offset, 0.2)

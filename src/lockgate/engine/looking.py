@@ -1,0 +1,81 @@
+"""Looking at containers without disturbing them: what they wrote, changed and went through."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from returns.result import Result
+
+from lockgate.adapters.filesystem import replacing
+from lockgate.effects.config import Config
+from lockgate.effects.ports import Change, Event, LogLine, Sizes
+from lockgate.engine.core import Core, faults_raised
+from lockgate.statemachine import history as histories
+from lockgate.statemachine.history import Divergence, Entry
+from lockgate.statemachine.record import Record, newborn
+
+
+class Looking(Core):
+    """Logs, contents, events, histories."""
+
+    def logs(self, reference: str) -> Iterator[LogLine]:
+        config = self.inspect(reference).config
+        offset = 0
+        while True:
+            lines, offset = self.host.logs.read(config, offset)
+            if not lines:
+                return
+            yield from lines
+
+    def export(self, reference: str, target: str | Path | int) -> None:
+        """Its root file system as a tar archive, whatever it is doing, without pausing it.
+
+        `target` is an open descriptor, or a file that is made, or replaced when all is written,
+        with the permissions 0600. Raises `OperationFailed`; then no file is made.
+        """
+        config = self.inspect(reference).config
+        with faults_raised("export", config.name, "container"):
+            if isinstance(target, int):
+                with open(target, "wb", closefd=False) as out:
+                    self.host.contents.export(config, out)
+            else:
+                with replacing(Path(target)) as out:
+                    self.host.contents.export(config, out)
+
+    def diff(self, reference: str) -> tuple[Change, ...]:
+        """What is otherwise than in its image, by path."""
+        config = self.inspect(reference).config
+        with faults_raised("compare", config.name, "container"):
+            return self.host.contents.changes(config)
+
+    def sizes(self, reference: str) -> Sizes:
+        """What it has written, and what its image brought."""
+        config = self.inspect(reference).config
+        with faults_raised("measure", config.name, "container"):
+            return self.host.contents.sizes(config)
+
+    def events(self, after: int = 0) -> Iterator[Event]:
+        """What has happened, engine-wide, in order; numbers are gapless."""
+        return self.host.store.events(after)
+
+    def follow(self, after: int = 0, timeout: float | None = None) -> Iterator[Event]:
+        """Events as they happen; ends after `timeout` seconds without any."""
+        last = time.monotonic()
+        while True:
+            for event in self.host.store.events(after):
+                after, last = event.number, time.monotonic()
+                yield event
+            if timeout is not None and time.monotonic() - last > timeout:
+                return
+            self.host.store.wait_events(after, 1.0 if timeout is None else min(timeout, 1.0))
+
+    def history(self, reference: str) -> Iterator[Entry]:
+        """The container's inputs with the orders they led to; also of one that is gone."""
+        container = self.resolve(reference, past=True)
+        return map(histories.decode_entry, self.host.store.history(container))
+
+    def replay(self, reference: str) -> Result[Record, Divergence]:
+        """Fold the history again and compare every entry with what was recorded."""
+        container = self.resolve(reference, past=True)
+        entries = map(histories.decode_entry, self.host.store.history(container))
+        return histories.replay(newborn(Config(id=container)), entries)

@@ -1,0 +1,64 @@
+"""Volumes: directories that outlive containers."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from secrets import token_hex
+
+from lockgate import validation
+from lockgate.effects.config import volume_mounts
+from lockgate.effects.outcome import PortError
+from lockgate.effects.ports import Volume
+from lockgate.engine.core import faults_raised
+from lockgate.engine.life import Life
+from lockgate.errors import NoSuchContainer, NoSuchVolume, OperationFailed, VolumeInUse
+from lockgate.statemachine.record import Record
+
+
+class Volumes(Life):
+    """Making, listing and removing volumes."""
+
+    def create_volume(self, name: str = "", *, labels: Mapping[str, str] | None = None) -> Volume:
+        """A directory that outlives containers; without a name it is given one of 64 hex digits.
+        Raises `InvalidArgument`, `OperationFailed` for a name in use."""
+        chosen = validation.name(name) if name else token_hex(32)
+        with faults_raised("create", chosen, "volume"):
+            return self.host.volumes.create(chosen, labels=validation.pairs(labels or {}, "label"))
+
+    def volumes(self) -> tuple[Volume, ...]:
+        return self.host.volumes.list()
+
+    def volume(self, name: str) -> Volume:
+        """Raises `NoSuchVolume`."""
+        try:
+            return self.host.volumes.lookup(name)
+        except PortError as problem:
+            raise NoSuchVolume(problem.fault.reason) from None
+
+    def volume_users(self, name: str) -> tuple[Record, ...]:
+        """The containers made to use this volume, running or not."""
+        seen = map(self._seen, self.host.store.rows())
+        return tuple(
+            record
+            for record in seen
+            if any(one.volume == name for one in volume_mounts(record.config))
+        )
+
+    def remove_volume(self, name: str, *, force: bool = False) -> None:
+        """Remove a volume and all that is in it; with `force`, first the containers that use it
+        and do not run. Raises `NoSuchVolume`, `VolumeInUse`; then the volume is as it was."""
+        if force:
+            for record in self.volume_users(name):
+                with suppress(NoSuchContainer):
+                    self.remove(record.id)
+
+        def used_by(volume: Volume) -> tuple[str, ...]:
+            if users := self.volume_users(name):
+                raise VolumeInUse(name, tuple(record.config.name for record in users))
+            return ()
+
+        try:
+            self.host.volumes.remove(name, used_by)
+        except PortError as problem:
+            if problem.fault.kind == "missing":
+                raise NoSuchVolume(problem.fault.reason) from None
+            raise OperationFailed("remove", name, problem.fault, "volume") from problem
