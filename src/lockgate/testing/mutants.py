@@ -164,7 +164,7 @@ MUTANTS = (
         "milestones are reached despite failures",
         "step",
         "    if not draft.tripped:\n",
-        "    if not record.tripped or record.unwinding:\n",
+        "    if not draft.tripped or draft.unwinding:\n",
     ),
     Mutant(
         "the death of another run is believed",
