@@ -36,7 +36,17 @@ from lockgate.statemachine.inputs import (
     Salvaged,
     Stop,
 )
-from lockgate.statemachine.law import ADMISSIBLE, ANNOUNCED, EDGES, EVENTS, PLANS, STAGES, Kind
+from lockgate.statemachine.law import (
+    ADMISSIBLE,
+    ANNOUNCED,
+    EDGES,
+    EVENTS,
+    HELD,
+    PLANS,
+    STAGES,
+    Kind,
+    Plan,
+)
 from lockgate.statemachine.orders import FILLED, signalled
 from lockgate.statemachine.policy import owes_restart
 from lockgate.statemachine.record import (
@@ -63,8 +73,14 @@ def admissible(record: Record) -> tuple[Verb, ...]:
     """The verbs `step` would accept now."""
     if _busy(record):
         return ()
-    verbs = ADMISSIBLE[record.status]
-    return verbs if owes_restart(record) else tuple([v for v in verbs if v is not Verb.REVIVE])
+    owed = owes_restart(record)
+    plans = ((verb, PLANS[verb, record.status]) for verb in ADMISSIBLE[record.status])
+    return tuple([verb for verb, plan in plans if _open(record, plan) and (owed or not plan.owed)])
+
+
+def _open(record: Record, plan: Plan) -> bool:
+    """Do its user's mounts allow it?"""
+    return plan.mounted is None or plan.mounted == (record.mounts > 0)
 
 
 # ---- commands ----------------------------------------------------------------------------
@@ -82,15 +98,13 @@ def _asked(record: Record, command: Command) -> Answer:
     if (
         plan is None
         or (record.todo and _busy(record))
+        or (plan.mounted is not None and not _open(record, plan))
         or (plan.owed and not _owed(record, command))
     ):
-        return Refused(verb, record.status, bool(record.todo), admissible(record))
+        return Refused(verb, record.status, bool(record.todo), admissible(record), record.mounts)
     by_user = verb in STOPPING_VERBS or record.stopped_by_user
-    if plan.beside and record.todo and type(command) is Kill:
-        order = Order(record.tickets + 1, signalled(record, command.signal))
-        pending = (*record.pending, order)
-        changed = replace(record, tickets=order.ticket, pending=pending, stopped_by_user=by_user)
-        return Step(changed, (order,))
+    if plan.beside and record.todo:
+        return _beside(record, command)
     if not plan.stages:
         return Step(replace(record, stopped_by_user=by_user))
     if (learn := MINDFUL.get(verb)) and (changes := learn(record, command)):
@@ -107,6 +121,19 @@ def _asked(record: Record, command: Command) -> Answer:
         faults=(),
     )
     return _proceed(accepted, ())
+
+
+def _beside(record: Record, command: Command) -> Step:
+    """Act while an operation waits, and leave it alone: a signal more, or a mount more or less of
+    what that operation's run has mounted all the time."""
+    if type(command) is not Kill:
+        counted, notices = _counted(record, command.verb, ())
+        return Step(counted, (), notices)
+    order = Order(record.tickets + 1, signalled(record, command.signal))
+    pending = (*record.pending, order)
+    return Step(
+        replace(record, tickets=order.ticket, pending=pending, stopped_by_user=True), (order,)
+    )
 
 
 def _hastened(record: Record, command: Command) -> Remove | None:
@@ -219,7 +246,7 @@ LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
 
 FORGOTTEN: Mapping[str, dict[str, Any]] = {
     "layer": {},
-    "mount": {"mountpoint": ""},
+    "mount": {"mountpoint": "", "mounts": 0},
     "network": {"netns": "", "links": (), "dns": None},
     "runtime": {"process": None, "monitor": None, "freezer": ABSENT},
     "freezer": {},
@@ -251,7 +278,7 @@ def _booted(record: Record, news: Booted) -> Step:
         return Step(record)  # how its run ended is told first
     volatile = [name for name in VOLATILE if getattr(record, name) is not ABSENT]
     changes: dict[str, Any] = dict.fromkeys(volatile, UNCERTAIN)
-    changes |= {"boot": news.boot, "status": status, "process": None, "monitor": None}
+    changes |= {"boot": news.boot, "status": status, "process": None, "monitor": None, "mounts": 0}
     operation = record.operation
     if operation is None:
         return Step(replace(record, **changes))
@@ -327,9 +354,16 @@ def _proceed(record: Record, notices: Notices) -> Step:
         todo = todo[1:]
     operation = record.operation
     if operation is not None and operation.verb in ANNOUNCED and not record.faults:
-        notices = (*notices, Notice(str(operation.verb)))
+        record, notices = _counted(record, operation.verb, notices)
     record = replace(record, todo=(), pending=(), operation=None, tripped=False, unwinding=False)
     return Step(record, (), notices)
+
+
+def _counted(record: Record, verb: Verb, notices: Notices) -> tuple[Record, Notices]:
+    """What is so once all that a verb asked for has happened."""
+    if verb in HELD:
+        record = replace(record, mounts=HELD[verb](record.mounts))
+    return record, (*notices, Notice(ANNOUNCED[verb]))
 
 
 def _opened(record: Record, todo: tuple[str, ...], kinds: list[Kind], notices: Notices) -> Step:
@@ -344,7 +378,8 @@ def _opened(record: Record, todo: tuple[str, ...], kinds: list[Kind], notices: N
         ticket += 1
         again = False
         if resource := kind.resource:
-            again = getattr(record, resource) is UNCERTAIN
+            known = getattr(record, resource)
+            again = known is UNCERTAIN or (kind.acquires and known is PRESENT)
             changes[resource] = UNCERTAIN
         orders.append(Order(ticket, FILLED[kind](record), again))
     changes["tickets"] = ticket

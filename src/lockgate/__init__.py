@@ -51,7 +51,9 @@ if TYPE_CHECKING:
     from lockgate.errors import NoSuchImage as NoSuchImage
     from lockgate.errors import NoSuchNetwork as NoSuchNetwork
     from lockgate.errors import NoSuchVolume as NoSuchVolume
+    from lockgate.errors import NotMounted as NotMounted
     from lockgate.errors import OperationFailed as OperationFailed
+    from lockgate.errors import StillMounted as StillMounted
     from lockgate.errors import VolumeInUse as VolumeInUse
     from lockgate.host import Host as Host
     from lockgate.statemachine.history import Divergence as Divergence
@@ -106,7 +108,9 @@ _HOMES = {
         "NoSuchImage",
         "NoSuchNetwork",
         "NoSuchVolume",
+        "NotMounted",
         "OperationFailed",
+        "StillMounted",
         "VolumeInUse",
     ),
     "lockgate.statemachine.history": ("Divergence", "Entry", "replay"),

@@ -44,6 +44,8 @@ def test_the_page_names_every_command_in_the_order_of_a_life(shell: Shell) -> No
             "stop",
             "kill",
             "wait",
+            "mount",
+            "unmount",
             "cleanup",
             "rm",
             "refresh",

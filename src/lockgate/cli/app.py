@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import lockgate
-from lockgate.cli import exits, host, images, life, looking, networks, past, run, volumes
+from lockgate.cli import exits, host, images, life, looking, mounts, networks, past, run, volumes
 from lockgate.cli.session import Session, default_root, opened
 
 Sections = Sequence[tuple[str, Sequence[click.Command]]]
@@ -31,6 +31,8 @@ SECTIONS: Sections = (
             life.stop,
             life.kill,
             life.wait,
+            mounts.mount,
+            mounts.unmount,
             life.cleanup,
             life.rm,
             life.refresh,

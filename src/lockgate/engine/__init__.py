@@ -15,10 +15,11 @@ from lockgate.effects.interpreter import unprobed
 from lockgate.engine.creation import Creation
 from lockgate.engine.duties import Duties
 from lockgate.engine.looking import Looking
+from lockgate.engine.mounts import Mounts
 from lockgate.engine.volumes import Volumes
 
 
-class Engine(Creation, Volumes, Duties, Looking):
+class Engine(Creation, Volumes, Mounts, Duties, Looking):
     """Containers in one folder. A context manager; safe for several threads and processes.
 
     References to containers are a name, a full id, or an unambiguous prefix of an id. Methods that
