@@ -3,15 +3,20 @@
 `step` is total: every status answers every input. A command chooses a plan, the plan is written
 into the record, its stages leave as orders, their outcomes come back as inputs. A refusal changes
 nothing and says what is admissible instead.
+
+A *draft* is a copy of the record that nobody else has seen. What an input brings about is written
+on one draft, instead of on a new copy each time: that is a third of the price of a step. What comes
+in is never written on.
 """
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, get_args
 
+from msgspec.structs import force_setattr as write
 from msgspec.structs import replace
 
-from lockgate.effects.model import Effect, Halt, Order, Signal, StartRuntime
+from lockgate.effects.model import Halt, Order, Signal, StartRuntime
 from lockgate.effects.outcome import (
     UNKNOWN_EXIT,
     Created,
@@ -46,6 +51,7 @@ from lockgate.statemachine.law import (
     STAGES,
     Kind,
     Plan,
+    Stage,
 )
 from lockgate.statemachine.orders import FILLED, signalled
 from lockgate.statemachine.policy import owes_restart
@@ -107,10 +113,8 @@ def _asked(record: Record, command: Command) -> Answer:
         return _beside(record, command)
     if not plan.stages:
         return Step(replace(record, stopped_by_user=by_user))
-    if (learn := MINDFUL.get(verb)) and (changes := learn(record, command)):
-        record = replace(record, **changes)
     hastened = _hastened(record, command) if record.todo else None
-    accepted = replace(
+    draft = replace(
         record,
         stopped_by_user=by_user,
         operation=hastened or command,
@@ -120,15 +124,17 @@ def _asked(record: Record, command: Command) -> Answer:
         unwinding=plan.unwinds,
         faults=(),
     )
-    return _proceed(accepted, ())
+    if learn := MINDFUL.get(verb):
+        _write(draft, learn(record, command))
+    return _proceed(draft, ())
 
 
 def _beside(record: Record, command: Command) -> Step:
     """Act while an operation waits, and leave it alone: a signal more, or a mount more or less of
     what that operation's run has mounted all the time."""
     if type(command) is not Kill:
-        counted, notices = _counted(record, command.verb, ())
-        return Step(counted, (), notices)
+        counted = HELD[command.verb](record.mounts)
+        return Step(replace(record, mounts=counted), (), (Notice(ANNOUNCED[command.verb]),))
     order = Order(record.tickets + 1, signalled(record, command.signal))
     pending = (*record.pending, order)
     return Step(
@@ -177,6 +183,18 @@ def _ordered(record: Record, ticket: int) -> Order | None:
     return None
 
 
+def _others(record: Record, order: Order) -> tuple[Order, ...]:
+    """What is out in the world besides this order."""
+    if len(record.pending) == 1:
+        return ()
+    return tuple([other for other in record.pending if other is not order])
+
+
+def _write(draft: Record, changes: Mapping[str, Any]) -> None:
+    for name, value in changes.items():
+        write(draft, name, value)
+
+
 def _done(record: Record, news: Done) -> Step:
     order = _ordered(record, news.ticket)
     if order is None:
@@ -187,9 +205,14 @@ def _done(record: Record, news: Done) -> Step:
     notices: Notices = ()
     if type(effect) is Signal:
         notices = (Notice("kill", signal=effect.signal),)
-    pending = tuple([other for other in record.pending if other is not order])
-    record = replace(record, pending=pending, **_learned(effect, news.fact))
-    return Step(record, (), notices) if pending else _close(record, notices)
+    draft = replace(record, pending=_others(record, order))
+    if news.fact is not None:
+        _write(draft, LEARNED[type(news.fact)](news.fact))
+    if resource := effect.resource:
+        if not effect.acquires:
+            _write(draft, FORGOTTEN[resource])
+        write(draft, resource, PRESENT if effect.acquires else ABSENT)
+    return Step(draft, (), notices) if draft.pending else _close(draft, notices)
 
 
 def _failed(record: Record, news: Failed) -> Step:
@@ -197,28 +220,14 @@ def _failed(record: Record, news: Failed) -> Step:
     if order is None:
         return Step(record)
     effect = order.effect
-    pending = tuple([other for other in record.pending if other is not order])
-    changes: dict[str, Any] = {"pending": pending, "faults": (*record.faults, news.fault)}
+    draft = replace(record, pending=_others(record, order), faults=(*record.faults, news.fault))
     if effect.resource:
         # only a first, clean failure to acquire proves that there is nothing there
         proven = effect.acquires and not news.fault.dirty and not order.again
-        changes[effect.resource] = ABSENT if proven else UNCERTAIN
+        write(draft, effect.resource, ABSENT if proven else UNCERTAIN)
     if type(effect) in STAGES[record.todo[0]].asks:
-        changes["tripped"] = True  # an order beside the stage does not trip it
-    record = replace(record, **changes)
-    return Step(record) if pending else _close(record, ())
-
-
-def _learned(effect: Effect, fact: Fact | None) -> dict[str, Any]:
-    """What the record says after an effect was carried out."""
-    changes = {} if fact is None else LEARNED[type(fact)](fact)
-    if resource := effect.resource:
-        if effect.acquires:
-            changes[resource] = PRESENT
-        else:
-            changes |= FORGOTTEN[resource]
-            changes[resource] = ABSENT
-    return changes
+        write(draft, "tripped", True)  # an order beside the stage does not trip it
+    return Step(draft) if draft.pending else _close(draft, ())
 
 
 def _learned_created(fact: Created) -> dict[str, Any]:
@@ -323,68 +332,74 @@ def _died(record: Record, epoch: int, end: Exited) -> Step:
 # ---- plans -------------------------------------------------------------------------------
 
 
-def _close(record: Record, notices: Notices) -> Step:
+def _close(draft: Record, notices: Notices) -> Step:
     """Leave the current stage: onward, or into undoing what may exist."""
-    stage, rest = STAGES[record.todo[0]], record.todo[1:]
-    if not record.tripped:
-        status = record.status
-        if stage.reaches:
-            status = EDGES[status, stage.reaches]
-            if stage.reaches in EVENTS:
-                notices = (*notices, Notice(stage.reaches))
-        return _proceed(replace(record, status=status, todo=rest), notices)
-    if record.unwinding or stage.undo is None:
-        return _proceed(replace(record, todo=rest, tripped=False), notices)
-    return _proceed(replace(record, todo=stage.undo, tripped=False, unwinding=True), notices)
+    stage = STAGES[draft.todo[0]]
+    if not draft.tripped:
+        if milestone := stage.reaches:
+            write(draft, "status", EDGES[draft.status, milestone])
+            if milestone in EVENTS:
+                notices = (*notices, Notice(milestone))
+        write(draft, "todo", draft.todo[1:])
+        return _proceed(draft, notices)
+    write(draft, "tripped", False)
+    if draft.unwinding or stage.undo is None:
+        write(draft, "todo", draft.todo[1:])
+    else:
+        write(draft, "todo", stage.undo)
+        write(draft, "unwinding", True)
+    return _proceed(draft, notices)
 
 
-def _proceed(record: Record, notices: Notices) -> Step:
+def _proceed(draft: Record, notices: Notices) -> Step:
     """Open stages until one has something to ask of the world, or none is left."""
-    todo = record.todo
+    todo = draft.todo
     while todo:
         stage = STAGES[todo[0]]
-        if stage.begins_run and record.runtime is not PRESENT:
-            record = replace(record, epoch=record.epoch + 1)
-        kinds: list[Kind] = []
-        for kind in stage.asks:  # a loop and not a comprehension: half the price
-            if stage.when(record, kind):
-                kinds.append(kind)
-        if kinds:
-            return _opened(record, todo, kinds, notices)
+        if stage.begins_run and draft.runtime is not PRESENT:
+            write(draft, "epoch", draft.epoch + 1)
+        if orders := _orders(draft, stage):
+            write(draft, "todo", todo)
+            if stage.enters:
+                write(draft, "status", EDGES[draft.status, stage.enters])
+            return Step(draft, orders, notices)
         todo = todo[1:]
-    operation = record.operation
-    if operation is not None and operation.verb in ANNOUNCED and not record.faults:
-        record, notices = _counted(record, operation.verb, notices)
-    record = replace(record, todo=(), pending=(), operation=None, tripped=False, unwinding=False)
-    return Step(record, (), notices)
+    operation = draft.operation
+    if operation is not None and operation.verb in ANNOUNCED and not draft.faults:
+        notices = (*notices, Notice(ANNOUNCED[operation.verb]))
+        if count := HELD.get(operation.verb):
+            write(draft, "mounts", count(draft.mounts))
+    write(draft, "todo", ())
+    write(draft, "pending", ())
+    write(draft, "operation", None)
+    write(draft, "tripped", False)
+    write(draft, "unwinding", False)
+    return Step(draft, (), notices)
 
 
-def _counted(record: Record, verb: Verb, notices: Notices) -> tuple[Record, Notices]:
-    """What is so once all that a verb asked for has happened."""
-    if verb in HELD:
-        record = replace(record, mounts=HELD[verb](record.mounts))
-    return record, (*notices, Notice(ANNOUNCED[verb]))
+def _tried(known: Presence, kind: Kind) -> bool:
+    """May it have been carried out before?"""
+    return known is UNCERTAIN or (kind.acquires and known is PRESENT)
 
 
-def _opened(record: Record, todo: tuple[str, ...], kinds: list[Kind], notices: Notices) -> Step:
+def _orders(draft: Record, stage: Stage) -> tuple[Order, ...]:
     """Ask for what the stage needs, and note in the same breath that it may exist."""
-    stage = STAGES[todo[0]]
-    changes: dict[str, Any] = {"todo": todo}
-    if stage.enters:
-        changes["status"] = EDGES[record.status, stage.enters]
-    ticket = record.tickets
-    orders: list[Order] = []
-    for kind in kinds:
-        ticket += 1
-        again = False
-        if resource := kind.resource:
-            known = getattr(record, resource)
-            again = known is UNCERTAIN or (kind.acquires and known is PRESENT)
-            changes[resource] = UNCERTAIN
-        orders.append(Order(ticket, FILLED[kind](record), again))
-    changes["tickets"] = ticket
-    changes["pending"] = asked = tuple(orders)
-    return Step(replace(record, **changes), asked, notices)
+    asked: list[Order] = []
+    ticket = draft.tickets
+    when = stage.when
+    for kind in stage.asks:
+        if when(draft, kind):
+            ticket += 1
+            again = kind.resource != "" and _tried(getattr(draft, kind.resource), kind)
+            asked.append(Order(ticket, FILLED[kind](draft), again))
+    if not asked:
+        return ()
+    for order in asked:  # now that all are filled in from how it was
+        if resource := order.effect.resource:
+            write(draft, resource, UNCERTAIN)
+    write(draft, "tickets", ticket)
+    write(draft, "pending", orders := tuple(asked))
+    return orders
 
 
 ANSWERS: Mapping[type[Input], Callable[[Record, Any], Answer]] = MappingProxyType(

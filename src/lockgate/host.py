@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from lockgate.adapters.simulated.host import SimulatedHost
 from lockgate.effects.ports import (
     Contents,
     Executor,
@@ -15,6 +15,9 @@ from lockgate.effects.ports import (
     Store,
     Volumes,
 )
+
+if TYPE_CHECKING:  # only for its name: a real host needs none of it
+    from lockgate.adapters.simulated.host import SimulatedHost
 
 
 @dataclass(frozen=True)
@@ -37,4 +40,4 @@ class Host:
     lives: Callable[[Executor], bool]
     close: Callable[[], None]
     description: str
-    simulation: SimulatedHost | None = None
+    simulation: "SimulatedHost | None" = None

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from lockgate import Engine, InvalidArgument, Record, Status
+from lockgate import Engine, InvalidArgument, OperationFailed, Record, Status
 from lockgate.effects.config import RestartPolicy
-from lockgate.effects.model import AnyEffect, CreateRuntime
+from lockgate.effects.model import AnyEffect, CreateRuntime, DeleteLayer
 from lockgate.effects.outcome import PortError
 from lockgate.statemachine.status import Presence
 
@@ -143,6 +143,24 @@ class TestReboot:
         reboot(engine)
         web = engine.inspect("web")
         assert (web.status, web.exit_code) == (Status.CONFIGURED, None)
+
+    def test_a_removal_cut_short_is_completed(self, engine: Engine) -> None:
+        web = engine.create(name="web", image="busybox")
+        assert engine.simulation is not None
+
+        def fail(effect: AnyEffect) -> None:
+            if isinstance(effect, DeleteLayer):
+                raise PortError("failed", "device busy")
+
+        engine.simulation.before = fail
+        with pytest.raises(OperationFailed, match="device busy"):
+            engine.remove("web")
+        engine.simulation.before = lambda effect: None
+        reboot(engine)
+        assert engine.inspect("web").status is Status.REMOVING
+        assert engine.refresh() == {}
+        assert engine.list() == ()
+        assert engine.replay(web.id).unwrap().gone
 
     def test_one_that_cannot_start_does_not_keep_the_others(self, engine: Engine) -> None:
         broken = engine.create(name="broken", image="busybox", restart="always")

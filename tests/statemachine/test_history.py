@@ -132,3 +132,9 @@ def test_what_is_no_entry_and_no_record_is_a_value_error(data: bytes) -> None:
 def test_an_unknown_kind_of_input_is_refused_loudly() -> None:
     with pytest.raises(msgspec.ValidationError):
         decode_entry(b'{"seq":0,"at":1,"given":{"type":"levitate"}}')
+
+
+@pytest.mark.parametrize("data", [b"[" * 100_000, b'{"seq": 0, "\xff": 1}'])
+def test_what_cannot_even_be_walked_is_no_entry(data: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode_entry(data)

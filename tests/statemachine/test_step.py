@@ -74,6 +74,12 @@ class TestStart:
         record = at(Status.CONFIGURED).tell(i.Start()).record
         assert step(record, late) == Step(record)
 
+    def test_forgets_how_the_last_run_ended(self, at: At) -> None:
+        story = at(Status.RUNNING).tell(i.Stop()).done(Exited(137, 200, oom=True, reason="why"))
+        record = story.tell(i.Start()).through().record
+        assert (record.status, record.exit_code, record.exit_reason) == (Status.RUNNING, None, "")
+        assert (record.oom_killed, record.stopped_by_user, record.finished_at) == (False, False, 0)
+
     def test_of_a_created_one_asks_only_for_the_start(self, at: At) -> None:
         story = at(Status.CREATED).tell(i.Start()).through()
         assert story.asked == ["StartRuntime"]

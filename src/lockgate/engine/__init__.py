@@ -8,15 +8,17 @@ its end; `submit` is the same without exceptions.
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from lockgate.adapters.simulated.host import SimulatedHost
 from lockgate.effects.interpreter import unprobed
 from lockgate.engine.creation import Creation
 from lockgate.engine.duties import Duties
 from lockgate.engine.looking import Looking
 from lockgate.engine.mounts import Mounts
 from lockgate.engine.volumes import Volumes
+
+if TYPE_CHECKING:  # only for its name: a real host needs none of it
+    from lockgate.adapters.simulated.host import SimulatedHost
 
 
 class Engine(Creation, Volumes, Mounts, Duties, Looking):
@@ -59,7 +61,7 @@ class Engine(Creation, Volumes, Mounts, Duties, Looking):
         return self.host.description
 
     @property
-    def simulation(self) -> SimulatedHost | None:
+    def simulation(self) -> "SimulatedHost | None":
         """The simulated host, where this engine acts on one."""
         return self.host.simulation
 

@@ -79,7 +79,7 @@ MUTANTS = (
     Mutant(
         "a failed mount counts",
         "step",
-        "operation.verb in ANNOUNCED and not record.faults",
+        "operation.verb in ANNOUNCED and not draft.faults",
         "operation.verb in ANNOUNCED",
     ),
     Mutant(
@@ -157,8 +157,8 @@ MUTANTS = (
     Mutant(
         "intentions are not written down",
         "step",
-        "            changes[resource] = UNCERTAIN\n",
-        "            changes[resource] = getattr(record, resource)\n",
+        "            write(draft, resource, UNCERTAIN)\n",
+        "            pass\n",
     ),
     Mutant(
         "a second clean failure proves absence",
@@ -175,14 +175,14 @@ MUTANTS = (
     Mutant(
         "a failed release counts as released",
         "step",
-        "changes[effect.resource] = ABSENT if proven else UNCERTAIN",
-        "changes[effect.resource] = ABSENT",
+        "write(draft, effect.resource, ABSENT if proven else UNCERTAIN)",
+        "write(draft, effect.resource, ABSENT)",
     ),
     Mutant(
         "milestones are reached despite failures",
         "step",
-        "    if not record.tripped:\n",
-        "    if not record.tripped or record.unwinding:\n",
+        "    if not draft.tripped:\n",
+        "    if not draft.tripped or draft.unwinding:\n",
     ),
     Mutant(
         "the death of another run is believed",
