@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from lockgate.errors import LockgateError as LockgateError
     from lockgate.errors import NameTaken as NameTaken
     from lockgate.errors import NetworkInUse as NetworkInUse
+    from lockgate.errors import NoSuchArtifact as NoSuchArtifact
     from lockgate.errors import NoSuchContainer as NoSuchContainer
     from lockgate.errors import NoSuchImage as NoSuchImage
     from lockgate.errors import NoSuchNetwork as NoSuchNetwork
@@ -104,6 +105,7 @@ _HOMES = {
         "LockgateError",
         "NameTaken",
         "NetworkInUse",
+        "NoSuchArtifact",
         "NoSuchContainer",
         "NoSuchImage",
         "NoSuchNetwork",

@@ -15,6 +15,7 @@ __all__ = [
     "LockgateError",
     "NameTaken",
     "NetworkInUse",
+    "NoSuchArtifact",
     "NoSuchContainer",
     "NoSuchImage",
     "NoSuchNetwork",
@@ -40,6 +41,10 @@ class NoSuchContainer(LockgateError, LookupError):
         super().__init__(
             f"no container has the name or id {reference!r}; `lockgate ps -a` lists all"
         )
+
+
+class NoSuchArtifact(LockgateError, LookupError):
+    pass
 
 
 class NoSuchImage(LockgateError, LookupError):

@@ -12,7 +12,7 @@ from lockgate.adapters.logs import FileLogs
 from lockgate.adapters.network import NetworkBook, network
 from lockgate.adapters.oci import ConmonRuntime, choose
 from lockgate.adapters.oci.process import alive, identify
-from lockgate.adapters.storage import OverlayContents, OverlayStorage
+from lockgate.adapters.storage import LocalArtifacts, OverlayContents, OverlayStorage
 from lockgate.adapters.store import SqliteStore
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
@@ -69,6 +69,7 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
         images=storage.images,
         contents=OverlayContents(storage),
         volumes=storage.volumes,
+        artifacts=LocalArtifacts(root),
         networks=book,
         logs=FileLogs(root),
         me=Executor(me),

@@ -38,6 +38,7 @@ def test_the_page_names_every_command_in_the_order_of_a_life(shell: Shell) -> No
         *("image import", "image ls", "image inspect", "image rm"),
         *("network create", "network ls", "network inspect", "network rm"),
         *("volume create", "volume ls", "volume inspect", "volume rm"),
+        *("artifact add", "artifact get", "artifact ls", "artifact rm"),
         *("create", "run", "init", "start", "pause", "unpause"),
         *(
             "restart",

@@ -9,7 +9,19 @@ from typing import Any
 import click
 
 import lockgate
-from lockgate.cli import exits, host, images, life, looking, mounts, networks, past, run, volumes
+from lockgate.cli import (
+    artifacts,
+    exits,
+    host,
+    images,
+    life,
+    looking,
+    mounts,
+    networks,
+    past,
+    run,
+    volumes,
+)
 from lockgate.cli.session import Session, default_root, opened
 
 Sections = Sequence[tuple[str, Sequence[click.Command]]]
@@ -18,6 +30,7 @@ SECTIONS: Sections = (
     ("Images", (images.image,)),
     ("Networks", (networks.network,)),
     ("Volumes", (volumes.volume,)),
+    ("Artifacts", (artifacts.artifact,)),
     (
         "The life of a container",
         (

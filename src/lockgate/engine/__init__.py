@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lockgate.effects.interpreter import unprobed
+from lockgate.engine.artifacts import Artifacts
 from lockgate.engine.creation import Creation
 from lockgate.engine.duties import Duties
 from lockgate.engine.looking import Looking
@@ -21,7 +22,7 @@ if TYPE_CHECKING:  # only for its name: a real host needs none of it
     from lockgate.adapters.simulated.host import SimulatedHost
 
 
-class Engine(Creation, Volumes, Mounts, Duties, Looking):
+class Engine(Creation, Volumes, Mounts, Artifacts, Duties, Looking):
     """Containers in one folder. A context manager; safe for several threads and processes.
 
     References to containers are a name, a full id, or an unambiguous prefix of an id. Methods that
