@@ -5,5 +5,14 @@ from lockgate.adapters.storage.contents import OverlayContents
 from lockgate.adapters.storage.entries import Limits
 from lockgate.adapters.storage.images import Images
 from lockgate.adapters.storage.overlay import OverlayStorage
+from lockgate.adapters.storage.shared import SharedStorage, SharedStore
 
-__all__ = ["Images", "Limits", "LocalArtifacts", "OverlayContents", "OverlayStorage"]
+__all__ = [
+    "Images",
+    "Limits",
+    "LocalArtifacts",
+    "OverlayContents",
+    "OverlayStorage",
+    "SharedStorage",
+    "SharedStore",
+]

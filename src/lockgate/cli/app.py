@@ -3,6 +3,7 @@ how every one of them ends."""
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,13 +160,20 @@ def _rows(commands: Sequence[click.Command]) -> list[tuple[str, str]]:
     envvar="LOCKGATE_RUNTIME",
     help="The OCI runtime: this, else $LOCKGATE_RUNTIME, else one that works here.",
 )
+@click.option(
+    "--storage",
+    metavar="STORE",
+    envvar="LOCKGATE_STORAGE",
+    help="What keeps images and layers, chosen once for a folder: overlay, or containers-storage to "
+    "share them with podman, buildah and skopeo.",
+)
 @click.version_option(lockgate.__version__, prog_name="lockgate", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(context: click.Context, root: Path, runtime: str | None) -> None:
+def cli(context: click.Context, root: Path, runtime: str | None, storage: str | None) -> None:
     """Containers that change their state only as the law allows: one step at a time, under a lock,
     written down before it is done. No daemon; all there is, is in one folder.
 
     A NAME is a container's name, its id, or the beginning of an id that no other has. Where several
     may be given, all are done; the exit code is that of the first that failed.
     """
-    context.obj = Session(context, root, runtime, context.obj or opened)
+    context.obj = Session(context, root, runtime, context.obj or partial(opened, storage=storage))

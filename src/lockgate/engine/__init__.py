@@ -38,16 +38,20 @@ class Engine(Creation, Volumes, Mounts, Artifacts, Duties, Looking):
         *,
         runtime: str | None = None,
         conmon: str | None = None,
+        storage: str | None = None,
         probe: Callable[[str], None] = unprobed,
     ) -> Self:
         """The engine of this folder, which is made if need be.
 
         `runtime` and `conmon` are names or paths; left out, what works on this host is chosen.
+        `storage` says what keeps images and layers: `overlay` (the folder itself), or
+        `containers-storage[:[overlay@/GRAPH+/RUN]]`, one store with podman, buildah and skopeo;
+        left out, it is what it was when the folder was made, or `overlay`.
         Raises `LockgateError` that says what is missing and what to do.
         """
         from lockgate.wiring import real
 
-        return cls(real(Path(root), runtime, conmon), probe)
+        return cls(real(Path(root), runtime, conmon, storage), probe)
 
     @classmethod
     def simulated(cls, probe: Callable[[str], None] = unprobed) -> Self:
