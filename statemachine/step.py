@@ -124,8 +124,8 @@ def _asked(record: Record, command: Command) -> Answer:
         unwinding=plan.unwinds,
         faults=(),
     )
-    if learn := MINDFUL.get(verb):
-        _write(draft, learn(record, command))
+    if (learn := MINDFUL.get(verb)) and (changes := learn(record, command)):
+        _write(draft, changes)
     return _proceed(draft, ())
 
 

@@ -19,6 +19,12 @@ from lockgate.statemachine.spec.users import stranger
 Written: TypeAlias = Mapping[str, File]
 """Files by the place in the container where they are seen."""
 
+PLACES = frozenset(
+    {"/etc/hostname", "/etc/hosts", "/etc/passwd", "/etc/resolv.conf", "/run/.containerenv"}
+)
+"""Where such files may be seen. What they are mounted on is made by the runtime, not by the
+container."""
+
 LOCALHOST = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 
 

@@ -61,6 +61,7 @@ def test_a_running_one_is_looked_into(engine: Engine, tmp_path: Path) -> None:
         break
     changes = {one.path: one.kind for one in engine.diff("web")}
     assert (changes["/new"], changes["/etc/passwd"]) == ("A", "D")
+    assert not {"/etc/hosts", "/run/.containerenv"} & changes.keys()  # made to be mounted on
     assert engine.sizes("web").written >= len("written\n")
     engine.export("web", tmp_path / "web.tar")
     with tarfile.open(tmp_path / "web.tar") as tar:

@@ -13,6 +13,7 @@ from lockgate.engine.core import Core, faults_raised
 from lockgate.statemachine import history as histories
 from lockgate.statemachine.history import Divergence, Entry
 from lockgate.statemachine.record import Record, newborn
+from lockgate.statemachine.spec.files import PLACES
 
 
 class Looking(Core):
@@ -43,10 +44,12 @@ class Looking(Core):
                     self.host.contents.export(config, out)
 
     def diff(self, reference: str) -> tuple[Change, ...]:
-        """What is otherwise than in its image, by path."""
+        """What is otherwise than in its image, by path; what was made to be mounted on is not."""
         config = self.inspect(reference).config
         with faults_raised("compare", config.name, "container"):
-            return self.host.contents.changes(config)
+            changes = self.host.contents.changes(config)
+        covered = PLACES | {mount.destination for mount in config.mounts}
+        return tuple(one for one in changes if one.kind != "A" or one.path not in covered)
 
     def sizes(self, reference: str) -> Sizes:
         """What it has written, and what its image brought."""

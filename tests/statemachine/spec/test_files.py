@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from lockgate.effects.config import Namespaces
 from lockgate.effects.network import Dns, Link
 from lockgate.statemachine.spec import generate
+from lockgate.statemachine.spec.files import PLACES, generated
 
 from .conftest import CONFIG, EFFECT, FACTS, files
 
@@ -116,3 +117,8 @@ class TestResolvConf:
     @given(st.binary(max_size=200))
     def test_no_bytes_of_the_hosts_file_do_harm(self, data: bytes) -> None:
         generate(PRIVATE, EFFECT, replace(FACTS, resolv_conf=data))
+
+
+def test_the_places_they_are_seen_at_are_known() -> None:
+    stranger = replace(PRIVATE, user="4242", dns=Dns(servers=("192.0.2.1",)))
+    assert set(generated(stranger, EFFECT, FACTS, "web")) == PLACES
