@@ -416,6 +416,26 @@ class Filesystem(Protocol):
         ...
 
 
+class Artifacts(Protocol):
+    """Small named files kept with a container and removed with it: what its user wants to find
+    there again. The container never sees them. All methods are *lock free*."""
+
+    def put(self, config: Config, name: str, content: bytes) -> None:
+        """The content of this name from now on, whole and durable. A container that has no layer
+        is `PortError("missing")`, too much content `PortError("refused")`, both clean."""
+        ...
+
+    def get(self, config: Config, name: str) -> bytes:
+        """Raises `PortError("missing")` that names those there are."""
+        ...
+
+    def list(self, config: Config) -> tuple[str, ...]: ...
+
+    def remove(self, config: Config, name: str) -> None:
+        """Removing what is not there raises as getting it does."""
+        ...
+
+
 class Logs(Protocol):
     """What containers have written."""
 

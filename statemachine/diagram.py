@@ -17,15 +17,17 @@ from lockgate.statemachine.inputs import (
     Create,
     Init,
     Kill,
+    Mount,
     Pause,
     Remove,
     Restart,
     Revive,
     Start,
     Stop,
+    Unmount,
     Unpause,
 )
-from lockgate.statemachine.law import EDGES, LAW, PLANS, STAGES, Stage
+from lockgate.statemachine.law import EDGES, LAW, PLANS, STAGES, Plan, Stage
 from lockgate.statemachine.policy import ENDED
 from lockgate.statemachine.record import RESOURCES, Answer, Record, Refused
 from lockgate.statemachine.status import Presence, Status, Verb
@@ -81,6 +83,9 @@ ASKED: Mapping[Verb, Command] = MappingProxyType(
         Verb.UNPAUSE: Unpause(),
         Verb.RESTART: Restart(),
         Verb.REVIVE: Revive(),
+        Verb.MOUNT: Mount(),
+        Verb.UNMOUNT: Unmount(),
+        Verb.FORCE_UNMOUNT: Unmount(force=True),
         Verb.CLEANUP: Cleanup(),
         Verb.REMOVE: Remove(),
         Verb.FORCE_REMOVE: Remove(force=True),
@@ -94,6 +99,8 @@ def course(verb: Verb, at: Status) -> tuple[Status, ...] | None:
     ended = 0 if at in ENDED else None
     record = Record(config=CONFIG, status=at, exit_code=ended)
     record = replace(record, **dict.fromkeys(HOLDS[at], Presence.PRESENT))
+    if PLANS.get((verb, at), Plan(())).mounted:
+        record = replace(record, mount=Presence.PRESENT, mounts=1)
     way = [at]
     answer: Answer = step(record, ASKED[verb])
     while not isinstance(answer, Refused):
@@ -130,7 +137,8 @@ def page() -> str:
         "`statemachine/law.py`; a test sees to it that this page is theirs.\n",
         f"## Statuses\n\n{_table(meanings)}",
         f"## What a verb does\n\n{matrix()}\n✗ is a refusal: nothing changes, and the answer "
-        "says what is legal instead. `revive` is legal only while the restart policy wants it. While an operation is in flight every verb is refused as "
+        "says what is legal instead. `revive` is legal only while the restart policy wants it, `unmount` only "
+        "while its user has it mounted, and `remove` only while he has not. While an operation is in flight every verb is refused as "
         "busy, except beside one that only waits (a stop).\n",
         f"## Life\n\n```mermaid\n{mermaid()}```\n",
         f"## Stages\n\nThe effects of a stage are performed side by side.\n\n{_table(stages)}",

@@ -69,6 +69,22 @@ class Revive(Struct, frozen=True, gc=False, tag="revive", omit_defaults=True):
     verb: ClassVar[Verb] = Verb.REVIVE
 
 
+class Mount(Struct, frozen=True, gc=False, tag="mount"):
+    """Mount the root filesystem for its user, once more: it then outlasts the run."""
+
+    verb: ClassVar[Verb] = Verb.MOUNT
+
+
+class Unmount(Struct, frozen=True, gc=False, tag="unmount", omit_defaults=True):
+    """Its user gives one of the mounts back; with `force` all of them."""
+
+    force: bool = False
+
+    @property
+    def verb(self) -> Verb:
+        return Verb.FORCE_UNMOUNT if self.force else Verb.UNMOUNT
+
+
 class Cleanup(Struct, frozen=True, gc=False, tag="cleanup"):
     """Give back all that a run needed; keep the container."""
 
@@ -115,7 +131,19 @@ class Salvaged(Struct, frozen=True, gc=False, tag="salvaged"):
 
 
 Command: TypeAlias = (
-    Create | Init | Start | Stop | Kill | Pause | Unpause | Restart | Revive | Cleanup | Remove
+    Create
+    | Init
+    | Start
+    | Stop
+    | Kill
+    | Pause
+    | Unpause
+    | Restart
+    | Revive
+    | Mount
+    | Unmount
+    | Cleanup
+    | Remove
 )
 Observation: TypeAlias = Died | Resumed | Booted | Salvaged
 Input: TypeAlias = Command | Observation | Done | Failed

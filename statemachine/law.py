@@ -90,8 +90,26 @@ LIFECYCLE: tuple[Mapping[str, Any], ...] = (
 EVENTS = frozenset({"create", "init", "start", "pause", "unpause", "died", "cleanup", "remove"})
 """Milestones that are announced."""
 
-ANNOUNCED = frozenset({V.STOP, V.KILL, V.RESTART})
-"""Verbs that are announced themselves, once all they asked for has happened."""
+ANNOUNCED: Mapping[Verb, str] = MappingProxyType(
+    {
+        V.STOP: "stop",
+        V.KILL: "kill",
+        V.RESTART: "restart",
+        V.MOUNT: "mount",
+        V.UNMOUNT: "unmount",
+        V.FORCE_UNMOUNT: "unmount",
+    }
+)
+"""Verbs that are announced themselves, once all they asked for has happened, and as what."""
+
+HELD: Mapping[Verb, Callable[[int], int]] = MappingProxyType(
+    {
+        V.MOUNT: lambda mounts: mounts + 1,
+        V.UNMOUNT: lambda mounts: max(0, mounts - 1),
+        V.FORCE_UNMOUNT: lambda mounts: 0,
+    }
+)
+"""How many mounts its user holds, once all that the verb asked for has happened."""
 
 
 class LawError(ValueError):
@@ -140,9 +158,12 @@ def present(record: Record, kind: Kind) -> bool:
 
 
 def wanted(record: Record, kind: Kind) -> bool:
-    """Missing; and the networks `none` and `host` need nobody to plug them in."""
+    """Missing; the networks `none` and `host` need nobody to plug them in, and what its user has
+    mounted is looked at again: it may have been unmounted behind our back (L-31)."""
     if kind is JoinNetwork and record.config.network in UNPLUGGED:
         return False
+    if kind is Mount and record.mounts:
+        return unseen(record, kind)
     return getattr(record, kind.resource) is not PRESENT
 
 
@@ -155,8 +176,25 @@ def uncreated(record: Record, kind: Kind) -> bool:
 
 
 def orphaned(record: Record, kind: Kind) -> bool:
-    """Never pull the root filesystem from under a runtime that would not go away."""
-    return record.mount is not ABSENT and record.runtime is ABSENT
+    """Never pull the root filesystem from under a runtime that would not go away, nor, but for a
+    removal by force, from under its user."""
+    unheld = not record.mounts or _carries_out(record, V.FORCE_REMOVE)
+    return record.mount is not ABSENT and record.runtime is ABSENT and unheld
+
+
+def unseen(record: Record, kind: Kind) -> bool:
+    """Missing; or nothing runs that would have noticed it missing (L-31)."""
+    return record.mount is not PRESENT or record.runtime is ABSENT
+
+
+def last(record: Record, kind: Kind) -> bool:
+    """Neither a run nor its user, once this one is given back, holds the mount."""
+    unheld = record.mounts <= 1 or _carries_out(record, V.FORCE_UNMOUNT)
+    return record.mount is not ABSENT and record.runtime is ABSENT and unheld
+
+
+def _carries_out(record: Record, verb: Verb) -> bool:
+    return record.operation is not None and record.operation.verb is verb
 
 
 def free(record: Record, kind: Kind) -> bool:
@@ -206,6 +244,8 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "thaw": Stage(asks=(Thaw,), reaches="unpause", undo=GIVE_UP),
         "signal": Stage(asks=(Signal,), undo=GIVE_UP),
         "halt": Stage(asks=(Halt,), enters="stopping", reaches="died", undo=GIVE_UP),
+        "attach": Stage(asks=(Mount,), when=unseen, undo=GIVE_UP),
+        "detach": Stage(asks=(Unmount,), when=last, undo=GIVE_UP),
         "leave": Stage(asks=(LeaveNetwork,), when=present),
         "delete": Stage(asks=(DeleteRuntime,), when=present, reaches="cleanup", undo=GIVE_UP),
         "unmount": Stage(asks=(Unmount,), when=orphaned),
@@ -227,13 +267,15 @@ class Plan(Struct, frozen=True):
 
     `unwinds`: every stage is tried, whatever fails. `beside`: it may run while a patient
     operation waits, without disturbing it. `owed`: only by whom the record owes it to, so that
-    a policy never acts against its user's last word, however late it comes.
+    a policy never acts against its user's last word, however late it comes. `mounted`: only while
+    its user has it mounted, or only while he has not.
     """
 
     stages: tuple[str, ...]
     unwinds: bool = False
     beside: bool = False
     owed: bool = False
+    mounted: bool | None = None
 
 
 INIT = ("clear", "prepare", "specify", "create")
@@ -262,8 +304,19 @@ PLANS: Mapping[tuple[Verb, Status], Plan] = MappingProxyType(
         (V.REVIVE, S.STOPPED): Plan((*RESET, *LAUNCH), owed=True),
         (V.REVIVE, S.EXITED): Plan(LAUNCH, owed=True),
         **{(V.CLEANUP, at): Plan(UNWIND, unwinds=True) for at in RESTING},
+        **{(V.MOUNT, at): Plan(("attach",), beside=True) for at in (*RESTING, *ENDING)},
         **{
-            (V.REMOVE, at): Plan((*UNWIND, "discard"), unwinds=True)
+            (V.UNMOUNT, at): Plan(("clear", "detach"), mounted=True)
+            for at in (S.CONFIGURED, S.EXITED)
+        },
+        **{(V.FORCE_UNMOUNT, at): Plan(("clear", "detach")) for at in (S.CONFIGURED, S.EXITED)},
+        **{
+            (verb, at): Plan(("detach",), beside=True, mounted=True)
+            for verb in (V.UNMOUNT, V.FORCE_UNMOUNT)
+            for at in (S.CREATED, S.STOPPED, *ENDING)
+        },
+        **{
+            (V.REMOVE, at): Plan((*UNWIND, "discard"), unwinds=True, mounted=False)
             for at in (*RESTING, S.REMOVING)
         },
         **{

@@ -33,6 +33,7 @@ class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     freezer: Presence = Presence.ABSENT
 
     mountpoint: str = ""
+    mounts: int = 0  # that its user has asked for and not given back; a run's own is none of them
     netns: str = ""
     links: tuple[Link, ...] = ()  # what is plugged in there, and with which addresses
     dns: Dns | None = None  # what its networks ask for in resolv.conf
@@ -77,7 +78,8 @@ def newborn(config: Config) -> Record:
 
 def holds(record: Record) -> bool:
     """May it hold anything that a cleanup would give back?"""
-    return any(getattr(record, name) is not Presence.ABSENT for name in VOLATILE)
+    given = (name for name in VOLATILE if name != "mount" or not record.mounts)
+    return any(getattr(record, name) is not Presence.ABSENT for name in given)
 
 
 class Notice(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -97,12 +99,14 @@ class Step(Struct, frozen=True, gc=False):
 
 
 class Refused(Struct, frozen=True, gc=False):
-    """Nothing has changed. `busy`: another operation is in flight, try again after it."""
+    """Nothing has changed. `busy`: another operation is in flight, try again after it. `mounts`:
+    how many its user holds."""
 
     verb: Verb
     status: Status
     busy: bool
     admissible: tuple[Verb, ...]
+    mounts: int = 0
 
 
 Answer: TypeAlias = Step | Refused

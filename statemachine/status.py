@@ -45,6 +45,9 @@ class Verb(StrEnum):
     UNPAUSE = "unpause"
     RESTART = "restart"
     REVIVE = "revive"  # started again by its restart policy
+    MOUNT = "mount"
+    UNMOUNT = "unmount"
+    FORCE_UNMOUNT = "unmount --force"
     CLEANUP = "cleanup"
     REMOVE = "remove"
     FORCE_REMOVE = "remove --force"

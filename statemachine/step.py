@@ -46,8 +46,11 @@ from lockgate.statemachine.law import (
     ANNOUNCED,
     EDGES,
     EVENTS,
+    HELD,
     PLANS,
     STAGES,
+    Kind,
+    Plan,
     Stage,
 )
 from lockgate.statemachine.orders import FILLED, signalled
@@ -76,8 +79,14 @@ def admissible(record: Record) -> tuple[Verb, ...]:
     """The verbs `step` would accept now."""
     if _busy(record):
         return ()
-    verbs = ADMISSIBLE[record.status]
-    return verbs if owes_restart(record) else tuple([v for v in verbs if v is not Verb.REVIVE])
+    owed = owes_restart(record)
+    plans = ((verb, PLANS[verb, record.status]) for verb in ADMISSIBLE[record.status])
+    return tuple([verb for verb, plan in plans if _open(record, plan) and (owed or not plan.owed)])
+
+
+def _open(record: Record, plan: Plan) -> bool:
+    """Do its user's mounts allow it?"""
+    return plan.mounted is None or plan.mounted == (record.mounts > 0)
 
 
 # ---- commands ----------------------------------------------------------------------------
@@ -95,15 +104,13 @@ def _asked(record: Record, command: Command) -> Answer:
     if (
         plan is None
         or (record.todo and _busy(record))
+        or (plan.mounted is not None and not _open(record, plan))
         or (plan.owed and not _owed(record, command))
     ):
-        return Refused(verb, record.status, bool(record.todo), admissible(record))
+        return Refused(verb, record.status, bool(record.todo), admissible(record), record.mounts)
     by_user = verb in STOPPING_VERBS or record.stopped_by_user
-    if plan.beside and record.todo and type(command) is Kill:
-        order = Order(record.tickets + 1, signalled(record, command.signal))
-        pending = (*record.pending, order)
-        changed = replace(record, tickets=order.ticket, pending=pending, stopped_by_user=by_user)
-        return Step(changed, (order,))
+    if plan.beside and record.todo:
+        return _beside(record, command)
     if not plan.stages:
         return Step(replace(record, stopped_by_user=by_user))
     hastened = _hastened(record, command) if record.todo else None
@@ -120,6 +127,19 @@ def _asked(record: Record, command: Command) -> Answer:
     if (learn := MINDFUL.get(verb)) and (changes := learn(record, command)):
         _write(draft, changes)
     return _proceed(draft, ())
+
+
+def _beside(record: Record, command: Command) -> Step:
+    """Act while an operation waits, and leave it alone: a signal more, or a mount more or less of
+    what that operation's run has mounted all the time."""
+    if type(command) is not Kill:
+        counted = HELD[command.verb](record.mounts)
+        return Step(replace(record, mounts=counted), (), (Notice(ANNOUNCED[command.verb]),))
+    order = Order(record.tickets + 1, signalled(record, command.signal))
+    pending = (*record.pending, order)
+    return Step(
+        replace(record, tickets=order.ticket, pending=pending, stopped_by_user=True), (order,)
+    )
 
 
 def _hastened(record: Record, command: Command) -> Remove | None:
@@ -235,7 +255,7 @@ LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
 
 FORGOTTEN: Mapping[str, dict[str, Any]] = {
     "layer": {},
-    "mount": {"mountpoint": ""},
+    "mount": {"mountpoint": "", "mounts": 0},
     "network": {"netns": "", "links": (), "dns": None},
     "runtime": {"process": None, "monitor": None, "freezer": ABSENT},
     "freezer": {},
@@ -267,7 +287,7 @@ def _booted(record: Record, news: Booted) -> Step:
         return Step(record)  # how its run ended is told first
     volatile = [name for name in VOLATILE if getattr(record, name) is not ABSENT]
     changes: dict[str, Any] = dict.fromkeys(volatile, UNCERTAIN)
-    changes |= {"boot": news.boot, "status": status, "process": None, "monitor": None}
+    changes |= {"boot": news.boot, "status": status, "process": None, "monitor": None, "mounts": 0}
     operation = record.operation
     if operation is None:
         return Step(replace(record, **changes))
@@ -346,13 +366,20 @@ def _proceed(draft: Record, notices: Notices) -> Step:
         todo = todo[1:]
     operation = draft.operation
     if operation is not None and operation.verb in ANNOUNCED and not draft.faults:
-        notices = (*notices, Notice(str(operation.verb)))
+        notices = (*notices, Notice(ANNOUNCED[operation.verb]))
+        if count := HELD.get(operation.verb):
+            write(draft, "mounts", count(draft.mounts))
     write(draft, "todo", ())
     write(draft, "pending", ())
     write(draft, "operation", None)
     write(draft, "tripped", False)
     write(draft, "unwinding", False)
     return Step(draft, (), notices)
+
+
+def _tried(known: Presence, kind: Kind) -> bool:
+    """May it have been carried out before?"""
+    return known is UNCERTAIN or (kind.acquires and known is PRESENT)
 
 
 def _orders(draft: Record, stage: Stage) -> tuple[Order, ...]:
@@ -363,7 +390,7 @@ def _orders(draft: Record, stage: Stage) -> tuple[Order, ...]:
     for kind in stage.asks:
         if when(draft, kind):
             ticket += 1
-            again = kind.resource != "" and getattr(draft, kind.resource) is UNCERTAIN
+            again = kind.resource != "" and _tried(getattr(draft, kind.resource), kind)
             asked.append(Order(ticket, FILLED[kind](draft), again))
     if not asked:
         return ()

@@ -13,6 +13,7 @@ from threading import Condition, RLock
 from typing import assert_never
 
 from lockgate.adapters.network.plugged import unshared
+from lockgate.adapters.simulated.artifacts import SimulatedArtifacts
 from lockgate.adapters.simulated.contents import SimulatedContents
 from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
 from lockgate.adapters.simulated.images import SimulatedImages
@@ -62,6 +63,7 @@ class SimulatedHost:
         self.runtime = SimulatedRuntime(self)
         self.images = SimulatedImages(self.now)
         self.contents = SimulatedContents(self.world)
+        self.artifacts = SimulatedArtifacts(self.world)
         self.volumes = SimulatedVolumes(self.now)
 
     # ---- for tests and demonstrations ----------------------------------------------------
@@ -148,6 +150,7 @@ class SimulatedHost:
     def delete(self, config: Config) -> None:
         self.do(e.DeleteLayer(config.id))
         self.volumes.release(config.id)
+        self.artifacts.release(config.id)
 
     # ---- Network -------------------------------------------------------------------------
 

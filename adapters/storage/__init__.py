@@ -1,8 +1,18 @@
 """Where root filesystems come from: images, their layers, and what containers write."""
 
+from lockgate.adapters.storage.artifacts import LocalArtifacts
 from lockgate.adapters.storage.contents import OverlayContents
 from lockgate.adapters.storage.entries import Limits
 from lockgate.adapters.storage.images import Images
 from lockgate.adapters.storage.overlay import OverlayStorage
+from lockgate.adapters.storage.shared import SharedStorage, SharedStore
 
-__all__ = ["Images", "Limits", "OverlayContents", "OverlayStorage"]
+__all__ = [
+    "Images",
+    "Limits",
+    "LocalArtifacts",
+    "OverlayContents",
+    "OverlayStorage",
+    "SharedStorage",
+    "SharedStore",
+]

@@ -7,25 +7,37 @@ without following links (MAP L-43, D-25).
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack
-from typing import BinaryIO
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from lockgate.adapters.storage.directory import read_directory, visited
 from lockgate.adapters.storage.entries import Parts, shown
-from lockgate.adapters.storage.overlay import OverlayStorage
 from lockgate.adapters.storage.packing import write_archive
 from lockgate.adapters.storage.stacking import is_opaque, is_whiteout, merged, names_in
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
-from lockgate.effects.ports import Change, Sizes
+from lockgate.effects.ports import Change, Image, Sizes
 
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Stacked(Protocol):
+    """A storage whose containers are an upper directory above an image's; see `OverlayStorage`."""
+
+    def seen(self, config: Config) -> AbstractContextManager[int]: ...
+
+    def upper(self, config: Config) -> Path: ...
+
+    def lower(self, config: Config) -> list[Path]: ...
+
+    def image(self, config: Config) -> Image: ...
 
 
 class OverlayContents:
     """Looks through the eyes of the storage that keeps it."""
 
-    def __init__(self, storage: OverlayStorage) -> None:
+    def __init__(self, storage: Stacked) -> None:
         self._storage = storage
 
     def export(self, config: Config, out: BinaryIO) -> None:

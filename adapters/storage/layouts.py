@@ -101,7 +101,7 @@ def find_image(blobs: Blobs, reference: str = "", platform: str = "") -> Found:
     is no such image, "refused" when several may be meant or what is there is none we take,
     "damaged" for documents that are not what they must be.
     """
-    wanted = _platform(platform)
+    wanted = wanted_platform(platform)
     if blobs.has("oci-layout"):
         return _in_layout(blobs, reference, wanted)
     return _in_docker_archive(blobs, reference, wanted)
@@ -225,7 +225,7 @@ def _in_docker_archive(blobs: Blobs, reference: str, wanted: Platform) -> Found:
 # ---- platforms -----------------------------------------------------------------------
 
 
-def _platform(text: str) -> Platform:
+def wanted_platform(text: str) -> Platform:
     if not text:
         machine = os.uname().machine
         return _MACHINES.get(machine) or Platform("linux", machine)

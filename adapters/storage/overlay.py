@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -96,7 +96,7 @@ class OverlayStorage:
             return
         merged = bundle(self.root, config.id) / "merged"
         for _ in range(_STACKED):
-            if not _is_mounted(merged):
+            if not is_mounted(merged):
                 return
             self._unmount(merged)
         raise PortError("failed", f"{merged} is still mounted after {_STACKED} attempts to unmount")
@@ -171,11 +171,7 @@ class OverlayStorage:
         merged = upper.with_name("merged")
         if (found := mounted_at(merged)) is not None:
             _check_ours(found, config, merged)
-            view = view_of_mount(merged)
-            if os.fstat(view).st_dev != upper.stat().st_dev:
-                return view
-            os.close(view)  # it was unmounted just now
-        return view_of_layers([upper, *self.lower(config)])
+        return viewed(merged, upper, self.lower(config))
 
     def _unmount(self, merged: Path) -> None:
         deadline = time.monotonic() + self._patience
@@ -191,7 +187,18 @@ class OverlayStorage:
 # ---- what is mounted ----------------------------------------------------------------
 
 
-def _is_mounted(place: Path) -> bool:
+def viewed(merged: Path, upper: Path, lower: Sequence[Path]) -> int:
+    """The top of what is mounted at `merged`, or would be, in a view of its own."""
+    if is_mounted(merged):
+        view = view_of_mount(merged)
+        if os.fstat(view).st_dev != upper.stat().st_dev:
+            return view
+        os.close(view)  # it was unmounted just now
+    return view_of_layers([upper, *lower])
+
+
+def is_mounted(place: Path) -> bool:
+    """Is anything mounted there? By the kernel, now."""
     try:
         return mounted_at(place) is not None
     except (FileNotFoundError, NotADirectoryError):
@@ -236,7 +243,7 @@ def _check_unmounted(place: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     for within in places:
-        if _is_mounted(within):
+        if is_mounted(within):
             reason = f"{within} is still mounted: unmount it before the container is deleted"
             raise PortError("refused", reason, dirty=False)
 

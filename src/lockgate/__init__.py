@@ -47,11 +47,14 @@ if TYPE_CHECKING:
     from lockgate.errors import LockgateError as LockgateError
     from lockgate.errors import NameTaken as NameTaken
     from lockgate.errors import NetworkInUse as NetworkInUse
+    from lockgate.errors import NoSuchArtifact as NoSuchArtifact
     from lockgate.errors import NoSuchContainer as NoSuchContainer
     from lockgate.errors import NoSuchImage as NoSuchImage
     from lockgate.errors import NoSuchNetwork as NoSuchNetwork
     from lockgate.errors import NoSuchVolume as NoSuchVolume
+    from lockgate.errors import NotMounted as NotMounted
     from lockgate.errors import OperationFailed as OperationFailed
+    from lockgate.errors import StillMounted as StillMounted
     from lockgate.errors import VolumeInUse as VolumeInUse
     from lockgate.host import Host as Host
     from lockgate.statemachine.history import Divergence as Divergence
@@ -102,11 +105,14 @@ _HOMES = {
         "LockgateError",
         "NameTaken",
         "NetworkInUse",
+        "NoSuchArtifact",
         "NoSuchContainer",
         "NoSuchImage",
         "NoSuchNetwork",
         "NoSuchVolume",
+        "NotMounted",
         "OperationFailed",
+        "StillMounted",
         "VolumeInUse",
     ),
     "lockgate.statemachine.history": ("Divergence", "Entry", "replay"),

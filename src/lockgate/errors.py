@@ -15,11 +15,14 @@ __all__ = [
     "LockgateError",
     "NameTaken",
     "NetworkInUse",
+    "NoSuchArtifact",
     "NoSuchContainer",
     "NoSuchImage",
     "NoSuchNetwork",
     "NoSuchVolume",
+    "NotMounted",
     "OperationFailed",
+    "StillMounted",
     "StoreError",
     "VolumeInUse",
 ]
@@ -38,6 +41,10 @@ class NoSuchContainer(LockgateError, LookupError):
         super().__init__(
             f"no container has the name or id {reference!r}; `lockgate ps -a` lists all"
         )
+
+
+class NoSuchArtifact(LockgateError, LookupError):
+    pass
 
 
 class NoSuchImage(LockgateError, LookupError):
@@ -116,6 +123,41 @@ class Busy(IllegalState):
 
     def _why(self) -> str:
         return ", and another operation is in flight"
+
+
+class NotMounted(IllegalState):
+    """Asked to unmount what its user has not mounted (MAP §3.6, layer not mounted)."""
+
+    def _why(self) -> str:
+        return ", and its user has not mounted it"
+
+
+class StillMounted(IllegalState):
+    """Others hold the mount: its user, or its own run (D-82)."""
+
+    def _why(self) -> str:
+        held = self.refusal.mounts
+        times = f"{held} times" if held > 1 else "once"
+        return f", and mounted {times} by its user" if held else ", and its own run is mounted"
+
+    def _hint(self) -> str:
+        if self.refusal.mounts:
+            return " (unmount it first, or remove it with force)"
+        return " (what its run needs goes when that is cleaned up)"
+
+
+def refused(name: str, refusal: Refused) -> IllegalState:
+    """The error for a refusal, of the kind that says most."""
+    held = refusal.status not in (Status.CONFIGURED, Status.EXITED, Status.ABSENT)
+    match refusal.verb:
+        case _ if refusal.busy:
+            return Busy(name, refusal)
+        case Verb.REMOVE if refusal.mounts and Verb.CLEANUP in refusal.admissible:
+            return StillMounted(name, refusal)
+        case Verb.UNMOUNT | Verb.FORCE_UNMOUNT if Verb.MOUNT in refusal.admissible:
+            return (StillMounted if held else NotMounted)(name, refusal)
+        case _:
+            return IllegalState(name, refusal)
 
 
 class AlreadyStopped(LockgateError):

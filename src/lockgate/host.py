@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockgate.effects.ports import (
+    Artifacts,
     Contents,
     Executor,
     Images,
@@ -34,6 +35,7 @@ class Host:
     images: Images
     contents: Contents
     volumes: Volumes
+    artifacts: Artifacts
     networks: Networks
     logs: Logs
     me: Executor

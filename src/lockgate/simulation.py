@@ -30,6 +30,7 @@ def simulated() -> Host:
         images=host.images,
         contents=host.contents,
         volumes=host.volumes,
+        artifacts=host.artifacts,
         networks=host.networks,
         logs=host,
         me=me,

@@ -6,13 +6,19 @@ from pathlib import Path
 
 from lockgate.adapters.clock import SystemClock
 from lockgate.adapters.facts import LocalSurroundings
-from lockgate.adapters.filesystem import LocalFilesystem
+from lockgate.adapters.filesystem import LocalFilesystem, read_bounded, write_atomic
 from lockgate.adapters.locks import FileLocks
 from lockgate.adapters.logs import FileLogs
 from lockgate.adapters.network import NetworkBook, network
 from lockgate.adapters.oci import ConmonRuntime, choose
 from lockgate.adapters.oci.process import alive, identify
-from lockgate.adapters.storage import OverlayContents, OverlayStorage
+from lockgate.adapters.storage import (
+    LocalArtifacts,
+    OverlayContents,
+    OverlayStorage,
+    SharedStorage,
+    SharedStore,
+)
 from lockgate.adapters.store import SqliteStore
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
@@ -22,9 +28,20 @@ from lockgate.host import Host
 from lockgate.statemachine.policy import has_duties
 from lockgate.statemachine.spec import generate
 
+OWN_STORAGE = "overlay"
+"""Images and layers below the root folder, shared with nobody."""
 
-def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> Host:
-    """Overlay storage, an OCI runtime under conmon, SQLite and file locks, all below `root`.
+
+def real(
+    root: Path,
+    runtime: str | None = None,
+    conmon: str | None = None,
+    storage: str | None = None,
+) -> Host:
+    """An OCI runtime under conmon, SQLite and file locks, below `root`; and `storage`.
+
+    That is `overlay` (below `root`, too) or a store shared with others (see `SharedStore`). It is
+    chosen once for a folder: left out, it is what it was, or `overlay`.
 
     Raises `LockgateError` (what is missing, what to do) or `StoreError`.
     """
@@ -47,7 +64,10 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
         words = (str(root), config.id, str(epoch), str(chosen.runtime), str(chosen.conmon))
         return (sys.executable, "-m", "lockgate.settle", *words)
 
-    storage = OverlayStorage(root)
+    try:
+        kept = _storage(root, storage)
+    except PortError as problem:
+        raise InvalidArgument(problem.fault.reason) from None
     oci = ConmonRuntime(root, chosen.runtime, chosen.conmon, at_exit=at_exit)
     filesystem = LocalFilesystem(root)
     store = SqliteStore(root / "lockgate.db")
@@ -57,7 +77,7 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
         ports=Ports(
             runtime=oci,
             monitor=oci,
-            storage=storage,
+            storage=kept,
             network=network(root, book, locks),
             filesystem=filesystem,
             surroundings=LocalSurroundings(root, filesystem),
@@ -66,9 +86,10 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
         ),
         store=store,
         locks=locks,
-        images=storage.images,
-        contents=OverlayContents(storage),
-        volumes=storage.volumes,
+        images=kept.images,
+        contents=OverlayContents(kept),
+        volumes=kept.volumes,
+        artifacts=LocalArtifacts(root),
         networks=book,
         logs=FileLogs(root),
         me=Executor(me),
@@ -76,3 +97,20 @@ def real(root: Path, runtime: str | None = None, conmon: str | None = None) -> H
         close=store.close,
         description=f"{chosen.runtime} under {chosen.conmon}",
     )
+
+
+def _storage(root: Path, wish: str | None) -> OverlayStorage | SharedStorage:
+    """What keeps the layers of this folder's containers. Raises `PortError`."""
+    choice = root / "storage"
+    try:
+        chosen = read_bounded(choice, 1 << 12).decode(errors="replace")
+    except FileNotFoundError:
+        chosen = OWN_STORAGE if (root / "containers").exists() else ""
+    if chosen and wish and wish != chosen:
+        reason = f"the containers in {root} are kept by {chosen}: choose another folder for {wish}"
+        raise PortError("refused", reason, dirty=False)
+    named = chosen or wish or OWN_STORAGE
+    kept = OverlayStorage(root) if named == OWN_STORAGE else SharedStorage(root, SharedStore(named))
+    if wish and not chosen:
+        write_atomic(root, choice.name, named.encode(), 0o600)
+    return kept

@@ -12,6 +12,7 @@ from lockgate.effects.ports import Images, Ports
 from lockgate.host import Host
 from lockgate.testing import busybox
 from lockgate.testing.contracts import (
+    ArtifactsContract,
     ContentsContract,
     HostContract,
     ImagesContract,
@@ -73,6 +74,20 @@ class TestRealContents(ContentsContract):
 
 @pytest.mark.real
 class TestRealVolumes(VolumesContract):
+    @pytest.fixture
+    def host(self, tmp_path: Path) -> Iterator[Host]:
+        made = real(tmp_path / "root")
+        yield made
+        made.close()
+
+    @pytest.fixture
+    def config(self, tmp_path: Path) -> Config:
+        (tmp_path / "rootfs").mkdir()
+        return Config(id="c0ffee", rootfs=str(tmp_path / "rootfs"))
+
+
+@pytest.mark.real
+class TestRealArtifacts(ArtifactsContract):
     @pytest.fixture
     def host(self, tmp_path: Path) -> Iterator[Host]:
         made = real(tmp_path / "root")

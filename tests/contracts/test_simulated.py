@@ -11,6 +11,7 @@ from lockgate.effects.ports import Images, Ports
 from lockgate.host import Host
 from lockgate.simulation import simulated
 from lockgate.testing.contracts import (
+    ArtifactsContract,
     ContentsContract,
     HostContract,
     ImagesContract,
@@ -38,6 +39,16 @@ class TestSimulatedContents(ContentsContract):
     def config(self, host: Host, tmp_path: Path) -> Config:
         image = host.images.import_image("empty", tmp_path)
         return Config(id="c0ffee", image=image.name, image_id=image.id)
+
+
+class TestSimulatedArtifacts(ArtifactsContract):
+    @pytest.fixture
+    def host(self) -> Host:
+        return simulated()
+
+    @pytest.fixture
+    def config(self) -> Config:
+        return Config(id="c0ffee", command=("sh",))
 
 
 class TestSimulatedVolumes(VolumesContract):

@@ -102,6 +102,8 @@ def test_a_plan_exists_exactly_where_a_resting_record_accepts(
     if isinstance(command, Revive):  # legal only while it is owed
         owing = msgspec.structs.replace(config, restart="always")
         record = msgspec.structs.replace(record, config=owing, exit_code=0)
+    if command.verb in (Verb.UNMOUNT, Verb.FORCE_UNMOUNT):  # of what its user holds
+        record = msgspec.structs.replace(record, mounts=data.draw(st.integers(1, 2)))
     accepted = isinstance(step(record, command), Step)
     assert accepted == ((command.verb, status) in PLANS)
     assert (command.verb in admissible(record)) == accepted

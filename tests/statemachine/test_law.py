@@ -90,6 +90,8 @@ def test_every_stage_is_part_of_a_plan_or_of_an_undoing() -> None:
     assert used == set(STAGES)
 
 
+MOUNTING = {Verb.MOUNT, Verb.UNMOUNT, Verb.FORCE_UNMOUNT}
+
 # BEHAVIOUR §4 with MAP §4.3, written out by hand: what may be asked of a container in each status.
 LEGAL = {
     Status.ABSENT: {Verb.CREATE},
@@ -100,6 +102,7 @@ LEGAL = {
         Verb.CLEANUP,
         Verb.REMOVE,
         Verb.FORCE_REMOVE,
+        *MOUNTING,
     },
     Status.CREATED: {
         Verb.START,
@@ -109,6 +112,7 @@ LEGAL = {
         Verb.CLEANUP,
         Verb.REMOVE,
         Verb.FORCE_REMOVE,
+        *MOUNTING,
     },
     Status.RUNNING: {
         Verb.STOP,
@@ -117,9 +121,10 @@ LEGAL = {
         Verb.PAUSE,
         Verb.RESTART,
         Verb.FORCE_REMOVE,
+        *MOUNTING,
     },
-    Status.PAUSED: {Verb.KILL, Verb.SIGNAL, Verb.UNPAUSE, Verb.FORCE_REMOVE},
-    Status.STOPPING: {Verb.STOP, Verb.KILL, Verb.SIGNAL, Verb.FORCE_REMOVE},
+    Status.PAUSED: {Verb.KILL, Verb.SIGNAL, Verb.UNPAUSE, Verb.FORCE_REMOVE, *MOUNTING},
+    Status.STOPPING: {Verb.STOP, Verb.KILL, Verb.SIGNAL, Verb.FORCE_REMOVE, *MOUNTING},
     Status.STOPPED: {
         Verb.INIT,
         Verb.START,
@@ -129,6 +134,7 @@ LEGAL = {
         Verb.CLEANUP,
         Verb.REMOVE,
         Verb.FORCE_REMOVE,
+        *MOUNTING,
     },
     Status.EXITED: {
         Verb.INIT,
@@ -139,6 +145,7 @@ LEGAL = {
         Verb.CLEANUP,
         Verb.REMOVE,
         Verb.FORCE_REMOVE,
+        *MOUNTING,
     },
     Status.REMOVING: {Verb.REMOVE, Verb.FORCE_REMOVE},
     Status.UNKNOWN: {Verb.FORCE_REMOVE},

@@ -3,13 +3,26 @@ how every one of them ends."""
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 import lockgate
-from lockgate.cli import exits, host, images, life, looking, networks, past, run, volumes
+from lockgate.cli import (
+    artifacts,
+    exits,
+    host,
+    images,
+    life,
+    looking,
+    mounts,
+    networks,
+    past,
+    run,
+    volumes,
+)
 from lockgate.cli.session import Session, default_root, opened
 
 Sections = Sequence[tuple[str, Sequence[click.Command]]]
@@ -18,6 +31,7 @@ SECTIONS: Sections = (
     ("Images", (images.image,)),
     ("Networks", (networks.network,)),
     ("Volumes", (volumes.volume,)),
+    ("Artifacts", (artifacts.artifact,)),
     (
         "The life of a container",
         (
@@ -31,6 +45,8 @@ SECTIONS: Sections = (
             life.stop,
             life.kill,
             life.wait,
+            mounts.mount,
+            mounts.unmount,
             life.cleanup,
             life.rm,
             life.refresh,
@@ -144,13 +160,20 @@ def _rows(commands: Sequence[click.Command]) -> list[tuple[str, str]]:
     envvar="LOCKGATE_RUNTIME",
     help="The OCI runtime: this, else $LOCKGATE_RUNTIME, else one that works here.",
 )
+@click.option(
+    "--storage",
+    metavar="STORE",
+    envvar="LOCKGATE_STORAGE",
+    help="What keeps images and layers, chosen once for a folder: overlay, or containers-storage to "
+    "share them with podman, buildah and skopeo.",
+)
 @click.version_option(lockgate.__version__, prog_name="lockgate", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(context: click.Context, root: Path, runtime: str | None) -> None:
+def cli(context: click.Context, root: Path, runtime: str | None, storage: str | None) -> None:
     """Containers that change their state only as the law allows: one step at a time, under a lock,
     written down before it is done. No daemon; all there is, is in one folder.
 
     A NAME is a container's name, its id, or the beginning of an id that no other has. Where several
     may be given, all are done; the exit code is that of the first that failed.
     """
-    context.obj = Session(context, root, runtime, context.obj or opened)
+    context.obj = Session(context, root, runtime, context.obj or partial(opened, storage=storage))

@@ -22,7 +22,7 @@ MEANINGS = (
     (f"{OK}", "all went well"),
     (f"{FAILURE}", "it did not happen, or not all of it"),
     (f"{USAGE}", "asked in a way that makes no sense"),
-    (f"{NO_SUCH}", "no such container, image or network"),
+    (f"{NO_SUCH}", "no such container, image, network, volume or artifact"),
     (f"{ILLEGAL}", "not legal in this state, or another operation is in flight"),
     (f"{DIVERGED}", "a replay went another way than the history"),
     (f"{NOT_RUN}", "run: the container could not be run, or nobody saw how it ended"),
@@ -70,7 +70,7 @@ def _of_the_engine(problem: BaseException) -> tuple[int, str] | None:
             return USAGE, str(problem)
         case errors.NoSuchContainer() | errors.NoSuchImage() | errors.AmbiguousName():
             return NO_SUCH, str(problem)
-        case errors.NoSuchNetwork() | errors.NoSuchVolume():
+        case errors.NoSuchNetwork() | errors.NoSuchVolume() | errors.NoSuchArtifact():
             return NO_SUCH, str(problem)
         case errors.IllegalState():
             return ILLEGAL, str(problem)

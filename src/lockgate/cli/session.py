@@ -34,10 +34,12 @@ class Session:
 pass_session = click.make_pass_decorator(Session)
 
 
-def opened(root: Path, runtime: str | None) -> "AbstractContextManager[Engine]":
+def opened(
+    root: Path, runtime: str | None, storage: str | None = None
+) -> "AbstractContextManager[Engine]":
     from lockgate.engine import Engine
 
-    return Engine.open(root, runtime=runtime)
+    return Engine.open(root, runtime=runtime, storage=storage)
 
 
 def default_root() -> Path:

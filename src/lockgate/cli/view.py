@@ -74,6 +74,7 @@ def container(record: Record) -> dict[str, Any]:
         "pid": pid(record),
         "mounted": record.mount is Presence.PRESENT,
         "mountpoint": record.mountpoint or None,
+        "mount_count": record.mounts,
         "created_at": rfc3339(config.created_at),
         "started_at": rfc3339(record.started_at),
         "finished_at": rfc3339(record.finished_at),
@@ -278,6 +279,25 @@ VOLUMES = ("NAME", "CREATED", "OF")
 
 def volume_row(one: Volume, now: int) -> tuple[object, ...]:
     return one.name, ago(one.created_at, now), one.container[:SHORT]
+
+
+# ---- mounts ------------------------------------------------------------------------------
+
+
+def mount(record: Record) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "name": record.config.name,
+        "mountpoint": record.mountpoint,
+        "mount_count": record.mounts,
+    }
+
+
+MOUNTS = ("ID", "NAME", "MOUNTS", "MOUNTPOINT")
+
+
+def mount_row(record: Record) -> tuple[object, ...]:
+    return record.id[:SHORT], record.config.name, record.mounts, record.mountpoint
 
 
 # ---- events and histories ----------------------------------------------------------------

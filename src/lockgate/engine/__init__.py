@@ -11,16 +11,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lockgate.effects.interpreter import unprobed
+from lockgate.engine.artifacts import Artifacts
 from lockgate.engine.creation import Creation
 from lockgate.engine.duties import Duties
 from lockgate.engine.looking import Looking
+from lockgate.engine.mounts import Mounts
 from lockgate.engine.volumes import Volumes
 
 if TYPE_CHECKING:  # only for its name: a real host needs none of it
     from lockgate.adapters.simulated.host import SimulatedHost
 
 
-class Engine(Creation, Volumes, Duties, Looking):
+class Engine(Creation, Volumes, Mounts, Artifacts, Duties, Looking):
     """Containers in one folder. A context manager; safe for several threads and processes.
 
     References to containers are a name, a full id, or an unambiguous prefix of an id. Methods that
@@ -36,16 +38,20 @@ class Engine(Creation, Volumes, Duties, Looking):
         *,
         runtime: str | None = None,
         conmon: str | None = None,
+        storage: str | None = None,
         probe: Callable[[str], None] = unprobed,
     ) -> Self:
         """The engine of this folder, which is made if need be.
 
         `runtime` and `conmon` are names or paths; left out, what works on this host is chosen.
+        `storage` says what keeps images and layers: `overlay` (the folder itself), or
+        `containers-storage[:[overlay@/GRAPH+/RUN]]`, one store with podman, buildah and skopeo;
+        left out, it is what it was when the folder was made, or `overlay`.
         Raises `LockgateError` that says what is missing and what to do.
         """
         from lockgate.wiring import real
 
-        return cls(real(Path(root), runtime, conmon), probe)
+        return cls(real(Path(root), runtime, conmon, storage), probe)
 
     @classmethod
     def simulated(cls, probe: Callable[[str], None] = unprobed) -> Self:

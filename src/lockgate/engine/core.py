@@ -10,11 +10,10 @@ from lockgate.effects.outcome import Exited, Fault, PortError
 from lockgate.effects.ports import NameTakenError, Row, StoreError
 from lockgate.errors import (
     AmbiguousName,
-    Busy,
-    IllegalState,
     NameTaken,
     NoSuchContainer,
     OperationFailed,
+    refused,
 )
 from lockgate.host import Host
 from lockgate.lifecycle import Lifecycle, readable, salvaged
@@ -92,7 +91,7 @@ class Core:
             case Failure(Refused() as refusal):
                 if refusal.status is Status.ABSENT and not refusal.busy:
                     raise NoSuchContainer(name)
-                raise (Busy if refusal.busy else IllegalState)(name, refusal)
+                raise refused(name, refusal)
             case Failure(Fault() as fault):
                 raise OperationFailed(str(command.verb), name, fault)
             case _:

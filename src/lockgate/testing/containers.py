@@ -34,20 +34,25 @@ COMMANDS: tuple[i.Command, ...] = (
     i.Unpause(),
     i.Restart(),
     i.Revive(),
+    i.Mount(),
+    i.Unmount(),
+    i.Unmount(force=True),
     i.Cleanup(),
     i.Remove(),
     i.Remove(force=True),
 )
+MOUNTS = 2  # more of them are no different to the law
 CONFIG = Config(id="c", name="c", network="private", restart="always")
 SOME_FAULT = (Fault("failed", "something"),)  # the law asks whether there was one, not which
 BY_ITSELF = 3  # the exit code of a container that ends by itself
 
 
 class OneContainer:
-    """`faults`: whether anything may go wrong at all. `step`: the machine to explore."""
+    """`faults`: whether anything may go wrong at all. `step`: the machine to explore. `mounts`: how
+    many its user may hold at once."""
 
-    def __init__(self, *, faults: bool = True, step: Stepper = step) -> None:
-        self._faults = faults
+    def __init__(self, *, faults: bool = True, step: Stepper = step, mounts: int = MOUNTS) -> None:
+        self._faults, self._mounts = faults, mounts
         self._rig = Rig(step)
         self._sound: set[Place] = set()  # known to drain
         self._config = CONFIG
@@ -92,6 +97,8 @@ class OneContainer:
         if node.record.status is Status.ABSENT:
             commands = (i.Create(self._config), *COMMANDS)
         for command in commands:
+            if command == i.Mount() and node.record.mounts >= self._mounts:
+                continue
             answer = self._rig.answer(node.record, command)
             if isinstance(answer, Step):
                 yield str(command.verb), canonical(Place(answer.record, node.world))
@@ -182,6 +189,12 @@ INTERESTING: Mapping[str, Callable[[Place], bool]] = {
     ),
     "a signal beside a stop": lambda node: len({o.effect.patient for o in node.record.pending}) > 1,
     "orders adrift": lambda node: node.adrift,
+    "mounted twice by its user, and nothing runs": lambda node: (
+        node.record.mounts == MOUNTS and node.record.status is Status.EXITED
+    ),
+    "mounted by its user while it stops": lambda node: (
+        node.record.mounts > 0 and node.record.status is Status.STOPPING
+    ),
 }
 
 FAULTY = frozenset(

@@ -310,6 +310,45 @@ def exported(host: Host, config: Config) -> list[str]:
         return tar.getnames()
 
 
+class ArtifactsContract:
+    """What every `Artifacts` must do. Inherit, and provide `host` and the `config` of a container
+    on it that has no layer yet."""
+
+    @pytest.fixture
+    def host(self) -> Host:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def config(self, host: Host) -> Config:
+        raise NotImplementedError
+
+    def test_kept_replaced_listed_removed(self, host: Host, config: Config) -> None:
+        host.ports.storage.create(config)
+        kept = host.artifacts
+        assert kept.list(config) == ()
+        kept.put(config, "b", b"\0one")
+        kept.put(config, "a", b"")
+        kept.put(config, "b", b"two")
+        assert (kept.list(config), kept.get(config, "b")) == (("a", "b"), b"two")
+        kept.remove(config, "a")
+        for act in (kept.get, kept.remove):
+            with pytest.raises(PortError, match="no artifact 'a'; there are: b") as missing:
+                act(config, "a")
+            assert (missing.value.fault.kind, missing.value.fault.dirty) == ("missing", False)
+        host.ports.storage.delete(config)
+
+    def test_they_go_with_the_container(self, host: Host, config: Config) -> None:
+        host.ports.storage.create(config)
+        host.artifacts.put(config, "a", b"one")
+        host.ports.storage.delete(config)
+        with pytest.raises(PortError) as missing:
+            host.artifacts.put(config, "a", b"two")
+        assert (missing.value.fault.kind, missing.value.fault.dirty) == ("missing", False)
+        host.ports.storage.create(config)
+        assert host.artifacts.list(config) == ()
+        host.ports.storage.delete(config)
+
+
 class VolumesContract:
     """What every `Volumes` must do. Inherit, and provide `host` (without volumes) and the `config`
     of a container on it that has no layer yet."""

@@ -65,6 +65,24 @@ MUTANTS = (
         'UNWIND = ("leave", "unmount", "delete")',
     ),
     Mutant(
+        "clean-up unmounts from under its user",
+        "law",
+        "    unheld = not record.mounts or _carries_out(record, V.FORCE_REMOVE)\n",
+        "    unheld = True\n",
+    ),
+    Mutant(
+        "the first to give a mount back takes all of them",
+        "law",
+        "    unheld = record.mounts <= 1 or _carries_out(record, V.FORCE_UNMOUNT)\n",
+        "    unheld = True\n",
+    ),
+    Mutant(
+        "a failed mount counts",
+        "step",
+        "operation.verb in ANNOUNCED and not draft.faults",
+        "operation.verb in ANNOUNCED",
+    ),
+    Mutant(
         "unwinding forgets the network",
         "law",
         'UNWIND = ("leave", "delete", "unmount")',

@@ -39,8 +39,12 @@ Phase: TypeAlias = Literal["asking", "working", "waiting", "returning", "done", 
 Progress: TypeAlias = Literal["catching up", "resuming", "carrying out"]
 NAMES = ("a", "b")
 
-WISHES: tuple[i.Command | None, ...] = (None, *COMMANDS)
-"""What an operator may want; None: only to look, as a listing does."""
+WISHES: tuple[i.Command | None, ...] = (
+    None,
+    *(command for command in COMMANDS if command != i.Unmount(force=True)),
+)
+"""What an operator may want; None: only to look, as a listing does. Where there is one mount at most
+to begin with, giving back all is giving back that one."""
 
 
 class Operator(Struct, frozen=True):
@@ -324,7 +328,7 @@ def _with(node: Scene, place: int, operator: Operator) -> Scene:
 
 def resting() -> tuple[Place, ...]:
     """Every kind of place where a life without faults may rest, but for being gone."""
-    model = OneContainer(faults=False)
+    model = OneContainer(faults=False, mounts=1)
     known = dict.fromkeys(model.begin())
     queue = list(known)
     while queue:

@@ -37,6 +37,8 @@ class Place(Struct, frozen=True):
         record, there = self.record, promised.footprint(self.world)
         doubts = [name for name in RESOURCES if getattr(record, name) is Presence.UNCERTAIN]
         parts = [str(record.status), *(f"{name}?" for name in doubts)]
+        if record.mounts:
+            parts.append(f"mounted {record.mounts}x")
         if record.todo:
             orders = ", ".join(type(order.effect).__name__ for order in record.pending)
             parts.append(f"{record.todo[0]}: {orders}{' (adrift)' if self.adrift else ''}")

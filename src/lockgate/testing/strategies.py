@@ -194,8 +194,9 @@ def commands(config: Config) -> SearchStrategy[i.Command]:
     """Every command there is, creation of this container among them."""
     return st.one_of(
         st.just(i.Create(config)),
-        st.sampled_from((i.Init(), i.Start(), i.Pause(), i.Unpause(), i.Cleanup())),
+        st.sampled_from((i.Init(), i.Start(), i.Pause(), i.Unpause(), i.Mount(), i.Cleanup())),
         st.builds(i.Revive, st.booleans()),
+        st.builds(i.Unmount, st.booleans()),
         st.builds(i.Stop, timeouts),
         st.builds(i.Restart, timeouts),
         st.builds(i.Kill, st.sampled_from((1, 9, 10, 15))),

@@ -58,13 +58,13 @@ _ALL = (
         "P06",
         "exact footprint",
         "At rest, what exists is what the record says, no more and no less.",
-        ("exact_footprint", "nothing_left", "settled"),
+        ("exact_footprint", "nothing_left", "settled", "held_by_its_user"),
     ),
     Property(
         "P07",
         "no collateral",
         "What is done to one container changes nothing of another.",
-        ("about_itself", "only_its_run", "untouched"),
+        ("about_itself", "only_its_run", "untouched", "nobodys_mount"),
     ),
     Property(
         "P08",

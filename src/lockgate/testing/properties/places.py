@@ -91,10 +91,18 @@ def nothing_left(record: Record, there: Footprint) -> None:
     if record.gone and there.held:
         raise Broken("P06", f"gone, but something is left: {sorted(there.held)}")
     leaked = there.held - {"layer"}
+    if record.mounts:
+        leaked -= {"mount"}  # it is its user's
     done = record.status in (Status.EXITED, Status.CONFIGURED, Status.ABSENT)
     unsure = any(getattr(record, name) is Presence.UNCERTAIN for name in leaked)
     if done and leaked and not (record.faults or unsure):
         raise Broken("P06", f"leaked without saying so: {sorted(leaked)}")
+
+
+def held_by_its_user(record: Record) -> None:
+    """P06: what its user holds is never believed absent."""
+    if record.mounts and record.mount is ABSENT:
+        raise Broken("P06", f"its user holds {record.mounts} mounts of what is not mounted")
 
 
 def settled(record: Record, there: Footprint) -> None:
@@ -137,6 +145,7 @@ def owned(record: Record) -> None:
 def everywhere(record: Record, there: Footprint) -> None:
     """What must hold at every point of every life, crashed or not."""
     owned(record)
+    held_by_its_user(record)
     intent_first(record, there)
     exact_footprint(record, there)
 

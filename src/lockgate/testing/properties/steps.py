@@ -3,7 +3,15 @@
 from collections.abc import Callable
 
 from lockgate.adapters.simulated.world import World, carried_out
-from lockgate.effects.model import AnyEffect, DeleteRuntime, Halt, Order, Process, Signal
+from lockgate.effects.model import (
+    AnyEffect,
+    DeleteRuntime,
+    Halt,
+    Order,
+    Process,
+    Signal,
+    Unmount,
+)
 from lockgate.effects.outcome import Done, Exited, Failed, Fault, PortError
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.record import RESOURCES, Answer, Notice, Record, Refused, Step
@@ -77,6 +85,19 @@ def about_itself(record: Record, answer: Step) -> None:
             raise Broken("P07", f"{order} is about another container")
 
 
+def nobodys_mount(answer: Step) -> None:
+    """P07: nothing is unmounted that its user still holds, unless he gives it back or gives up the
+    container."""
+    record, operation = answer.record, answer.record.operation
+    for order in answer.orders:
+        if not isinstance(order.effect, Unmount) or not record.mounts:
+            continue
+        verb = operation.verb if operation else None
+        last = verb is Verb.UNMOUNT and record.mounts == 1
+        if not last and verb not in (Verb.FORCE_UNMOUNT, Verb.FORCE_REMOVE):
+            raise Broken("P07", f"{verb} takes away what its user has mounted")
+
+
 def identified(answer: Step) -> None:
     """P15: whatever is done to a process is done to one of which all is known."""
     for order in answer.orders:
@@ -119,6 +140,11 @@ def kept_its_word(before: Record, answer: Step) -> None:
     died_meanwhile = after.status in ENDED and operation.verb is not Verb.CREATE
     if expected is not None and after.status not in expected and not died_meanwhile:
         raise Broken("P26", f"{operation.verb} succeeded, and it is {after.status}")
+    if operation.verb is Verb.MOUNT and after.mount is not Presence.PRESENT:
+        raise Broken("P26", "it was mounted, and is not there")
+    at_rest = after.status in (Status.CONFIGURED, Status.EXITED)
+    if operation.verb is Verb.FORCE_UNMOUNT and after.mount is not Presence.ABSENT and at_rest:
+        raise Broken("P26", "all was unmounted, and something may be left")
 
 
 def sound_answer(before: Record, answer: Answer) -> None:
@@ -126,6 +152,7 @@ def sound_answer(before: Record, answer: Answer) -> None:
     if isinstance(answer, Refused):
         return
     about_itself(before, answer)
+    nobodys_mount(answer)
     identified(answer)
     patient_alone(answer)
     announced_in_time(answer)
