@@ -67,6 +67,7 @@ class Creation(Images, Networks):
         namespaces: Namespaces = NAMESPACES,
         dns: Dns = DNS,
         hosts: Iterable[tuple[str, str]] = (),
+        requires: Sequence[str] = (),
     ) -> Record:
         """A container, configured: name claimed, writable layer made, nothing running.
 
@@ -75,7 +76,8 @@ class Creation(Images, Networks):
         image. `network` is a mode (`none`, `host`, `private`, `container:NAME`) or the networks to join,
         `ports` what is published of the container there; both as values or as written on the
         command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
-        of a name and an address. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
+        of a name and an address; `requires` names containers that are to run while this one does
+        and stay as long as it. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
         `NameTaken`; nothing is left of a container that could not be made.
         """
         if bool(image) == bool(rootfs):
@@ -131,6 +133,9 @@ class Creation(Images, Networks):
             namespaces=isolation.namespaces(namespaces),
             dns=isolation.dns(dns),
             hosts=isolation.hosts(hosts),
+            requires=tuple(
+                dict.fromkeys(map(self.resolve, validation.words(requires, "list of containers")))
+            ),
         )
         isolation.consistent(config)
         creation = Create(config, self.host.ports.clock.boot())
