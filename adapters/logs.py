@@ -25,24 +25,7 @@ class FileLogs:
         return self._root / "containers" / config.id / "ctr.log"
 
     def read(self, config: Config, after: int = 0) -> tuple[tuple[LogLine, ...], int]:
-        """Whole lines from `after`; an unfinished last line is left for the next time. A log that
-        was cut down to its limit meanwhile is read from its beginning."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        try:
-            fd = os.open(self._path(config), flags)
-        except FileNotFoundError:
-            return (), after
-        try:
-            if os.fstat(fd).st_size < after:
-                after = 0
-            data = os.pread(fd, CHUNK, after)
-        finally:
-            os.close(fd)
-        end = data.rfind(b"\n") + 1
-        if end == 0 and len(data) == CHUNK:
-            end = CHUNK
-        lines = data[:end].removesuffix(b"\n").split(b"\n") if end else []
-        return tuple(map(parsed, lines)), after + end
+        return read_log(self._path(config), after)
 
     def wait(self, config: Config, after: int, timeout: float) -> None:
         with Inotify() as queue:
@@ -52,6 +35,27 @@ class FileLogs:
                 return
             if not self.read(config, after)[0]:  # what came before we watched is no event
                 queue.wait(timeout)
+
+
+def read_log(path: Path, after: int) -> tuple[tuple[LogLine, ...], int]:
+    """Whole lines from `after`; an unfinished last line is left for the next time. A log that
+    was cut down to its limit meanwhile is read from its beginning."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags)
+    except FileNotFoundError:
+        return (), after
+    try:
+        if os.fstat(fd).st_size < after:
+            after = 0
+        data = os.pread(fd, CHUNK, after)
+    finally:
+        os.close(fd)
+    end = data.rfind(b"\n") + 1
+    if end == 0 and len(data) == CHUNK:
+        end = CHUNK
+    lines = data[:end].removesuffix(b"\n").split(b"\n") if end else []
+    return tuple(map(parsed, lines)), after + end
 
 
 def parsed(line: bytes) -> LogLine:

@@ -115,25 +115,25 @@ class Podman:
 
     def __init__(self, folder: Path, runtime: str) -> None:
         home = folder / "podman"
-        self._base = [
+        self.base = [
             "podman", "--root", str(home / "root"), "--runroot", str(home / "run"),
             "--tmpdir", str(home / "tmp"), "--runtime", runtime, "--cgroup-manager", "cgroupfs",
             "--events-backend", "file", "--storage-driver", "overlay",
         ]  # fmt: skip
         archive = busybox.rootfs_tar(folder / "podman.tar")
-        subprocess.run([*self._base, "import", "-q", archive, "busybox"], check=True,
+        subprocess.run([*self.base, "import", "-q", archive, "busybox"], check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
 
     def life(self) -> None:
         limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
         subprocess.run(
-            [*self._base, "run", "--rm", "--net=none", *limits, "busybox", *COMMAND],
+            [*self.base, "run", "--rm", "--net=none", *limits, "busybox", *COMMAND],
             check=True,
             stderr=subprocess.DEVNULL,
         )
 
     def close(self) -> None:
-        subprocess.run([*self._base, "system", "reset", "-f"], check=False, capture_output=True)
+        subprocess.run([*self.base, "system", "reset", "-f"], check=False, capture_output=True)
 
 
 def compare(runtime: str, rounds: int) -> None:

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 from lockgate.effects.config import Config
 from lockgate.effects.model import Process, WriteSpec
 from lockgate.effects.outcome import Created, Exited, Joined, Mounted
+from lockgate.effects.sessions import Session
 
 
 class Runtime(Protocol):
@@ -538,6 +539,46 @@ class Row(Struct, frozen=True, kw_only=True):
     status: str
     record: bytes
     executor: Executor | None = None
+
+
+class Sessions(Protocol):
+    """Processes beside the first of a running container. They end with its run; what is known of
+    them outlives whoever began them, and goes with the run."""
+
+    def begin(self, config: Config, session: Session, process: bytes) -> None:
+        """Start it, to run by itself; `process` is the runtime spec's object. Raises `PortError`
+        "missing" or "denied" when its command is not there or not executable; nothing is left then.
+        """
+        ...
+
+    def call(
+        self, config: Config, session: Session, process: bytes, streams: tuple[int, int, int]
+    ) -> int:
+        """Run it to its end with these descriptors, a terminal's where it wants one, and return its
+        exit code (128 + n for a signal). Raises `PortError` as `begin` does."""
+        ...
+
+    def look(self, container: str, epoch: int) -> tuple[Session, ...]:
+        """Those begun in this run, oldest first, and how they stand. Never blocks."""
+        ...
+
+    def await_exit(
+        self, container: str, epoch: int, session: str, timeout: float | None
+    ) -> Session | None:
+        """How it ended; None after `timeout` seconds, or where there is no such session (any
+        more)."""
+        ...
+
+    def output(
+        self, container: str, epoch: int, session: str, after: int = 0
+    ) -> tuple[tuple[LogLine, ...], int]:
+        """What it has written from `after` on, and where to go on."""
+        ...
+
+    def signal(self, config: Config, epoch: int, session: str, signal: int) -> None:
+        """Send a signal to its process, and to no other. Raises `PortError("missing")`, cleanly,
+        when it has ended."""
+        ...
 
 
 class NameTakenError(Exception):

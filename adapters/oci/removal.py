@@ -60,7 +60,9 @@ class Removal(Struct, frozen=True):
             self._kill(process)
         self._unregister()
         self.cgroups.remove(self.cgroup, KILL_PATIENCE)
-        self._dismiss(monitor or self.run.monitor())
+        self._dismiss(monitor or self.run.monitor(), self.run)
+        for session in self.run.sessions():  # else their monitors write where we remove
+            self._dismiss(session.monitor(), session)
         self.run.clear_bundle()
         self.run.remove()
 
@@ -104,11 +106,11 @@ class Removal(Struct, frozen=True):
             self.cgroups.kill(self.cgroup, KILL_PATIENCE)
         self.command.forget(container)
 
-    def _dismiss(self, monitor: Process | None) -> None:
+    def _dismiss(self, monitor: Process | None, run: Run) -> None:
         """The monitor ends by itself when the container is dead; after its time, by us."""
         if monitor is None or wait_gone(monitor, REPORTED_PATIENCE):
             return
-        if reported(self.run) is not None or not wait_gone(monitor, MONITOR_PATIENCE):
+        if reported(run) is not None or not wait_gone(monitor, MONITOR_PATIENCE):
             self._ended(monitor)
 
     def _ended(self, process: Process) -> None:

@@ -97,6 +97,17 @@ class Run(Struct, frozen=True):
     def runtime_log(self) -> Path:
         return self.directory / "runtime.log"
 
+    def session(self, name: str) -> "Run":
+        """The files of a process that joined this run: as those of a run, in it."""
+        place = self.directory / "exec" / name
+        return msgspec.structs.replace(self, bundle=place, directory=place)
+
+    def sessions(self) -> tuple["Run", ...]:
+        try:
+            return tuple(self.session(path.name) for path in (self.directory / "exec").iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+
     # ---- making and removing -------------------------------------------------------------
 
     def exists(self) -> bool:

@@ -18,6 +18,7 @@ from lockgate.adapters.simulated.contents import SimulatedContents
 from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
 from lockgate.adapters.simulated.images import SimulatedImages
 from lockgate.adapters.simulated.networks import SimulatedNetworks
+from lockgate.adapters.simulated.sessions import SimulatedSessions
 from lockgate.adapters.simulated.volumes import SimulatedVolumes
 from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
 from lockgate.adapters.simulated.world import process as first_process
@@ -65,6 +66,11 @@ class SimulatedHost:
         self.contents = SimulatedContents(self.world)
         self.artifacts = SimulatedArtifacts(self.world)
         self.volumes = SimulatedVolumes(self.now)
+        self.sessions = SimulatedSessions(self._runs, self.now)
+
+    def _runs(self, container: str, epoch: int) -> bool:
+        world = self.world(container)
+        return world.alive and world.epoch == epoch
 
     # ---- for tests and demonstrations ----------------------------------------------------
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lockgate.effects.ports import Ports as Ports
     from lockgate.effects.ports import Sizes as Sizes
     from lockgate.effects.ports import Volume as Volume
+    from lockgate.effects.sessions import Session as Session
     from lockgate.engine import Engine as Engine
     from lockgate.errors import AlreadyStopped as AlreadyStopped
     from lockgate.errors import AmbiguousName as AmbiguousName
@@ -53,8 +54,10 @@ if TYPE_CHECKING:
     from lockgate.errors import NoSuchContainer as NoSuchContainer
     from lockgate.errors import NoSuchImage as NoSuchImage
     from lockgate.errors import NoSuchNetwork as NoSuchNetwork
+    from lockgate.errors import NoSuchSession as NoSuchSession
     from lockgate.errors import NoSuchVolume as NoSuchVolume
     from lockgate.errors import NotMounted as NotMounted
+    from lockgate.errors import NotRunning as NotRunning
     from lockgate.errors import OperationFailed as OperationFailed
     from lockgate.errors import StillMounted as StillMounted
     from lockgate.errors import StillNeeded as StillNeeded
@@ -97,6 +100,7 @@ _HOMES = {
         "Ports",
         "Sizes",
     ),
+    "lockgate.effects.sessions": ("Session",),
     "lockgate.engine": ("Engine",),
     "lockgate.host": ("Host",),
     "lockgate.errors": (
@@ -115,7 +119,9 @@ _HOMES = {
         "NoSuchImage",
         "NoSuchNetwork",
         "NoSuchVolume",
+        "NoSuchSession",
         "NotMounted",
+        "NotRunning",
         "OperationFailed",
         "StillMounted",
         "StillNeeded",

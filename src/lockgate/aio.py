@@ -104,6 +104,14 @@ class AsyncEngine:
     settle = awaited(Engine.settle)
     refresh = awaited(Engine.refresh)
 
+    exec = awaited(Engine.exec)
+    call = awaited(Engine.call)
+    session = awaited(Engine.session)
+    sessions = awaited(Engine.sessions)
+    exec_wait = awaited(Engine.exec_wait)
+    exec_kill = awaited(Engine.exec_kill)
+    exec_output = streamed(Engine.exec_output)
+
     resolve = awaited(Engine.resolve)
     inspect = awaited(Engine.inspect)
     list = awaited(Engine.list)

@@ -21,8 +21,10 @@ __all__ = [
     "NoSuchContainer",
     "NoSuchImage",
     "NoSuchNetwork",
+    "NoSuchSession",
     "NoSuchVolume",
     "NotMounted",
+    "NotRunning",
     "OperationFailed",
     "StillMounted",
     "StillNeeded",
@@ -48,6 +50,22 @@ class NoSuchContainer(LockgateError, LookupError):
 
 class NoSuchArtifact(LockgateError, LookupError):
     pass
+
+
+class NoSuchSession(LockgateError, LookupError):
+    def __init__(self, name: str, reference: str) -> None:
+        super().__init__(
+            f"the run of container {name} has no session {reference!r}, or several that begin so"
+        )
+
+
+class NotRunning(LockgateError):
+    """That needs a running container. Nothing has changed."""
+
+    def __init__(self, verb: str, name: str, status: Status) -> None:
+        self.status = status
+        hint = "unpause it first" if status is Status.PAUSED else "start it first"
+        super().__init__(f"cannot {verb} container {name}: it is {status}; {hint}")
 
 
 class NoSuchImage(LockgateError, LookupError):

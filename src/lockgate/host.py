@@ -13,6 +13,7 @@ from lockgate.effects.ports import (
     Logs,
     Networks,
     Ports,
+    Sessions,
     Store,
     Volumes,
 )
@@ -38,6 +39,7 @@ class Host:
     artifacts: Artifacts
     networks: Networks
     logs: Logs
+    sessions: Sessions
     me: Executor
     lives: Callable[[Executor], bool]
     close: Callable[[], None]

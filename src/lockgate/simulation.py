@@ -33,6 +33,7 @@ def simulated() -> Host:
         artifacts=host.artifacts,
         networks=host.networks,
         logs=host,
+        sessions=host.sessions,
         me=me,
         lives=lambda executor: executor == me,
         close=store.close,

@@ -12,6 +12,7 @@ from lockgate.adapters.logs import FileLogs
 from lockgate.adapters.network import NetworkBook, network
 from lockgate.adapters.oci import ConmonRuntime, choose
 from lockgate.adapters.oci.process import alive, identify
+from lockgate.adapters.oci.sessions import ConmonSessions
 from lockgate.adapters.storage import (
     LocalArtifacts,
     OverlayContents,
@@ -92,6 +93,7 @@ def real(
         artifacts=LocalArtifacts(root),
         networks=book,
         logs=FileLogs(root),
+        sessions=ConmonSessions(root, chosen.runtime, chosen.conmon),
         me=Executor(me),
         lives=lambda executor: alive(executor.process),
         close=store.close,

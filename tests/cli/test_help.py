@@ -48,6 +48,7 @@ def test_the_page_names_every_command_in_the_order_of_a_life(shell: Shell) -> No
             "mount",
             "unmount",
             "cleanup",
+            "exec",
             "rm",
             "refresh",
             "ps",

@@ -68,6 +68,8 @@ def _of_the_engine(problem: BaseException) -> tuple[int, str] | None:
             return NO_SUCH, str(problem)
         case errors.IllegalState() | errors.StillNeeded() | errors.DependencyNotRunning():
             return ILLEGAL, str(problem)
+        case errors.NotRunning():
+            return ILLEGAL, str(problem)
         case errors.LockgateError() | errors.StoreError():
             return FAILURE, str(problem)
         case PortError():

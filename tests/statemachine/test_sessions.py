@@ -1,0 +1,79 @@
+"""What a process that joins a container is given, and how one stands."""
+
+import json
+
+import pytest
+from msgspec.structs import replace
+
+from lockgate.effects.config import Config, Security
+from lockgate.effects.outcome import Exited, PortError
+from lockgate.effects.ports import Accounts, Facts
+from lockgate.effects.sessions import Session, Standing, Wish, told
+from lockgate.statemachine.record import Record
+from lockgate.statemachine.sessions import process, wishing
+
+CONFIG = Config(
+    id="c0ffee", name="web", command=("serve",), env=("A=1", "B=2"), workdir="/srv", user="web"
+)
+RECORD = Record(config=CONFIG, epoch=1, mountpoint="/merged")
+FACTS = Facts(
+    bundle="/bundle",
+    accounts=Accounts(passwd=b"root:x:0:0::/:/bin/sh\nweb:x:33:34::/srv:/bin/sh\n"),
+    capabilities=("CAP_CHOWN", "CAP_SYS_ADMIN"),
+    rlimits=(("RLIMIT_NOFILE", 1024),),
+    machine="x86_64",
+    seccomp=b'{"defaultAction": "SCMP_ACT_ALLOW"}',
+)
+
+
+def given(**wish: object) -> dict[str, object]:
+    wished = Wish(command=("ls", "-l"), **wish)  # type: ignore[arg-type]
+    made: dict[str, object] = json.loads(process(RECORD, wished, FACTS))
+    return made
+
+
+class TestProcess:
+    def test_is_the_containers_with_another_command(self) -> None:
+        made = given()
+        assert (made["args"], made["cwd"], made["terminal"]) == (["ls", "-l"], "/srv", False)
+        assert made["user"] == {"uid": 33, "gid": 34}
+        assert {"A=1", "B=2"} <= set(made["env"])  # type: ignore[call-overload]
+
+    def test_what_is_wished_for_wins(self) -> None:
+        made = given(env=("A=3",), workdir="/", user="0", terminal=True)
+        assert (made["cwd"], made["terminal"]) == ("/", True)
+        assert made["user"] == {"uid": 0, "gid": 0}
+        env = made["env"]
+        assert isinstance(env, list)
+        assert ("A=3" in env, "A=1" in env, "B=2" in env) == (True, False, True)
+
+    def test_an_unknown_user_is_refused(self) -> None:
+        with pytest.raises(PortError, match="nobody"):
+            given(user="nobody")
+
+    def test_it_has_no_more_than_the_container(self) -> None:
+        bare = replace(CONFIG, security=Security(cap_drop=("ALL",)), user="")
+        made = json.loads(process(replace(RECORD, config=bare), Wish(command=("id",)), FACTS))
+        assert made["capabilities"]["bounding"] == []
+
+    def test_unless_it_is_privileged(self) -> None:
+        wished = wishing(CONFIG, Wish(command=("id",), privileged=True))
+        assert wished.security == Security(privileged=True)
+        assert wishing(CONFIG, Wish(command=("id",))).security == CONFIG.security
+
+
+class TestStanding:
+    BEGUN = Session(id="5", container="c", epoch=1, wish=Wish(command=("x",)), created_at=1)
+
+    def test_it_is_only_begun_while_nothing_is_known(self) -> None:
+        assert told(self.BEGUN, 0, None) == self.BEGUN
+        assert self.BEGUN.standing is Standing.CREATED
+
+    def test_it_runs(self) -> None:
+        running = told(self.BEGUN, 41, None)
+        assert (running.standing, running.pid, running.exit_code) == (Standing.RUNNING, 41, None)
+
+    def test_it_has_ended(self) -> None:
+        ended = told(self.BEGUN, 41, Exited(7, 9, reason="so"))
+        assert (ended.standing, ended.pid, ended.exit_code) == (Standing.STOPPED, 0, 7)
+        assert (ended.finished_at, ended.exit_reason) == (9, "so")
