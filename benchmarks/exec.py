@@ -1,6 +1,6 @@
 """`exec true` in a running container: the runtime alone, lockgate, podman; and a start of what waits.
 
-All in one run, in turns. `python benchmarks/exec.py [ROUNDS]`, as root.
+All in one run, in turns. `python -m benchmarks.exec [ROUNDS]`, as root.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from life import Podman
+from benchmarks.life import Podman
 
 from lockgate import Engine
 from lockgate.testing import busybox
