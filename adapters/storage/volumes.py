@@ -25,6 +25,7 @@ from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.storage.unpack import dress, unpack
 from lockgate.adapters.syscalls import Resolve, exchange, openat2, syncfs
 from lockgate.effects.config import Config, volume_mounts
+from lockgate.effects.idmaps import owner
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Volume
 
@@ -165,6 +166,8 @@ class LocalVolumes:
                     top, path, _ENTER & ~os.O_NOFOLLOW, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS
                 )
             except (FileNotFoundError, NotADirectoryError):
+                if config.uid_maps:  # else its root could not write there (MAP L-41)
+                    os.chown(f"{draft}/{_DATA}", *owner(config), dir_fd=place)
                 return
             try:
                 target = os.open(f"{draft}/{_DATA}", _ENTER, dir_fd=place)

@@ -56,6 +56,9 @@ class SharedStorage:
         its volumes. A name that another has there is `PortError("refused")`, clean (MAP L-44)."""
         if config.rootfs:
             return self._own.create(config)
+        if config.uid_maps:
+            reason = "containers with users of their own are not kept in a shared store"
+            raise PortError("refused", reason, dirty=False)
         if self.store.container(config.id) is None:
             self._make(config)
         place = bundle(self.root, config.id)
@@ -123,7 +126,7 @@ class SharedStorage:
                 yield top
             return
         upper = self.upper(config)
-        view = viewed(upper.with_name("merged"), upper, self.lower(config))
+        view = viewed(upper.with_name("merged"), upper, self.lower(config), config)
         try:
             yield view
         finally:
