@@ -92,22 +92,31 @@ def entry(seq: int, at: int, given: Input, answer: Step, encoded: bytes) -> Entr
     return Entry(seq, at, given, answer.orders, digest_of(encoded))
 
 
+def followed(record: Record, line: Entry, expected: int) -> Record | Divergence:
+    """The record after this entry, which is to be number `expected`; or how today's law would not
+    have written it."""
+    if line.seq != expected:
+        return Divergence(line.seq, f"entry {expected} is missing")
+    answer: Answer = step(record, line.given)
+    if isinstance(answer, Refused):
+        what = f"{answer.verb} is refused in {answer.status}, yet it was recorded"
+        return Divergence(line.seq, what, line.orders)
+    if answer.orders != line.orders:
+        what = "other orders would be given now"
+        return Divergence(line.seq, what, line.orders, answer.orders)
+    if line.digest and digest(answer.record) != line.digest:
+        what = "the same orders, but they lead to another record"
+        return Divergence(line.seq, what, line.orders, answer.orders)
+    return answer.record
+
+
 def replay(record: Record, history: Iterable[Entry]) -> Result[Record, Divergence]:
     """Fold the history; stop at the first entry that today's law would not have written."""
     for expected, line in enumerate(history):
-        if line.seq != expected:
-            return Failure(Divergence(line.seq, f"entry {expected} is missing"))
-        answer: Answer = step(record, line.given)
-        if isinstance(answer, Refused):
-            what = f"{answer.verb} is refused in {answer.status}, yet it was recorded"
-            return Failure(Divergence(line.seq, what, line.orders))
-        if answer.orders != line.orders:
-            what = "other orders would be given now"
-            return Failure(Divergence(line.seq, what, line.orders, answer.orders))
-        if line.digest and digest(answer.record) != line.digest:
-            what = "the same orders, but they lead to another record"
-            return Failure(Divergence(line.seq, what, line.orders, answer.orders))
-        record = answer.record
+        now = followed(record, line, expected)
+        if isinstance(now, Divergence):
+            return Failure(now)
+        record = now
     return Success(record)
 
 

@@ -51,6 +51,43 @@ def test_what_was_changed_is_found(shell: Shell, lived: str, tmp_path: Path) -> 
     assert f"{file} diverges at entry 3" in result.stdout
 
 
+class TestTravelling:
+    def test_to_an_entry(self, shell: Shell, lived: str) -> None:
+        record = json.loads(shell.ok("replay", "--at", "1", "web"))
+        assert (record["config"]["id"], record["status"]) == (lived, "configured")
+        assert shell.no(1, "replay", "--at", "99", "web").startswith("web has no entry 99")
+
+    def test_to_where_it_became_something(self, shell: Shell, lived: str) -> None:
+        entry = decode_entry(shell.ok("replay", "--until", "running", "web").encode())
+        before = json.loads(shell.ok("replay", "--at", str(entry.seq - 1), "web"))
+        after = json.loads(shell.ok("replay", "--at", str(entry.seq), "web"))
+        assert (before["status"], after["status"]) == ("created", "running")
+        assert shell.no(1, "replay", "--until", "paused", "web") == "web never was paused"
+        assert "'up' is no status" in shell.no(2, "replay", "--until", "up", "web")
+
+    def test_to_where_two_part(self, shell: Shell, lived: str) -> None:
+        shell.ok("create", "--name", "other", "--image", "busybox")
+        shell.ok("start", "other")
+        assert shell.ok("replay", "--against", "web", "web") == "web and web went the same way\n"
+        told = shell("replay", "--against", "other", "web")
+        assert told.exit_code == 5
+        assert told.stdout.splitlines() == [
+            "web and other part at entry 7",
+            "web: heard Kill, asked for Halt, is stopping",
+            "other: has ended",
+        ]
+
+    def test_one_way_at_a_time(self, shell: Shell, lived: str) -> None:
+        assert "one of" in shell.no(2, "replay", "--at", "1", "--until", "running", "web")
+        assert "one of" in shell.no(2, "history", "--json", "--mermaid", "web")
+
+
+def test_a_history_is_drawn(shell: Shell, lived: str) -> None:
+    picture = shell.ok("history", "--mermaid", "web")
+    assert picture.startswith("sequenceDiagram")
+    assert "user->>machine: kill" in picture
+
+
 @pytest.mark.parametrize("line", ["", "{}", "[1]", '{"seq": "x"}', "\x00"])
 def test_what_is_no_history_is_refused(shell: Shell, tmp_path: Path, line: str) -> None:
     file = tmp_path / "bad.jsonl"

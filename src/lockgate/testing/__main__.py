@@ -1,4 +1,5 @@
-"""`python -m lockgate.testing`: explore the shipped machine or broken ones, replay what was found."""
+"""`python -m lockgate.testing`: explore the shipped machine or broken ones, replay what was found,
+ask an engine of this host what the law asks."""
 
 import argparse
 import sys
@@ -8,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from lockgate.errors import LockgateError
 from lockgate.testing import counterexamples
 from lockgate.testing.containers import OneContainer
 from lockgate.testing.explore import Broken, Report, explore
@@ -27,6 +29,7 @@ def main(arguments: list[str]) -> int:
     what.add_argument("--mutants", action="store_true", help="break the law, one way at a time")
     what.add_argument("--properties", action="store_true", help="list what is promised")
     what.add_argument("--replay", type=Path, metavar="FILE", help="walk a saved counterexample")
+    what.add_argument("--engine", metavar="NAME", help="ask lockgate, podman, docker, runc, crun …")
     what.add_argument("--all", action="store_true", help="the models that take minutes, too")
     parser.add_argument("--model", action="append", choices=MODELS, help="only this one")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="keep counterexamples here")
@@ -39,6 +42,8 @@ def main(arguments: list[str]) -> int:
         return _replayed(given.replay)
     if given.mutants:
         return _survivors(given.save)
+    if given.engine:
+        return _surveyed(given.engine)
     names: Collection[str] = given.model or (MODELS if given.all else SHORT)
     return _explored(names, given.workers, given.save)
 
@@ -92,6 +97,20 @@ def _survivors(folder: Path | None) -> int:
             example = counterexamples.found(name, report)
             counterexamples.save(example, model(name), folder / f"{mutant.name}.jsonl")
     return survivors
+
+
+def _surveyed(name: str) -> int:
+    from lockgate.testing.conformance import page, survey
+    from lockgate.testing.engines import ready
+
+    try:
+        with ready(name) as driver:
+            findings = list(survey(driver))
+            print(page(driver, findings), end="")
+    except (LookupError, LockgateError) as problem:
+        print(f"cannot be asked: {problem}")
+        return 2
+    return len(findings)
 
 
 def _replayed(path: Path) -> int:
