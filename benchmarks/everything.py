@@ -22,7 +22,7 @@ from benchmarks import life
 
 from lockgate import Engine, LockgateError
 from lockgate.adapters.filesystem import LocalFilesystem
-from lockgate.adapters.storage.mapping import mount_mapped
+from lockgate.adapters.storage.mapping import UserNamespaces, mount_mapped
 from lockgate.adapters.syscalls import unmount
 from lockgate.effects.config import (
     Bind,
@@ -64,6 +64,7 @@ class Bare(life.Bare):
 
     def __init__(self, folder: Path, runtime: str) -> None:
         super().__init__(folder, runtime)
+        self._namespaces = UserNamespaces()
         folder.chmod(0o711)
         (folder / "containers").mkdir()
         (folder / "containers").chmod(0o711)
@@ -91,7 +92,7 @@ class Bare(life.Bare):
         for owned in (bundle, bundle / "upper", data):
             os.chown(owned, ROOT, ROOT)
         LocalFilesystem(self._folder).keep_secrets(config)
-        mount_mapped("bare", [self._rootfs], bundle, config)
+        mount_mapped("bare", [self._rootfs], bundle, self._namespaces.of(config))
         self.run(config, bundle, bundle / "merged")
         unmount(bundle / "merged")
         shutil.rmtree(bundle)

@@ -9,9 +9,10 @@ nothing. Needs Linux 5.19 and a file system that can do it (ext4, xfs, btrfs).
 import errno
 import os
 import subprocess
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
+from typing import TypeAlias
 
 from lockgate.adapters.elsewhere import elsewhere
 from lockgate.adapters.storage.mounting import mount_overlay, view_of_layers
@@ -26,12 +27,15 @@ from lockgate.adapters.syscalls import (
 from lockgate.effects.config import Config, IdMap
 from lockgate.effects.outcome import PortError
 
+Maps: TypeAlias = tuple[tuple[IdMap, ...], tuple[IdMap, ...]]
+"""Of users, and of groups."""
+
 _CLONE_NEWNS = 0x20000
 _UNABLE = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM}
 
 
-def mount_mapped(source: str, lower: Sequence[Path], place: Path, config: Config) -> None:
-    """As `mount_overlay`, the layers below with the owners of the config's maps.
+def mount_mapped(source: str, lower: Sequence[Path], place: Path, namespace: int) -> None:
+    """As `mount_overlay`, the owners of the layers below mapped as in a user namespace.
 
     Raises `PortError("refused")`, clean, where the kernel or the file system cannot map.
     """
@@ -41,21 +45,21 @@ def mount_mapped(source: str, lower: Sequence[Path], place: Path, config: Config
         mount_overlay(source, layers, place)
         return open_tree(merged)
 
-    found = _mapped(lower, merged, config, made)
+    found = _mapped(lower, merged, namespace, made)
     try:
         move_mount(found, merged)
     finally:
         os.close(found)
 
 
-def view_mapped(upper: Path, lower: Sequence[Path], config: Config) -> int:
+def view_mapped(upper: Path, lower: Sequence[Path], namespace: int) -> int:
     """As `view_of_layers`; the upper one has the host's numbers already."""
     merged = upper.with_name("merged")
-    return _mapped(lower, merged, config, lambda layers: view_of_layers([upper, *layers]))
+    return _mapped(lower, merged, namespace, lambda layers: view_of_layers([upper, *layers]))
 
 
 def _mapped(
-    lower: Sequence[Path], scratch: Path, config: Config, make: Callable[[Sequence[Path]], int]
+    lower: Sequence[Path], scratch: Path, namespace: int, make: Callable[[Sequence[Path]], int]
 ) -> int:
     found: list[int] = []
 
@@ -69,8 +73,7 @@ def _mapped(
             _attach(layer, at, namespace)
         found.append(make(layers))
 
-    with _user_namespace(config.uid_maps, config.gid_maps) as namespace:
-        elsewhere(act)
+    elsewhere(act)
     return found[0]
 
 
@@ -91,9 +94,24 @@ def _attach(layer: Path, at: Path, namespace: int) -> None:
         os.close(clone)
 
 
-@contextmanager
-def _user_namespace(uids: Sequence[IdMap], gids: Sequence[IdMap]) -> Generator[int]:
-    """A descriptor of a user namespace with these maps, which nobody is in."""
+class UserNamespaces:
+    """User namespaces that nobody is in, one for each map that was asked for, made when it first is:
+    what mounts are pointed at that shall map owners."""
+
+    def __init__(self) -> None:
+        self._made: dict[Maps, int] = {}
+        self._lock = Lock()
+
+    def of(self, config: Config) -> int:
+        """A descriptor, which stays open. Raises `PortError`, clean."""
+        maps = config.uid_maps, config.gid_maps
+        with self._lock:
+            if maps not in self._made:
+                self._made[maps] = _user_namespace(maps)
+            return self._made[maps]
+
+
+def _user_namespace(maps: Maps) -> int:
     try:
         child = subprocess.Popen(
             ("unshare", "--user", "cat"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
@@ -103,16 +121,12 @@ def _user_namespace(uids: Sequence[IdMap], gids: Sequence[IdMap]) -> Generator[i
     with child:
         assert child.stdin is not None and child.stdout is not None
         child.stdin.write(b"\n")
-        if not child.stdout.read(1):  # else it is in its namespace
+        if not child.stdout.read(1):  # it answers once it is in its namespace
             raise PortError("denied", "this host makes no user namespaces", dirty=False)
-        for name, maps in (("uid_map", uids), ("gid_map", gids)):
-            text = "".join(f"{one.container} {one.host} {one.size}\n" for one in maps)
+        for name, lines in zip(("uid_map", "gid_map"), maps):
+            text = "".join(f"{one.container} {one.host} {one.size}\n" for one in lines)
             Path(f"/proc/{child.pid}/{name}").write_text(text)
-        namespace = os.open(f"/proc/{child.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield namespace
-    finally:
-        os.close(namespace)
+        return os.open(f"/proc/{child.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def admit(root: Path, place: Path, uid: int, gid: int) -> None:

@@ -58,26 +58,41 @@ class LocalVolumes:
         """The volumes a container mounts: those that are not there are made, and those that never
         were are filled. Twice is once."""
         for one in volume_mounts(config):
-            if not Path(self.path(one.volume)).exists():
-                with suppress(PortError):  # "refused": somebody else made it just now
-                    self.create(one.volume, container=config.id if one.anonymous else "")
-            self.fill(one.volume, config, one.destination)
+            if Path(self.path(one.volume)).exists():
+                self.fill(one.volume, config, one.destination)
+                continue
+            made = self._new(one.volume, config.id if one.anonymous else "", fresh=False)
+            with self._locked() as place, self._draft(place, made) as draft:
+                self._copy(config, one.destination, place, draft)
+                taken = not self._settled(place, draft, one.volume)
+            if taken:  # somebody else made it just now
+                self.fill(one.volume, config, one.destination)
 
     def create(
         self, name: str, *, container: str = "", labels: tuple[tuple[str, str], ...] = ()
     ) -> Volume:
         """Its directory is the root user's, 0755."""
         self.path(name)
-        made = Volume(name=name, container=container, labels=labels, created_at=self._now())
+        made = replace(self._new(name, container), labels=labels)
         with self._locked() as place, self._draft(place, made) as draft:
-            try:
-                os.rename(draft, name, src_dir_fd=place, dst_dir_fd=place)
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
-                raise refused(f"there is a volume {name!r} already") from None
-            os.fsync(place)
+            if not self._settled(place, draft, name):
+                raise refused(f"there is a volume {name!r} already")
         return self._located(made)
+
+    def _new(self, name: str, container: str, *, fresh: bool = True) -> Volume:
+        return Volume(name=name, container=container, fresh=fresh, created_at=self._now())
+
+    @staticmethod
+    def _settled(place: int, draft: str, name: str) -> bool:
+        """Give a draft its name, durably; False where that is taken."""
+        try:
+            os.rename(draft, name, src_dir_fd=place, dst_dir_fd=place)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            return False
+        os.fsync(place)
+        return True
 
     def path(self, name: str) -> str:
         """Raises `PortError("refused")` for what no volume can be named."""
