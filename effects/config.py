@@ -267,11 +267,18 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     gid_maps: tuple[IdMap, ...] = ()
     dns: Dns = DNS  # each kind that is given replaces what the networks or the host say
     hosts: tuple[tuple[str, str], ...] = ()  # lines of /etc/hosts: (name, address)
+    requires: tuple[str, ...] = ()  # ids of containers that run while this one does
 
 
 def shares(config: Config) -> str:
     """The id of the container whose network namespace this one is in; empty for one of its own."""
     return config.network.removeprefix(SHARED) if config.network.startswith(SHARED) else ""
+
+
+def needs(config: Config) -> tuple[str, ...]:
+    """The ids of those it cannot run without, and which cannot go before it does."""
+    owner = (shares(config),) if shares(config) else ()
+    return tuple(dict.fromkeys((*owner, *config.requires)))
 
 
 def volume_mounts(config: Config) -> tuple[VolumeMount, ...]:

@@ -527,6 +527,8 @@ class Commit(Struct, frozen=True, kw_only=True):
     executor: Executor | None = None
     events: tuple[Event, ...] = ()
     exits: tuple[tuple[int, Exited], ...] = ()  # (epoch, how it ended)
+    needs: tuple[str, ...] = ()  # containers it cannot be without; those of the first commit count
+    leaving: bool = False  # its removal has been accepted
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -548,6 +550,22 @@ class NameTakenError(Exception):
         self.name, self.holder = name, holder
 
 
+class NeededError(Exception):
+    """What others need cannot begin to leave; `by` are their ids, oldest first."""
+
+    def __init__(self, container: str, by: tuple[str, ...]) -> None:
+        super().__init__(f"container {container[:12]} is needed by {len(by)} others")
+        self.container, self.by = container, by
+
+
+class UnmetError(Exception):
+    """What it would need is not there, or is about to go."""
+
+    def __init__(self, container: str, needed: str) -> None:
+        super().__init__(f"container {container[:12]} would need {needed[:12]}, which is not there")
+        self.container, self.needed = container, needed
+
+
 class StaleError(Exception):
     """Somebody else appended first: the writer did not hold the lock. Always a bug."""
 
@@ -561,8 +579,10 @@ class Store(Protocol):
     and, but for `append`, *lock free* snapshots that never wait for a writer (P13)."""
 
     def append(self, commit: Commit) -> None:
-        """Durable when it returns; nothing happened when it raises
-        (`NameTakenError`, `StaleError`, `StoreError`)."""
+        """Durable when it returns; nothing happened when it raises (`NameTakenError`,
+        `UnmetError` for the first commit of what would need somebody who is not there or leaving,
+        `NeededError` for the first that is `leaving` of whom others need; `StaleError`,
+        `StoreError`)."""
         ...
 
     def row(self, container: str) -> Row | None: ...
@@ -574,6 +594,10 @@ class Store(Protocol):
     def find(self, reference: str) -> tuple[str, ...]:
         """Ids that `reference` may mean: a full id, else an exact name, else an id prefix; at
         most two are returned, enough to know it is ambiguous."""
+        ...
+
+    def needed_by(self, container: str) -> tuple[str, ...]:
+        """The ids of those that cannot be without it, oldest first."""
         ...
 
     def history(self, container: str) -> Iterator[bytes]:

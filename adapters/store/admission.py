@@ -1,6 +1,8 @@
-"""Which commits a store takes: the one rule both stores apply before they write anything."""
+"""Which commits a store takes: the rules both stores apply before they write anything."""
 
-from lockgate.effects.ports import Commit, NameTakenError, StaleError
+from collections.abc import Callable
+
+from lockgate.effects.ports import Commit, NameTakenError, NeededError, StaleError, UnmetError
 
 
 def admit(commit: Commit, entries: int, present: bool, holder: str | None) -> None:
@@ -20,3 +22,22 @@ def admit(commit: Commit, entries: int, present: bool, holder: str | None) -> No
         )
     if holder is not None and commit.name and commit.record is not None:
         raise NameTakenError(commit.name, holder)
+
+
+def bound(
+    commit: Commit,
+    *,
+    first: bool,
+    leaving: bool,
+    stays: Callable[[str], bool],
+    needed_by: Callable[[], tuple[str, ...]],
+) -> None:
+    """Nobody is ever without whom they need: who comes meets somebody who stays, and who leaves is
+    needed by nobody. `leaving`: it was already. Raises `UnmetError`, `NeededError`.
+    """
+    if first:
+        for needed in commit.needs:
+            if not stays(needed):
+                raise UnmetError(commit.container, needed)
+    if commit.leaving and not leaving and (others := needed_by()):
+        raise NeededError(commit.container, others)

@@ -9,7 +9,7 @@ from threading import Condition
 
 from msgspec.structs import replace
 
-from lockgate.adapters.store.admission import admit
+from lockgate.adapters.store.admission import admit, bound
 from lockgate.effects.outcome import Exited
 from lockgate.effects.ports import Commit, Event, Row
 
@@ -25,6 +25,8 @@ class MemoryStore:
         self._histories: dict[str, list[bytes]] = {}
         self._exits: dict[str, dict[int, Exited]] = {}
         self._events: list[Event] = []
+        self._needs: dict[str, tuple[str, ...]] = {}  # of those that are there
+        self._leaving: set[str] = set()
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -39,6 +41,13 @@ class MemoryStore:
             holder = self._holders.get(name)
             other = holder if holder != container else None
             admit(commit, len(entries), before is not None, other)
+            bound(
+                commit,
+                first=before is None,
+                leaving=container in self._leaving,
+                stays=lambda one: one in self._rows and one not in self._leaving,
+                needed_by=lambda: self._needed_by(container),
+            )
             self._histories[container] = [*entries, commit.entry]
             if before is None or before.name != name:
                 self._known.append((container, name))
@@ -54,7 +63,12 @@ class MemoryStore:
             del self._holders[before.name]
         if commit.record is None:
             self._rows.pop(commit.container, None)
+            self._needs.pop(commit.container, None)
+            self._leaving.discard(commit.container)
             return
+        if before is None:
+            self._needs[commit.container] = commit.needs
+        (self._leaving.add if commit.leaving else self._leaving.discard)(commit.container)
         if commit.name:
             self._holders[commit.name] = commit.container
         self._rows[commit.container] = Row(
@@ -85,6 +99,13 @@ class MemoryStore:
             if reference in self._holders:
                 return (self._holders[reference],)
             return tuple(sorted(one for one in self._rows if one.startswith(reference))[:2])
+
+    def needed_by(self, container: str) -> tuple[str, ...]:
+        with self._changed:
+            return self._needed_by(container)
+
+    def _needed_by(self, container: str) -> tuple[str, ...]:
+        return tuple(one for one in self._rows if container in self._needs[one])
 
     def history(self, container: str) -> Iterator[bytes]:
         with self._changed:

@@ -62,6 +62,15 @@ MIGRATIONS: Final[Sequence[Migration]] = (
             event BLOB NOT NULL
         )""",
     ),
+    (
+        "ALTER TABLE containers ADD COLUMN leaving INTEGER NOT NULL DEFAULT 0",
+        """CREATE TABLE needs ( -- who cannot be without whom
+            container TEXT NOT NULL,
+            needed TEXT NOT NULL,
+            PRIMARY KEY (container, needed)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX needs_by_needed ON needs (needed)",
+    ),
 )
 """Version n is what the first n of these make. Never change one that was released: add one."""
 

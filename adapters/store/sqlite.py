@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from lockgate.adapters.store import schema
-from lockgate.adapters.store.admission import admit
+from lockgate.adapters.store.admission import admit, bound
 from lockgate.adapters.store.connections import Connections
 from lockgate.adapters.store.reserve import Reserve
 from lockgate.adapters.store.trouble import OutOfSpace, told
@@ -81,14 +82,22 @@ class SqliteStore:
 
     def _append(self, commit: Commit) -> None:
         with self._writing() as database:
-            entries, name, holder = database.execute(
+            entries, name, leaving, holder = database.execute(
                 "SELECT (SELECT MAX(seq) + 1 FROM history WHERE container = :container),"
                 " (SELECT name FROM containers WHERE container = :container),"
+                " (SELECT leaving FROM containers WHERE container = :container),"
                 " (SELECT container FROM containers"
                 "  WHERE name = :name AND name <> '' AND container <> :container)",
                 {"container": commit.container, "name": commit.name},
             ).fetchone()
             admit(commit, entries or 0, name is not None, holder)
+            bound(
+                commit,
+                first=name is None,
+                leaving=bool(leaving),
+                stays=partial(_stays, database),
+                needed_by=partial(_needed_by, database, commit.container),
+            )
             database.execute(
                 "INSERT INTO history (container, seq, entry) VALUES (?, ?, ?)",
                 (commit.container, commit.seq, commit.entry),
@@ -117,21 +126,34 @@ class SqliteStore:
     def _put(self, database: sqlite3.Connection, commit: Commit, *, present: bool) -> None:
         if commit.record is None:
             database.execute("DELETE FROM containers WHERE container = ?", (commit.container,))
+            database.execute("DELETE FROM needs WHERE container = ?", (commit.container,))
             return
         executor = _ENCODER.encode(commit.executor) if commit.executor else None
-        values = (commit.name, commit.status, commit.record, executor, commit.container)
+        values = (
+            commit.name,
+            commit.status,
+            commit.record,
+            executor,
+            commit.leaving,
+            commit.container,
+        )
         if present:
             database.execute(
-                "UPDATE containers SET name = ?, status = ?, record = ?, executor = ?"
+                "UPDATE containers SET name = ?, status = ?, record = ?, executor = ?, leaving = ?"
                 " WHERE container = ?",
                 values,
             )
         else:
             database.execute(
-                "INSERT INTO containers (name, status, record, executor, container)"
-                " VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO containers (name, status, record, executor, leaving, container)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
                 values,
             )
+            if commit.needs:
+                database.executemany(
+                    "INSERT INTO needs (container, needed) VALUES (?, ?)",
+                    [(commit.container, needed) for needed in dict.fromkeys(commit.needs)],
+                )
 
     @contextmanager
     def _writing(self) -> Generator[sqlite3.Connection]:
@@ -183,6 +205,10 @@ class SqliteStore:
                 (reference,),
             ).fetchall()
         return tuple(container for (container,) in near if container.startswith(reference))
+
+    def needed_by(self, container: str) -> tuple[str, ...]:
+        with self._reading() as database:
+            return _needed_by(database, container)
 
     def history(self, container: str) -> Iterator[bytes]:
         with self._reading() as database:
@@ -266,6 +292,22 @@ class SqliteStore:
                 return
             yield from batch
             after = batch[-1][0]
+
+
+def _stays(database: sqlite3.Connection, container: str) -> bool:
+    found = database.execute(
+        "SELECT NOT leaving FROM containers WHERE container = ?", (container,)
+    ).fetchone()
+    return bool(found and found[0])
+
+
+def _needed_by(database: sqlite3.Connection, container: str) -> tuple[str, ...]:
+    found = database.execute(
+        "SELECT container FROM needs JOIN containers USING (container) WHERE needed = ?"
+        " ORDER BY position",
+        (container,),
+    ).fetchall()
+    return tuple(_text(one) for (one,) in found)
 
 
 # ---- what is in the columns, whatever it is (P11) ----------------------------------------

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from lockgate.errors import AlreadyStopped as AlreadyStopped
     from lockgate.errors import AmbiguousName as AmbiguousName
     from lockgate.errors import Busy as Busy
+    from lockgate.errors import DependencyFailed as DependencyFailed
+    from lockgate.errors import DependencyNotRunning as DependencyNotRunning
     from lockgate.errors import IllegalState as IllegalState
     from lockgate.errors import InvalidArgument as InvalidArgument
     from lockgate.errors import LockgateError as LockgateError
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from lockgate.errors import NotMounted as NotMounted
     from lockgate.errors import OperationFailed as OperationFailed
     from lockgate.errors import StillMounted as StillMounted
+    from lockgate.errors import StillNeeded as StillNeeded
     from lockgate.errors import VolumeInUse as VolumeInUse
     from lockgate.host import Host as Host
     from lockgate.statemachine.history import Divergence as Divergence
@@ -102,6 +105,8 @@ _HOMES = {
         "AlreadyStopped",
         "AmbiguousName",
         "Busy",
+        "DependencyFailed",
+        "DependencyNotRunning",
         "IllegalState",
         "InvalidArgument",
         "LockgateError",
@@ -115,6 +120,7 @@ _HOMES = {
         "NotMounted",
         "OperationFailed",
         "StillMounted",
+        "StillNeeded",
         "VolumeInUse",
     ),
     "lockgate.statemachine.history": ("Divergence", "Entry", "replay"),

@@ -10,6 +10,8 @@ __all__ = [
     "AlreadyStopped",
     "AmbiguousName",
     "Busy",
+    "DependencyFailed",
+    "DependencyNotRunning",
     "IllegalState",
     "InvalidArgument",
     "LockgateError",
@@ -23,6 +25,7 @@ __all__ = [
     "NotMounted",
     "OperationFailed",
     "StillMounted",
+    "StillNeeded",
     "StoreError",
     "VolumeInUse",
 ]
@@ -77,6 +80,36 @@ class VolumeInUse(LockgateError):
         super().__init__(
             f"cannot remove volume {name}: containers use it ({', '.join(users)}); remove them first"
         )
+
+
+class StillNeeded(LockgateError):
+    """Others cannot be without it; `by` are their names. Nothing has changed."""
+
+    def __init__(self, verb: str, name: str, by: tuple[str, ...]) -> None:
+        self.by = by
+        super().__init__(
+            f"cannot {verb} container {name}: others need it ({', '.join(by)}); "
+            + ("remove them first, or all with --depend" if verb == "remove" else "stop them first")
+        )
+
+
+class DependencyNotRunning(LockgateError):
+    """What it needs does not run; `missing` are their names. Nothing has changed."""
+
+    def __init__(self, name: str, missing: tuple[str, ...]) -> None:
+        self.missing = missing
+        super().__init__(
+            f"cannot start container {name}: what it needs does not run ({', '.join(missing)}); "
+            "start that first"
+        )
+
+
+class DependencyFailed(LockgateError):
+    """What it needs could not be started; `cause` says why. Those that could be run on."""
+
+    def __init__(self, name: str, needed: str, cause: LockgateError) -> None:
+        self.needed, self.cause = needed, cause
+        super().__init__(f"cannot start container {name}, which needs {needed}: {cause}")
 
 
 class AmbiguousName(LockgateError, LookupError):

@@ -7,14 +7,14 @@ from typing import assert_never
 
 import msgspec
 
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, needs
 from lockgate.effects.interpreter import Rejected, Stepped
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Exited, Fault, Outcome
 from lockgate.effects.perform import perform
 from lockgate.effects.ports import Commit, Event, Ports, Row
 from lockgate.statemachine import history
-from lockgate.statemachine.inputs import Booted, Died, Input, Resumed, Salvaged
+from lockgate.statemachine.inputs import Booted, Died, Input, Remove, Resumed, Salvaged
 from lockgate.statemachine.law import EDGES
 from lockgate.statemachine.record import Record, Refused, Step, newborn
 from lockgate.statemachine.status import Status
@@ -88,6 +88,8 @@ class Lifecycle:
                 for said in answer.notices
             ),
             exits=((record.epoch, ending(record)),) if died else (),
+            needs=needs(record.config),
+            leaving=type(record.operation) is Remove or record.status is Status.REMOVING,
         )
 
     def pending(self, record: Record) -> tuple[Order, ...]:

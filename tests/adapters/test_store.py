@@ -32,10 +32,12 @@ from lockgate.effects.ports import (
     Event,
     Executor,
     NameTakenError,
+    NeededError,
     Row,
     StaleError,
     Store,
     StoreError,
+    UnmetError,
 )
 
 A, B, C = "a" * 64, "ab" + "b" * 62, "c" * 64
@@ -68,6 +70,7 @@ def everything(store: Store, *references: str) -> dict[str, object]:
         "events": [list(store.events(after)) for after in (-1, 0, 1, 3)],
         "find": [store.find(one) for one in ids],
         "past": [store.past(one) for one in ids],
+        "needed_by": [store.needed_by(one) for one in ids],
     }
 
 
@@ -93,6 +96,52 @@ def disk(path: Path) -> Iterator[SqliteStore]:
 def store(request: pytest.FixtureRequest, path: Path) -> Iterator[Store]:
     with closing(SqliteStore(path) if request.param == "sqlite" else MemoryStore()) as made:
         yield made
+
+
+# ---- who needs whom ----------------------------------------------------------------------
+
+
+class TestNeeds:
+    """Nobody is ever without whom they need, in whatever order two commits come."""
+
+    def test_are_kept_while_both_are_there(self, store: Store) -> None:
+        store.append(commit(A))
+        store.append(commit(C, needs=(A,)))
+        store.append(commit(B, needs=(A, C, A)))
+        store.append(commit(B, 1))  # only the first commit says whom it needs
+        assert (store.needed_by(A), store.needed_by(C), store.needed_by(B)) == ((C, B), (B,), ())
+        store.append(commit(B, 2, record=None, leaving=True))
+        assert (store.needed_by(A), store.needed_by(C)) == ((C,), ())
+
+    @pytest.mark.parametrize("away", ["never", "leaving", "gone"])
+    def test_cannot_be_of_who_is_away(self, store: Store, away: str) -> None:
+        if away != "never":
+            store.append(commit(A))
+            store.append(commit(A, 1, leaving=True, record=b"" if away == "leaving" else None))
+        with unchanged(store), pytest.raises(UnmetError, match="which is not there"):
+            store.append(commit(B, needs=(A,)))
+
+    def test_who_is_needed_cannot_leave(self, store: Store) -> None:
+        store.append(commit(A))
+        store.append(commit(C, needs=(A,)))
+        store.append(commit(B, needs=(A,)))
+        with unchanged(store), pytest.raises(NeededError, match="needed by 2 others") as refused:
+            store.append(commit(A, 1, leaving=True))
+        assert refused.value.by == (C, B)
+
+    def test_who_stays_after_all_can_be_needed_again(self, store: Store) -> None:
+        store.append(commit(A))
+        store.append(commit(A, 1, leaving=True))
+        store.append(commit(A, 2))
+        store.append(commit(B, needs=(A,)))
+        assert store.needed_by(A) == (B,)
+
+    def test_who_leaves_already_may_go_on(self, store: Store) -> None:
+        store.append(commit(A))
+        for seq in (1, 2):
+            store.append(commit(A, seq, leaving=True))
+        store.append(commit(A, 3, leaving=True, record=None))
+        assert store.row(A) is None
 
 
 # ---- state and history -------------------------------------------------------------------
@@ -577,7 +626,8 @@ def test_a_newer_store_is_left_alone(path: Path) -> None:
     SqliteStore(path).close()
     with closing(sqlite3.connect(path)) as newer:
         newer.execute("PRAGMA user_version = 7")
-    with pytest.raises(StoreError, match=r"store version 7, this one knows up to 1\); upgrade"):
+    known = f"store version 7, this one knows up to {len(schema.MIGRATIONS)}\\); upgrade"
+    with pytest.raises(StoreError, match=known):
         SqliteStore(path)
     assert _version(path) == 7
 
@@ -585,7 +635,7 @@ def test_a_newer_store_is_left_alone(path: Path) -> None:
 def test_a_store_upgraded_under_our_feet_is_not_written_to(disk: SqliteStore, path: Path) -> None:
     disk.append(commit(A))
     with closing(sqlite3.connect(path)) as newer:
-        newer.execute("PRAGMA user_version = 2")
+        newer.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
     with unchanged(disk), pytest.raises(StoreError, match="newer lockgate"):
         disk.append(commit(A, 1))
 
@@ -601,11 +651,23 @@ def test_an_older_store_is_brought_up_to_date(path: Path) -> None:
         store.append(commit(A, name="web"))
         before = everything(store)
     with closing(schema.connect(path, [*schema.MIGRATIONS, NEXT])) as connection:
-        assert schema.version(connection) == 2
+        assert schema.version(connection) == len(schema.MIGRATIONS) + 1
         assert connection.execute("SELECT pod FROM containers").fetchall() == [("web",)]
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS)}")
     with closing(SqliteStore(path)) as store:
         assert everything(store) == before
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+    with closing(schema.connect(path, schema.MIGRATIONS[:1])) as connection:
+        connection.execute(
+            "INSERT INTO containers (container, name, status, record) VALUES (?, 'web', 'x', '')",
+            (A,),
+        )
+    with closing(SqliteStore(path)) as store:
+        assert store.find("web") == (A,)
+        store.append(commit(B, needs=(A,)))
+        assert store.needed_by(A) == (B,)
 
 
 def test_an_older_store_may_be_opened_by_many_at_once(path: Path) -> None:
@@ -618,7 +680,7 @@ def test_an_older_store_may_be_opened_by_many_at_once(path: Path) -> None:
             return schema.version(connection)
 
     with ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(upgrade, range(8))) == [2] * 8
+        assert list(threads.map(upgrade, range(8))) == [len(schema.MIGRATIONS) + 1] * 8
 
 
 def test_all_migrations_or_none(path: Path) -> None:
@@ -627,7 +689,7 @@ def test_all_migrations_or_none(path: Path) -> None:
     failing = ("DELETE FROM containers", "INSERT INTO nowhere VALUES (1)")
     with pytest.raises(StoreError, match="nowhere"):
         schema.connect(path, [*schema.MIGRATIONS, NEXT, failing])
-    assert _version(path) == 1
+    assert _version(path) == len(schema.MIGRATIONS)
     with closing(SqliteStore(path)) as store:
         assert store.find("web") == (A,)
 
@@ -636,7 +698,7 @@ def test_an_empty_file_is_a_store_that_was_not_begun(path: Path) -> None:
     path.touch()
     with closing(SqliteStore(path)) as store:
         store.append(commit())
-    assert _version(path) == 1
+    assert _version(path) == len(schema.MIGRATIONS)
 
 
 # ---- processes ---------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from lockgate import errors
 from lockgate.cli import exits
 from lockgate.effects.outcome import Fault, PortError
+from lockgate.side_by_side import AT_ONCE
 from lockgate.statemachine.record import Refused
 from lockgate.statemachine.status import Status, Verb
 
@@ -81,7 +82,8 @@ class TestOneLine:
             == "No such option '--never'. (see `lockgate stop --help`)"
         )
         assert "Did you mean 'history'?" in shell.no(2, "histroy")
-        assert "Missing argument 'NAME...'" in shell.no(2, "rm")
+        assert "name containers, or give --all" in shell.no(2, "rm")
+        assert "Missing argument 'NAME...'" in shell.no(2, "inspect")
 
     def test_no_command_at_all_is_answered_with_the_help(self, shell: Shell) -> None:
         result = shell()
@@ -105,7 +107,7 @@ class TestEach:
         result = shell("start", "web", "nobody")
         assert result.exit_code == 4
 
-    def test_the_patient_wait_side_by_side_and_are_told_in_order(
+    def test_they_wait_side_by_side_and_are_told_in_order(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         together = threading.Barrier(3, timeout=10)
@@ -119,12 +121,12 @@ class TestEach:
                 last.set()
             return name.upper()
 
-        assert exits.each(["a", "b", "c"], act, patient=True, tell=True) == 0
+        assert exits.each(["a", "b", "c"], act, tell=True) == 0
         assert capsys.readouterr().out == "A\nB\nC\n"
 
     def test_no_more_than_a_few_at_once(self) -> None:
         busy, most, lock = 0, 0, threading.Lock()
-        several = threading.Barrier(exits.SIDE_BY_SIDE, timeout=10)
+        several = threading.Barrier(AT_ONCE, timeout=10)
 
         def act(name: str) -> None:
             nonlocal busy, most
@@ -135,17 +137,22 @@ class TestEach:
             with lock:
                 busy -= 1
 
-        names = [str(number) for number in range(2 * exits.SIDE_BY_SIDE)]
-        assert exits.each(names, act, patient=True) == 0
-        assert most == exits.SIDE_BY_SIDE
+        names = [str(number) for number in range(2 * AT_ONCE)]
+        assert exits.each(names, act) == 0
+        assert most == AT_ONCE
 
-    @pytest.mark.parametrize("patient", [False, True])
-    def test_a_bug_flies(self, patient: bool) -> None:
+    def test_who_comes_after_whom(self, capsys: pytest.CaptureFixture[str]) -> None:
+        told: list[str] = []
+        assert exits.each(["c", "a", "b"], told.append, turns=[["a"], ["b"], ["c"]]) == 0
+        assert told == ["a", "b", "c"]
+        assert capsys.readouterr().out == "c\na\nb\n"
+
+    def test_a_bug_flies(self) -> None:
         def act(name: str) -> None:
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            exits.each(["web"], act, patient=patient)
+            exits.each(["web"], act)
 
 
 class TestOpening:

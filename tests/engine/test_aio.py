@@ -8,7 +8,7 @@ import pytest
 from lockgate import Engine, IllegalState, Record, Status
 from lockgate.aio import AsyncEngine
 
-SYNCHRONOUS = {"open", "simulated", "close", "description", "simulation"}
+SYNCHRONOUS = {"open", "simulated", "close", "description", "simulation", "each", "turns"}
 
 
 def played(play: Callable[[AsyncEngine], Awaitable[None]]) -> None:

@@ -12,7 +12,13 @@ from lockgate.testing.conformance import WAYS, machine, oracle, page, survey
 from lockgate.testing.drivers import COMMANDS, OfLockgate, OfRuntime
 from lockgate.testing.engines import ready
 
-FEW = settings(max_examples=25, stateful_step_count=15, deadline=None, phases=[Phase.generate])
+FEW = settings(
+    max_examples=100,
+    stateful_step_count=15,
+    deadline=None,
+    phases=[Phase.generate],
+    derandomize=True,
+)
 
 
 def test_the_model_agrees_with_itself() -> None:

@@ -3,10 +3,7 @@
 Only what is expected is put into words here; a bug of ours is none of it, and flies.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from threading import Thread
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import click
@@ -23,15 +20,12 @@ MEANINGS = (
     (f"{FAILURE}", "it did not happen, or not all of it"),
     (f"{USAGE}", "asked in a way that makes no sense"),
     (f"{NO_SUCH}", "no such container, image, network, volume or artifact"),
-    (f"{ILLEGAL}", "not legal in this state, or another operation is in flight"),
+    (f"{ILLEGAL}", "not legal in this state, or while others need it or are in flight"),
     (f"{DIVERGED}", "a replay went another way than the history"),
     (f"{NOT_RUN}", "run: the container could not be run, or nobody saw how it ended"),
     (f"{NOT_EXECUTABLE}, {NOT_FOUND}", "run: its command cannot be executed, was not found"),
     ("other", "run: the container's own exit code"),
 )
-
-SIDE_BY_SIDE = 8
-"""How many containers a patient command waits for at once."""
 
 
 class Problem(Exception):
@@ -72,7 +66,7 @@ def _of_the_engine(problem: BaseException) -> tuple[int, str] | None:
             return NO_SUCH, str(problem)
         case errors.NoSuchNetwork() | errors.NoSuchVolume() | errors.NoSuchArtifact():
             return NO_SUCH, str(problem)
-        case errors.IllegalState():
+        case errors.IllegalState() | errors.StillNeeded() | errors.DependencyNotRunning():
             return ILLEGAL, str(problem)
         case errors.LockgateError() | errors.StoreError():
             return FAILURE, str(problem)
@@ -120,21 +114,33 @@ def each(
     names: Sequence[str],
     act: Callable[[str], object],
     *,
-    patient: bool = False,
+    turns: Sequence[Sequence[str]] | None = None,
     tell: bool = False,
 ) -> int:
-    """Do it to all of them and print their names, or with `tell` what `act` returns, in their
-    order. One that fails keeps no other from its turn; the code is the first failure's.
+    """Do it to all of them, side by side, and print their names, or with `tell` what `act` returns,
+    in their order. One that fails keeps no other from its turn; the code is the first failure's.
 
-    `patient` says that each may take its time, so that they are done side by side.
+    `turns`: who comes after whom; left out, nobody does.
     """
+    from returns.result import Failure, Success
+
+    from lockgate.side_by_side import side_by_side
+
     code = OK
-    for name, outcome in _side_by_side(names, act) if patient else _one_by_one(names, act):
-        if isinstance(outcome, Exception):
-            told = report(outcome)
-            code = code or told
-        else:
-            click.echo(outcome if tell else name)
+    if turns is None or len(turns) < 2:
+        outcomes = side_by_side(names, act)
+    else:
+        done = {name: told for turn in turns for name, told in side_by_side(turn, act)}
+        outcomes = ((name, done[name]) for name in names)
+    for name, outcome in outcomes:
+        match outcome:
+            case Success(value):
+                click.echo(value if tell else name)
+            case Failure(Exception() as problem):
+                told = report(problem)
+                code = code or told
+            case _:
+                raise AssertionError(f"a Result is a Success or a Failure, not {outcome!r}")
     return code
 
 
@@ -149,37 +155,3 @@ def gathered(names: Sequence[str], act: Callable[[str], T]) -> tuple[list[T], in
             told = report(problem)
             code = code or told
     return found, code
-
-
-def _tried(act: Callable[[str], object], name: str) -> object:
-    try:
-        return act(name)
-    except Exception as problem:
-        return problem
-
-
-def _one_by_one(names: Sequence[str], act: Callable[[str], object]) -> Iterator[tuple[str, object]]:
-    for name in names:
-        yield name, _tried(act, name)
-
-
-def _side_by_side(
-    names: Sequence[str], act: Callable[[str], object]
-) -> Iterator[tuple[str, object]]:
-    """By threads that nobody joins: who presses Ctrl-C does not wait for the most patient, and
-    what is left half done the next command finishes."""
-    outcomes: list[tuple[str, Future[object]]] = [(name, Future()) for name in names]
-    ahead = deque(outcomes)
-
-    def work() -> None:
-        while ahead:
-            try:
-                name, future = ahead.popleft()
-            except IndexError:  # another was faster
-                return
-            future.set_result(_tried(act, name))
-
-    for _ in outcomes[:SIDE_BY_SIDE]:
-        Thread(target=work, daemon=True).start()
-    for name, future in outcomes:
-        yield name, future.result()

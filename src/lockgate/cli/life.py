@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lockgate.cli import exits
-from lockgate.cli.params import NAMES, patience
+from lockgate.cli.choosing import chosen
+from lockgate.cli.params import patience
 from lockgate.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Prepare everything, up to a process that waits.")
-@NAMES
+@chosen
 @pass_session
 def init(session: Session, names: tuple[str, ...]) -> int:
     """Mount, plug in and create: everything up to a process that waits to be started.
@@ -26,18 +27,19 @@ def init(session: Session, names: tuple[str, ...]) -> int:
 
 
 @click.command(short_help="Let its process run.")
-@NAMES
+@chosen
 @pass_session
 def start(session: Session, names: tuple[str, ...]) -> int:
     """Let the container's process run; what `init` does is done first where it is missing.
 
-    Legal from configured, created, stopped and exited. A start that fails gives back what it took.
+    What it needs is started before. Legal from configured, created, stopped and exited. A start
+    that fails gives back what it took.
     """
-    return exits.each(names, session.engine.start)
+    return exits.each(names, session.engine.start, turns=session.engine.turns(names))
 
 
 @click.command(short_help="Freeze all its processes.")
-@NAMES
+@chosen
 @pass_session
 def pause(session: Session, names: tuple[str, ...]) -> int:
     """Freeze all processes of the container. Legal while it is running."""
@@ -45,7 +47,7 @@ def pause(session: Session, names: tuple[str, ...]) -> int:
 
 
 @click.command(short_help="Let what is frozen go on.")
-@NAMES
+@chosen
 @pass_session
 def unpause(session: Session, names: tuple[str, ...]) -> int:
     """Let all processes of the container go on. Legal while it is paused."""
@@ -54,19 +56,20 @@ def unpause(session: Session, names: tuple[str, ...]) -> int:
 
 @click.command(short_help="Stop it if it runs, and start it.")
 @patience
-@NAMES
+@chosen
 @pass_session
 def restart(session: Session, names: tuple[str, ...], timeout: int | None) -> int:
     """End the container as `stop` would, if it runs, and start it as a new run.
 
     Legal from configured, created, running, stopped and exited.
     """
-    return exits.each(names, partial(session.engine.restart, timeout=timeout), patient=True)
+    restart = partial(session.engine.restart, timeout=timeout)
+    return exits.each(names, restart, turns=session.engine.turns(names))
 
 
 @click.command(short_help="Ask it to end, have patience, then SIGKILL.")
 @patience
-@NAMES
+@chosen
 @pass_session
 def stop(session: Session, names: tuple[str, ...], timeout: int | None) -> int:
     """Send the stop signal, wait, and send SIGKILL to what is still there.
@@ -84,7 +87,7 @@ def stop(session: Session, names: tuple[str, ...], timeout: int | None) -> int:
         except AlreadyStopped as note:
             exits.say(str(note))
 
-    return exits.each(names, act, patient=True)
+    return exits.each(names, act, turns=engine.turns(names)[::-1])
 
 
 @click.command(short_help="Send it SIGKILL, or the signal named.")
@@ -96,7 +99,7 @@ def stop(session: Session, names: tuple[str, ...], timeout: int | None) -> int:
     show_default=True,
     help="A signal by name or number: TERM, SIGUSR1, 15.",
 )
-@NAMES
+@chosen
 @pass_session
 def kill(session: Session, names: tuple[str, ...], signal: str) -> int:
     """Send a signal to the container's first process.
@@ -107,7 +110,7 @@ def kill(session: Session, names: tuple[str, ...], signal: str) -> int:
 
 
 @click.command(short_help="Wait until it has ended, print its exit code.")
-@NAMES
+@chosen
 @pass_session
 def wait(session: Session, names: tuple[str, ...]) -> int:
     """Wait until the container has ended and print its exit code, a line for each.
@@ -122,7 +125,7 @@ def wait(session: Session, names: tuple[str, ...]) -> int:
         _departed(engine, name)
         return code
 
-    return exits.each(names, act, patient=True, tell=True)
+    return exits.each(names, act, tell=True)
 
 
 def _departed(engine: "Engine", name: str) -> None:
@@ -138,7 +141,7 @@ def _departed(engine: "Engine", name: str) -> None:
 
 
 @click.command(short_help="Give back what its run held, and keep it.")
-@NAMES
+@chosen
 @pass_session
 def cleanup(session: Session, names: tuple[str, ...]) -> int:
     """Give back mounts, network and the runtime's object; keep the container.
@@ -163,13 +166,17 @@ def refresh(session: Session) -> int:
 
 @click.command(short_help="Remove it; its history stays.")
 @click.option("-f", "--force", is_flag=True, help="End first what is still alive.")
+@click.option("--depend", is_flag=True, help="Remove first what needs it.")
 @patience
-@NAMES
+@chosen
 @pass_session
-def rm(session: Session, names: tuple[str, ...], force: bool, timeout: int | None) -> int:
+def rm(
+    session: Session, names: tuple[str, ...], force: bool, depend: bool, timeout: int | None
+) -> int:
     """Remove the container and all it has on disk; its history stays and can be replayed.
 
     Legal from configured, created, stopped and exited; with --force from everywhere.
     """
-    remove = partial(session.engine.remove, force=force, timeout=timeout)
-    return exits.each(names, remove, patient=True)
+    engine = session.engine
+    remove = partial(engine.remove, force=force, timeout=timeout, depend=depend)
+    return exits.each(names, remove, turns=engine.turns(names)[::-1])

@@ -6,6 +6,7 @@ import time
 import click
 
 from lockgate.cli import exits, output
+from lockgate.cli.choosing import FILTER, Filters, passing
 from lockgate.cli.params import JSON, NAME, NAMES
 from lockgate.cli.session import Session, pass_session
 from lockgate.cli.streams import followed, show
@@ -14,16 +15,18 @@ from lockgate.cli.streams import followed, show
 @click.command(short_help="List what is alive; with -a, all.")
 @click.option("-a", "--all", "everything", is_flag=True, help="Also what is at rest.")
 @click.option("-q", "--quiet", is_flag=True, help="Ids only, whole, one a line.")
+@FILTER
 @JSON
 @pass_session
-def ps(session: Session, everything: bool, quiet: bool, as_json: bool) -> int:
+def ps(session: Session, everything: bool, quiet: bool, filters: Filters, as_json: bool) -> int:
     """List containers, oldest first: those not at rest, or with -a all.
 
     At rest are configured, created, stopped and exited, unless something is being done to them.
     """
     from lockgate.cli import view
 
-    records = [one for one in session.engine.list() if everything or view.busy_or_live(one)]
+    there = passing(session.engine.list(), filters)
+    records = [one for one in there if everything or "status" in filters or view.busy_or_live(one)]
     if as_json:
         output.as_json([view.container(one) for one in records])
     elif quiet:

@@ -89,6 +89,12 @@ WISHES = (
         callback=pairs,
         help="For the OCI runtime; any number.",
     ),
+    click.option(
+        "--requires",
+        metavar="NAME",
+        multiple=True,
+        help="A container that is to run while this one does; any number, or with commas.",
+    ),
     click.option("--rm", "auto_remove", is_flag=True, help="Remove it when its run is over."),
     click.option(
         "--restart",
@@ -109,7 +115,9 @@ def wanted(asked: dict[str, Any]) -> dict[str, Any]:
     from lockgate.cli.isolation import grouped
 
     policy, retries = asked.pop("restart")
-    return grouped(asked) | {"restart": policy, "restart_retries": retries}
+    named = [one for entry in asked.pop("requires") for one in entry.split(",")]
+    changed = {"restart": policy, "restart_retries": retries, "requires": named}
+    return grouped(asked) | changed
 
 
 def wishes(command: Callable[..., int]) -> Callable[..., int]:

@@ -114,6 +114,7 @@ def container(record: Record) -> dict[str, Any]:
         "gid_maps": config.gid_maps,
         "resolv_conf": asdict(config.dns),
         "hosts": config.hosts,
+        "requires": config.requires,
         "stop_signal": signal_name(config.stop_signal),
         "stop_timeout": config.stop_timeout,
         "labels": dict(config.labels),

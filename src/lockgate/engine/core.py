@@ -7,12 +7,13 @@ from returns.result import Failure, Result, Success
 
 from lockgate.effects.interpreter import Interpreter, unprobed
 from lockgate.effects.outcome import Exited, Fault, PortError
-from lockgate.effects.ports import NameTakenError, Row, StoreError
+from lockgate.effects.ports import NameTakenError, NeededError, Row, StoreError, UnmetError
 from lockgate.errors import (
     AmbiguousName,
     NameTaken,
     NoSuchContainer,
     OperationFailed,
+    StillNeeded,
     refused,
 )
 from lockgate.host import Host
@@ -85,6 +86,12 @@ class Core:
             result: Result[Record, Refused | Fault] = self._interpreter.submit(container, command)
         except NameTakenError as taken:
             raise NameTaken(taken.name, taken.holder) from None
+        except UnmetError as unmet:
+            raise NoSuchContainer(unmet.needed) from None
+        except NeededError as needed:
+            rows = (self.host.store.row(one) for one in needed.by)
+            by = tuple(row.name or row.container[:12] for row in rows if row)
+            raise StillNeeded(str(command.verb), name, by) from None
         match result:
             case Success(Record() as record):
                 return record

@@ -70,6 +70,7 @@ class Creation(Images, Networks):
         gid_maps: Iterable[IdMap] = (),
         dns: Dns = DNS,
         hosts: Iterable[tuple[str, str]] = (),
+        requires: Sequence[str] = (),
     ) -> Record:
         """A container, configured: name claimed, writable layer made, nothing running.
 
@@ -79,7 +80,8 @@ class Creation(Images, Networks):
         `ports` what is published of the container there; both as values or as written on the
         command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
         of a name and an address. With `uid_maps` it has users of its own; `gid_maps` left out are
-        the same. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
+        the same. `requires` names containers that are to run while this one does and stay as long
+        as it. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
         `NameTaken`; nothing is left of a container that could not be made.
         """
         if bool(image) == bool(rootfs):
@@ -138,6 +140,9 @@ class Creation(Images, Networks):
             gid_maps=isolation.id_maps(gid_maps, "groups") or users,
             dns=isolation.dns(dns),
             hosts=isolation.hosts(hosts),
+            requires=tuple(
+                dict.fromkeys(map(self.resolve, validation.words(requires, "list of containers")))
+            ),
         )
         isolation.consistent(config)
         creation = Create(config, self.host.ports.clock.boot())

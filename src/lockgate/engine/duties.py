@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lockgate.engine.life import Life
+from lockgate.engine.graph import Graph
 from lockgate.errors import IllegalState, LockgateError, NoSuchContainer
 from lockgate.statemachine.inputs import Cleanup, Command, Remove, Revive
 from lockgate.statemachine.policy import SECOND, owes_removal, owes_restart, restart_due
@@ -10,7 +10,7 @@ from lockgate.statemachine.record import Record, holds
 from lockgate.statemachine.status import Status
 
 
-class Duties(Life):
+class Duties(Graph):
     """Obligations on record, fulfilled by whoever comes first."""
 
     def settle(
@@ -32,6 +32,7 @@ class Duties(Life):
                 if pause > 0:
                     self.host.ports.clock.sleep(min(pause, SECOND))
                     continue  # and look again: its user may have stopped it meanwhile
+                self._provided(record)
                 return self._owed(record, Revive(booted))
             if owes_removal(record):
                 return self._owed(record, Remove())

@@ -28,6 +28,9 @@ class FullStore:
     def find(self, reference: str) -> tuple[str, ...]:
         return self._store.find(reference)
 
+    def needed_by(self, container: str) -> tuple[str, ...]:
+        return self._store.needed_by(container)
+
     def history(self, container: str) -> Iterator[bytes]:
         return self._store.history(container)
 

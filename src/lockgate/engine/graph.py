@@ -1,0 +1,181 @@
+"""Containers that need each other: started in order, never pulled from under one another.
+
+What a container needs (`requires`, and the owner of a namespace it shares) was there when it was made
+and stays as long as it: the store sees to both in one transaction. What runs is looked at here.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+
+from returns.result import Failure
+
+from lockgate.effects.config import needs, shares
+from lockgate.engine.life import Life
+from lockgate.errors import (
+    AlreadyStopped,
+    DependencyFailed,
+    DependencyNotRunning,
+    IllegalState,
+    LockgateError,
+    StillNeeded,
+)
+from lockgate.side_by_side import side_by_side
+from lockgate.statemachine.graph import closure, generations
+from lockgate.statemachine.inputs import Start
+from lockgate.statemachine.record import Record
+from lockgate.statemachine.status import Status
+
+RUNS = (Status.RUNNING, Status.PAUSED)
+"""Where its namespaces are in use."""
+
+RESTS = (Status.CONFIGURED, Status.STOPPED, Status.EXITED)
+"""From where a new run begins."""
+
+
+class Graph(Life):
+    """The commands for which others matter."""
+
+    def init(self, reference: str, *, recursive: bool = True) -> Record:
+        """Everything up to a process that waits to be started. What it needs is started, or with
+        `recursive=False` must run: else `DependencyNotRunning`, and nothing has changed."""
+        return self._over(reference, super().init, recursive=recursive)
+
+    def start(self, reference: str, *, recursive: bool = True) -> Record:
+        """Let its process run. What it needs is started before, side by side where it can be, or with
+        `recursive=False` must run: else `DependencyNotRunning`, and nothing has changed. Raises
+        `DependencyFailed` when one of them would not."""
+        return self._over(reference, super().start, recursive=recursive)
+
+    def restart(self, reference: str, timeout: int | None = None) -> Record:
+        """Stop it if it runs, and start it as a new run; so are those that live in its namespaces,
+        because these are another run's then."""
+
+        def act(container: str) -> Record:
+            return super(Graph, self).restart(container, timeout)
+
+        return self._over(reference, act, begins=(*RESTS, Status.RUNNING))
+
+    def cleanup(self, reference: str) -> Record:
+        """Give back mounts, network and the runtime's object of a run that has ended. Raises
+        `StillNeeded` while others live in its namespaces."""
+        container = self.resolve(reference)
+        if guests := self._guests(container):
+            raise StillNeeded("clean up", self._name(container), tuple(map(self._name, guests)))
+        return super().cleanup(container)
+
+    def remove(
+        self,
+        reference: str,
+        *,
+        force: bool = False,
+        timeout: int | None = None,
+        depend: bool = False,
+    ) -> Record:
+        """Nothing of it stays but its history. `force`: end it first. `depend`: remove those that
+        need it before; without, `StillNeeded` while there are any, and nothing has changed.
+
+        `NoSuchContainer` only for one that was gone before: whom somebody else removes meanwhile,
+        or whose interrupted removal this call has finished, is removed (FAULTS B058).
+        """
+        container = self.resolve(reference)
+        if depend:
+            graph = closure([container], self.host.store.needed_by)
+            for generation in generations(graph)[:-1]:  # the last is the container itself
+                for one in generation:
+                    self._removed(one, force, timeout)
+        return super().remove(container, force=force, timeout=timeout)
+
+    def turns(self, references: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """These in the order in which they may be started, side by side within a turn; the reverse
+        is the order in which they may go. References that lead nowhere come first."""
+        ids = {one: found[0] for one in references if len(found := self.host.store.find(one)) == 1}
+        graph = closure(ids.values(), self._needs_of)
+        place = {one: turn for turn, some in enumerate(generations(graph)) for one in some}
+        turns: dict[int, list[str]] = {}
+        for one in references:
+            turns.setdefault(place[ids[one]] if one in ids else -1, []).append(one)
+        return tuple(tuple(turns[turn]) for turn in sorted(turns))
+
+    # ---- inside --------------------------------------------------------------------------
+
+    def _over(
+        self,
+        reference: str,
+        act: Callable[[str], Record],
+        *,
+        recursive: bool = True,
+        begins: Collection[Status] = RESTS,
+    ) -> Record:
+        """What it needs runs before `act`; where that begins another run, its guests live in that."""
+        container = self.resolve(reference)
+        record = self._glimpse(container)
+        if record is not None and needs(record.config):
+            self._provided(record, recursive)
+            self._renewed(record)
+        guests = self._guests(container) if record and record.status in begins else ()
+        for guest in guests:
+            with suppress(AlreadyStopped):
+                self.stop(guest)
+        after = act(container)
+        for guest in guests:
+            self.start(guest)
+        return after
+
+    def _provided(self, record: Record, recursive: bool = True) -> None:
+        """All that it needs, and what they need, runs when this returns."""
+        name = record.config.name
+        graph = {
+            one: near
+            for one, near in closure([record.id], self._needs_of).items()
+            if one != record.id
+        }
+        idle = {one: near for one, near in graph.items() if not self._is(one, (Status.RUNNING,))}
+        if idle and not recursive:
+            raise DependencyNotRunning(name, tuple(map(self._name, sorted(idle))))
+        for generation in generations(idle):
+            for one, outcome in side_by_side(generation, self._begun):
+                match outcome:
+                    case Failure(LockgateError() as problem):
+                        raise DependencyFailed(name, self._name(one), problem) from problem
+                    case Failure(Exception() as bug):
+                        raise bug
+                    case _:
+                        pass
+
+    def _begun(self, container: str) -> None:
+        try:
+            self._command(container, Start())
+        except IllegalState:  # somebody else has started it meanwhile, if anything
+            if not self._is(container, (Status.RUNNING,)):
+                raise
+
+    def _renewed(self, record: Record) -> None:
+        """What waits to be started in a namespace of an earlier run of its owner is made anew."""
+        owner = shares(record.config)
+        if record.status is Status.CREATED and owner:
+            there = self._glimpse(owner)
+            if there is not None and there.netns != record.netns:
+                super().cleanup(record.id)
+
+    def _guests(self, container: str) -> tuple[str, ...]:
+        """Those that live in its namespaces now."""
+        return tuple(
+            one
+            for one in self.host.store.needed_by(container)
+            if self._is(one, RUNS) and shares(self.inspect(one).config) == container
+        )
+
+    def _needs_of(self, container: str) -> tuple[str, ...]:
+        record = self._glimpse(container)
+        return needs(record.config) if record else ()
+
+    def _is(self, container: str, statuses: Collection[Status]) -> bool:
+        record = self._glimpse(container)
+        return record is not None and self._fresh(record).status in statuses
+
+    def _name(self, container: str) -> str:
+        row = self.host.store.row(container)
+        return row.name if row and row.name else container[:12]
+
+    def _removed(self, container: str, force: bool, timeout: int | None) -> None:
+        super().remove(container, force=force, timeout=timeout)
