@@ -65,7 +65,8 @@ mutation: setup ## every line of the pure rooms and the interpreter changed: do 
 
 bench: setup ## what is compared with whom
 	@$(BIN)/pip install -q -e '.[bench]'
-	@for one in step life exec scale start_up network images; do $(BIN)/python benchmarks/$$one.py || exit 1; done
+	@for one in step life everything exec scale start_up network images; do \
+	  $(BIN)/python -m benchmarks.$$one || exit 1; done
 
 docs: $(STAMP) ## the pages that are written by the tables
 	@$(BIN)/python -c 'from lockgate.statemachine.diagram import page; print(page(), end="")' \

@@ -31,6 +31,9 @@ STUB_RESOLVER = b"127.0.0.53"
 RESOLVED = Path("/run/systemd/resolve/resolv.conf")
 """Where the servers behind the stub are named."""
 
+APPARMOR, SELINUX = Path("/sys/module/apparmor/parameters/enabled"), Path("/sys/fs/selinux/enforce")
+"""Where the kernel tells of the policies it enforces."""
+
 RLIMITS = {
     name.removeprefix("RLIMIT_").lower(): getattr(resource, name)
     for name in dir(resource)
@@ -75,7 +78,15 @@ class LocalSurroundings:
             resolv_conf=_resolv_conf() if plugged else b"",
             hosts=_host_file(Path("/etc/hosts")) if config.network == "host" else b"",
             seccomp=_profile(config.security.seccomp),
+            apparmor=_says(APPARMOR, b"Y"),
+            selinux=SELINUX.exists(),
         )
+
+
+def _says(file: Path, word: bytes) -> bool:
+    with suppress(OSError):
+        return file.read_bytes().strip() == word
+    return False
 
 
 def node(path: str) -> Node:

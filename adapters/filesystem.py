@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lockgate.adapters.syscalls import Resolve, openat2
+from lockgate.effects import idmaps
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Accounts, File
@@ -81,12 +82,13 @@ class LocalFilesystem:
             return
         directory = bundle(self.root, config.id) / "secrets"
         ensure_directory(directory, 0o700)
+        _given(directory, config)
         for secret in config.secrets:
             if (directory / secret.name).exists():
                 continue
             data = read_bounded(secret.source, SECRET_LIMIT)
-            owner = secret.uid, secret.gid
-            write_atomic(directory, secret.name, data, secret.mode, owner=owner)
+            owned = idmaps.owner(config, secret.uid, secret.gid)
+            write_atomic(directory, secret.name, data, secret.mode, owner=owned)
 
     def write_files(self, config: Config, files: Sequence[File]) -> None:
         """`<bundle>/files/<name>`, each of them new: a container may still have the old one open.
@@ -94,13 +96,23 @@ class LocalFilesystem:
         directory = bundle(self.root, config.id) / "files"
         with suppress(FileExistsError):
             directory.mkdir(0o700)
+        owned = _given(directory, config)
         for file in files:
-            write_atomic(directory, file.name, file.content, file.mode, durable=False)
+            write_atomic(directory, file.name, file.content, file.mode, owner=owned, durable=False)
 
     def write_spec(self, config: Config, spec: bytes) -> str:
         """Put config.json (0600) into the bundle; returns the SHA-256 of `spec` in hex."""
         write_atomic(bundle(self.root, config.id), SPEC_NAME, spec, SPEC_MODE)
         return hashlib.sha256(spec).hexdigest()
+
+
+def _given(directory: Path, config: Config) -> tuple[int, int] | None:
+    """Give a directory of ours to the root of a container that has users of its own."""
+    if not config.uid_maps:
+        return None
+    owned = idmaps.owner(config)
+    os.chown(directory, *owned)
+    return owned
 
 
 def read_bounded(path: Path | str, limit: int, *, dir_fd: int | None = None) -> bytes:

@@ -44,11 +44,18 @@ class Bare:
 
     def life(self) -> None:
         container = secrets.token_hex(16)
-        bundle = self._folder / "containers" / container
-        exits = bundle / "exits"
-        exits.mkdir(parents=True)
         config = Config(id=container, command=COMMAND, cgroup_parent="/lockgate-bench")
-        effect = WriteSpec(container, 1, str(self._rootfs), "")
+        bundle = self._folder / "containers" / container
+        bundle.mkdir(parents=True)
+        self.run(config, bundle, self._rootfs)
+        shutil.rmtree(bundle)
+
+    def run(self, config: Config, bundle: Path, rootfs: Path) -> None:
+        """From the spec to the deletion."""
+        container = config.id
+        exits = bundle / "exits"
+        exits.mkdir()
+        effect = WriteSpec(container, 1, str(rootfs), "")
         filesystem = LocalFilesystem(self._folder)
         facts = LocalSurroundings(self._folder, filesystem).facts(config, effect.mountpoint)
         specified = generate(config, effect, facts)
@@ -94,7 +101,6 @@ class Bare:
             while not (exits / container).exists():
                 select.select([watch], [], [], 10)
         subprocess.run([*base, "delete", container], check=True)
-        shutil.rmtree(bundle)
 
 
 class Ours:

@@ -177,6 +177,8 @@ class Security(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `seccomp` is empty for the default profile, `unconfined`, or the absolute path of a profile.
     `unmask` holds paths to leave as the kernel shows them, or `ALL`; `mask` more to hide.
     `privileged`: all capabilities and devices of the host, nothing hidden, no seccomp.
+    `apparmor` is the name of a profile the host has loaded; `process_label` and `mount_label` are
+    SELinux contexts, both or none (MAP L-45).
     """
 
     cap_add: tuple[str, ...] = ()
@@ -186,6 +188,18 @@ class Security(Struct, frozen=True, kw_only=True, omit_defaults=True):
     mask: tuple[str, ...] = ()
     unmask: tuple[str, ...] = ()
     privileged: bool = False
+    apparmor: str = ""
+    process_label: str = ""
+    mount_label: str = ""
+
+
+class IdMap(Struct, frozen=True, kw_only=True):
+    """`size` ids from `container` on are, on this host, those from `host` on
+    (user_namespaces(7))."""
+
+    container: int
+    host: int
+    size: int
 
 
 class Namespaces(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -249,6 +263,8 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     limits: Limits = LIMITS
     security: Security = SECURITY
     namespaces: Namespaces = NAMESPACES
+    uid_maps: tuple[IdMap, ...] = ()  # none: it has the host's users, and no namespace of its own
+    gid_maps: tuple[IdMap, ...] = ()
     dns: Dns = DNS  # each kind that is given replaces what the networks or the host say
     hosts: tuple[tuple[str, str], ...] = ()  # lines of /etc/hosts: (name, address)
     requires: tuple[str, ...] = ()  # ids of containers that run while this one does

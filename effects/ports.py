@@ -372,6 +372,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     resolv_conf: bytes = b""
     hosts: bytes = b""
     seccomp: bytes = b""
+    apparmor: bool = False  # are profiles enforced here?
+    selinux: bool = False
 
 
 class Surroundings(Protocol):

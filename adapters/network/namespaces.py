@@ -7,11 +7,12 @@ caller's is never touched (HOST §4: 0.6 ms).
 
 import os
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lockgate.adapters.commands import finished
+from lockgate.adapters.elsewhere import elsewhere
 from lockgate.adapters.network import links
 from lockgate.adapters.syscalls import (
     MountFlag,
@@ -74,7 +75,7 @@ def make(handle: Path) -> None:
     """A new namespace, pinned at `handle`. Raises `PortError("denied")`, clean."""
     os.close(os.open(handle, os.O_CREAT | os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400))
     try:
-        _elsewhere(lambda: _made(handle))
+        elsewhere(lambda: _made(handle))
     except OSError as problem:
         handle.unlink(missing_ok=True)
         raise PortError(
@@ -92,7 +93,7 @@ def holds(handle: Path | str, interface: str) -> bool:
         found.append(links.exists(interface))
 
     with suppress(OSError):
-        _elsewhere(look)
+        elsewhere(look)
     return any(found)
 
 
@@ -137,20 +138,3 @@ def _made(handle: Path) -> None:
     links.set_up("lo", up=True)
     source = f"/proc/self/task/{threading.get_native_id()}/ns/net"
     mount(source, handle, "", MountFlag.BIND)
-
-
-def _elsewhere(act: Callable[[], None]) -> None:
-    """In a thread of its own, which may change its namespace: it ends at once. Raises `OSError`."""
-    problems: list[OSError] = []
-
-    def run() -> None:
-        try:
-            act()
-        except OSError as problem:
-            problems.append(problem)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if problems:
-        raise problems[0]

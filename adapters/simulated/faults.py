@@ -68,8 +68,8 @@ def half_done(world: World, effect: e.AnyEffect) -> World:
     match effect:
         case e.CreateLayer():
             return replace(world, layer=True)
-        case e.DeleteLayer():
-            return replace(world, spec=False)
+        case e.DeleteLayer() if not (world.mounted or world.alive):
+            return replace(world, spec=False, volume=False)
         case e.JoinNetwork():
             return replace(world, network=True)
         case e.CreateRuntime(_, epoch) if world.mounted and not world.alive:

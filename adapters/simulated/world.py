@@ -27,7 +27,7 @@ KILLED = 128 + SIGKILL
 
 
 class World(Struct, frozen=True):
-    """`epoch`: the run the runtime's object belongs to; `code`: how that run really ended, None
+    """`volume`: the volumes that are its own, made and removed with its layer; `epoch`: the run the runtime's object belongs to; `code`: how that run really ended, None
     while it has not; `reported`: whether the monitor lived to write it down; `damaged`: whether the
     runtime can make sense of its own files."""
 
@@ -42,6 +42,7 @@ class World(Struct, frozen=True):
     code: int | None = None
     reported: bool = False
     damaged: bool = False
+    volume: bool = False
 
     @property
     def alive(self) -> bool:
@@ -104,7 +105,7 @@ def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact
     """The world after the effect was carried out, and the fact it brings back."""
     match effect:
         case e.CreateLayer():
-            return replace(world, layer=True), None
+            return replace(world, layer=True, volume=True), None
         case e.DeleteLayer():
             if world.mounted or world.alive:
                 raise Impossible("the layer is in use")

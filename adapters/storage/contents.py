@@ -6,16 +6,27 @@ without following links (MAP L-43, D-25).
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from msgspec.structs import replace
+
 from lockgate.adapters.storage.directory import read_directory, visited
-from lockgate.adapters.storage.entries import Parts, shown
+from lockgate.adapters.storage.entries import (
+    AnyEntry,
+    Directory,
+    File,
+    Node,
+    Parts,
+    Symlink,
+    shown,
+)
 from lockgate.adapters.storage.packing import write_archive
 from lockgate.adapters.storage.stacking import is_opaque, is_whiteout, merged, names_in
 from lockgate.effects.config import Config
+from lockgate.effects.idmaps import container_id
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Change, Image, Sizes
 
@@ -44,7 +55,7 @@ class OverlayContents:
         """See the port. Attributes kept are those an import takes: file capabilities, ACLs,
         `user.*`."""
         with self._storage.seen(config) as top:
-            write_archive(read_directory(top, living=True), out)
+            write_archive(_as_inside(config, read_directory(top, living=True)), out)
 
     def changes(self, config: Config) -> tuple[Change, ...]:
         """From the upper directory: what is in it was added or changed, and its whiteouts and
@@ -70,6 +81,20 @@ class OverlayContents:
             return Sizes(_size(upper), self._storage.image(config).size)
         finally:
             os.close(upper)
+
+
+def _as_inside(config: Config, entries: Iterable[AnyEntry]) -> Iterator[AnyEntry]:
+    """With owners as the container sees them, not as this host does."""
+    if not config.uid_maps:
+        yield from entries
+        return
+    for entry in entries:
+        if isinstance(entry, Directory | File | Symlink | Node):
+            uid = container_id(config.uid_maps, entry.meta.uid)
+            gid = container_id(config.gid_maps, entry.meta.gid)
+            yield replace(entry, meta=replace(entry.meta, uid=uid, gid=gid))
+        else:
+            yield entry
 
 
 def _changes(upper: int, lower: list[int]) -> Iterator[Change]:

@@ -9,17 +9,19 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lockgate.adapters.filesystem import bundle, ensure_directory
 from lockgate.adapters.storage.images import Images
+from lockgate.adapters.storage.mapping import UserNamespaces, admit, mount_mapped, view_mapped
 from lockgate.adapters.storage.mounting import mount_overlay, view_of_layers, view_of_mount
 from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.storage.volumes import LocalVolumes
 from lockgate.adapters.syscalls import UnmountFlag, mounted_at, unmount
 from lockgate.effects.config import Config
+from lockgate.effects.idmaps import owner
 from lockgate.effects.outcome import Mounted, PortError
 from lockgate.effects.ports import Image
 
@@ -38,6 +40,7 @@ class OverlayStorage:
         self.root = root.resolve()
         self.images = Images(self.root)
         self.volumes = LocalVolumes(self.root, self.seen)
+        self._namespaces = UserNamespaces()
         self._patience = patience
 
     def create(self, config: Config) -> None:
@@ -57,10 +60,12 @@ class OverlayStorage:
                 below = self.lower(config)
         ensure_directory(place.parent, 0o700)
         ensure_directory(place, 0o700)
+        if config.uid_maps:
+            admit(self.root, place, *owner(config))
         if below and not (place / "merged").exists():
             top = below[0].stat()
             ensure_directory(place / "upper", 0o700)
-            os.chown(place / "upper", top.st_uid, top.st_gid)
+            os.chown(place / "upper", *owner(config, top.st_uid, top.st_gid))
             (place / "upper").chmod(stat.S_IMODE(top.st_mode))
             ensure_directory(place / "work", 0o700)
             ensure_directory(place / "merged", 0o700)
@@ -87,7 +92,11 @@ class OverlayStorage:
         if found is not None:
             _check_ours(found, config, merged)
         else:
-            mount_overlay(_source(config), self.lower(config), place)
+            lower = self.lower(config)
+            if config.uid_maps:
+                mount_mapped(_source(config), lower, place, self._namespaces.of(config))
+            else:
+                mount_overlay(_source(config), lower, place)
         return Mounted(str(merged))
 
     def unmount(self, config: Config) -> None:
@@ -171,7 +180,11 @@ class OverlayStorage:
         merged = upper.with_name("merged")
         if (found := mounted_at(merged)) is not None:
             _check_ours(found, config, merged)
-        return viewed(merged, upper, self.lower(config))
+        lower = self.lower(config)
+        if config.uid_maps:
+            namespace = self._namespaces.of(config)
+            return viewed(merged, upper, lambda: view_mapped(upper, lower, namespace))
+        return viewed(merged, upper, lambda: view_of_layers([upper, *lower]))
 
     def _unmount(self, merged: Path) -> None:
         deadline = time.monotonic() + self._patience
@@ -187,14 +200,15 @@ class OverlayStorage:
 # ---- what is mounted ----------------------------------------------------------------
 
 
-def viewed(merged: Path, upper: Path, lower: Sequence[Path]) -> int:
-    """The top of what is mounted at `merged`, or would be, in a view of its own."""
+def viewed(merged: Path, upper: Path, unmounted: Callable[[], int]) -> int:
+    """The top of what is mounted at `merged`, in a view of its own; or else the view `unmounted`
+    makes."""
     if is_mounted(merged):
         view = view_of_mount(merged)
         if os.fstat(view).st_dev != upper.stat().st_dev:
             return view
         os.close(view)  # it was unmounted just now
-    return view_of_layers([upper, *lower])
+    return unmounted()
 
 
 def is_mounted(place: Path) -> bool:

@@ -25,6 +25,7 @@ from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.storage.unpack import dress, unpack
 from lockgate.adapters.syscalls import Resolve, exchange, openat2, syncfs
 from lockgate.effects.config import Config, volume_mounts
+from lockgate.effects.idmaps import owner
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Volume
 
@@ -57,26 +58,41 @@ class LocalVolumes:
         """The volumes a container mounts: those that are not there are made, and those that never
         were are filled. Twice is once."""
         for one in volume_mounts(config):
-            if not Path(self.path(one.volume)).exists():
-                with suppress(PortError):  # "refused": somebody else made it just now
-                    self.create(one.volume, container=config.id if one.anonymous else "")
-            self.fill(one.volume, config, one.destination)
+            if Path(self.path(one.volume)).exists():
+                self.fill(one.volume, config, one.destination)
+                continue
+            made = self._new(one.volume, config.id if one.anonymous else "", fresh=False)
+            with self._locked() as place, self._draft(place, made) as draft:
+                self._copy(config, one.destination, place, draft)
+                taken = not self._settled(place, draft, one.volume)
+            if taken:  # somebody else made it just now
+                self.fill(one.volume, config, one.destination)
 
     def create(
         self, name: str, *, container: str = "", labels: tuple[tuple[str, str], ...] = ()
     ) -> Volume:
         """Its directory is the root user's, 0755."""
         self.path(name)
-        made = Volume(name=name, container=container, labels=labels, created_at=self._now())
+        made = replace(self._new(name, container), labels=labels)
         with self._locked() as place, self._draft(place, made) as draft:
-            try:
-                os.rename(draft, name, src_dir_fd=place, dst_dir_fd=place)
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
-                raise refused(f"there is a volume {name!r} already") from None
-            os.fsync(place)
+            if not self._settled(place, draft, name):
+                raise refused(f"there is a volume {name!r} already")
         return self._located(made)
+
+    def _new(self, name: str, container: str, *, fresh: bool = True) -> Volume:
+        return Volume(name=name, container=container, fresh=fresh, created_at=self._now())
+
+    @staticmethod
+    def _settled(place: int, draft: str, name: str) -> bool:
+        """Give a draft its name, durably; False where that is taken."""
+        try:
+            os.rename(draft, name, src_dir_fd=place, dst_dir_fd=place)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            return False
+        os.fsync(place)
+        return True
 
     def path(self, name: str) -> str:
         """Raises `PortError("refused")` for what no volume can be named."""
@@ -165,6 +181,8 @@ class LocalVolumes:
                     top, path, _ENTER & ~os.O_NOFOLLOW, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS
                 )
             except (FileNotFoundError, NotADirectoryError):
+                if config.uid_maps:  # else its root could not write there (MAP L-41)
+                    os.chown(f"{draft}/{_DATA}", *owner(config), dir_fd=place)
                 return
             try:
                 target = os.open(f"{draft}/{_DATA}", _ENTER, dir_fd=place)

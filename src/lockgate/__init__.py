@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lockgate.effects.config import Bind as Bind
     from lockgate.effects.config import Config as Config
     from lockgate.effects.config import Device as Device
+    from lockgate.effects.config import IdMap as IdMap
     from lockgate.effects.config import Limits as Limits
     from lockgate.effects.config import Namespaces as Namespaces
     from lockgate.effects.config import PortMapping as PortMapping
@@ -80,6 +81,7 @@ _HOMES = {
         "Bind",
         "Config",
         "Device",
+        "IdMap",
         "Limits",
         "Namespaces",
         "PortMapping",

@@ -8,6 +8,7 @@ do not repeat it.
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar, assert_never
 
@@ -25,6 +26,7 @@ from lockgate.effects.config import (
     Bind,
     Config,
     Device,
+    IdMap,
     Limits,
     Mount,
     Namespaces,
@@ -35,6 +37,7 @@ from lockgate.effects.config import (
     VolumeMount,
     shares,
 )
+from lockgate.effects.idmaps import host_id
 from lockgate.effects.network import Dns
 from lockgate.errors import InvalidArgument
 from lockgate.validation import USER, address, name
@@ -237,6 +240,8 @@ def security(value: Security) -> Security:
         profile = path(profile, "a seccomp profile")
         if not Path(profile).is_file():
             raise InvalidArgument(f"there is no seccomp profile {profile}")
+    if bool(value.process_label) != bool(value.mount_label):
+        raise InvalidArgument("a process label and a mount label go together: give both or none")
     unmask = (ALL if one.upper() == ALL else path(one, "what to unmask") for one in value.unmask)
     return replace(
         value,
@@ -261,6 +266,26 @@ def capability(text: str) -> str:
 
 def namespaces(value: Namespaces) -> Namespaces:
     return NAMESPACES if _typed(value) == NAMESPACES else value
+
+
+def id_maps(value: Iterable[IdMap], what: str) -> tuple[IdMap, ...]:
+    """Maps of users or groups (`what`): the container's root is among them, no id is there twice."""
+    maps = tuple(_typed(one) for one in value)
+    for one in maps:
+        if one.size < 1 or not all(
+            0 <= at <= MAX_ID + 1 - one.size for at in (one.container, one.host)
+        ):
+            raise InvalidArgument(
+                f"a map of {what} leads from ids to as many ids below 2^32: {one}"
+            )
+    for side in ("container", "host"):
+        spans = sorted((getattr(one, side), one.size) for one in maps)
+        for (first, size), (second, _) in pairwise(spans):
+            if first + size > second:
+                raise InvalidArgument(f"{what} {second} of the {side} is in two of the maps")
+    if maps and not any(one.container == 0 for one in maps):
+        raise InvalidArgument(f"the maps of {what} leave out 0, the container's root")
+    return maps
 
 
 def dns(value: Dns) -> Dns:
@@ -288,10 +313,29 @@ def consistent(config: Config) -> Config:
         raise InvalidArgument(f"two things cannot both be at {twice} in the container")
     if config.namespaces.uts == "host" and config.hostname:
         raise InvalidArgument("with the host's UTS namespace the hostname is the host's")
+    if config.uid_maps or config.gid_maps:
+        _consistent_maps(config)
     for key, _ in config.sysctls:
         if reason := _not_its_own(key, config):
             raise InvalidArgument(f"the sysctl {key} cannot be set: {reason}")
     return config
+
+
+def _consistent_maps(config: Config) -> None:
+    if not config.uid_maps:
+        raise InvalidArgument("maps of groups go with maps of users: give both, or those of users")
+    for kind in ("pid", "ipc"):
+        if getattr(config.namespaces, kind) == "host":
+            raise InvalidArgument(
+                f"who has users of its own has no power over the host's {kind} namespace: leave one "
+                "of the two out"
+            )
+    for one in config.secrets:
+        ids = (host_id(config.uid_maps, one.uid), host_id(config.gid_maps, one.gid))
+        if None in ids:
+            raise InvalidArgument(
+                f"the secret {one.name} is for {one.uid}:{one.gid}, whom the container does not have"
+            )
 
 
 def _not_its_own(key: str, config: Config) -> str:

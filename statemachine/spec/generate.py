@@ -8,7 +8,15 @@ import msgspec
 from lockgate.effects.config import Config
 from lockgate.effects.model import WriteSpec
 from lockgate.effects.ports import Facts, Specified
-from lockgate.statemachine.spec import capabilities, files, mounts, paths, resources, seccomp
+from lockgate.statemachine.spec import (
+    capabilities,
+    files,
+    identity,
+    mounts,
+    paths,
+    resources,
+    seccomp,
+)
 from lockgate.statemachine.spec.users import extra_groups, resolve_user
 
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -35,6 +43,8 @@ def _spec(
 ) -> dict[str, Any]:
     uid, gid, groups = resolve_user(config.user, facts.accounts)
     groups = tuple(sorted({*groups, *extra_groups(config.groups, facts.accounts)} - {gid}))
+    identity.check_mapped(config, uid, gid, groups)
+    own_labels, mount_labels = identity.labels(config.security, facts)
     user: dict[str, Any] = {"uid": uid, "gid": gid}
     if groups:
         user["additionalGids"] = list(groups)
@@ -47,6 +57,7 @@ def _spec(
         "cwd": config.workdir or "/",
         "capabilities": capabilities.sets(granted, config.security, root=uid == 0),
         "noNewPrivileges": config.security.no_new_privileges,
+        **own_labels,
     }
     if config.limits.ulimits:
         process["rlimits"] = resources.rlimits(config.limits, facts)
@@ -58,7 +69,11 @@ def _spec(
         "maskedPaths": paths.masked(config.security),
         "readonlyPaths": paths.readonly(config.security),
         "resources": resources.resources(config, facts),
+        **mount_labels,
     }
+    if config.uid_maps:
+        linux["uidMappings"] = identity.mappings(config.uid_maps)
+        linux["gidMappings"] = identity.mappings(config.gid_maps)
     if devices := resources.devices(config, facts):
         linux["devices"] = devices
     if config.sysctls:
@@ -107,6 +122,8 @@ def _annotations(config: Config) -> Iterator[tuple[str, str]]:
 
 def _namespaces(config: Config, effect: WriteSpec) -> Iterator[dict[str, str]]:
     yield {"type": "mount"}
+    if config.uid_maps:
+        yield {"type": "user"}
     own = config.namespaces
     for kind, whose in (
         ("pid", own.pid),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, assert_never
 
 from lockgate.effects.config import Bind, Config, Mount, Tmpfs, VolumeMount
+from lockgate.effects.idmaps import host_id
 from lockgate.effects.ports import Facts
 from lockgate.statemachine.spec.files import Written
 
@@ -37,12 +38,14 @@ def _kernel(config: Config) -> Iterator[dict[str, Any]]:
     mode = "rw" if config.security.privileged else "ro"
     yield _mount("/proc", "proc", "proc", *NOTHING)
     yield _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k")
-    if config.network == "host":  # sysfs belongs to the network namespace that mounts it
+    # sysfs belongs to the network namespace, and may be mounted by the user namespace that owns it
+    if config.network == "host" or (config.uid_maps and config.network != "none"):
         yield _mount("/sys", "bind", "/sys", "rbind", *NOTHING, mode)
     else:
         yield _mount("/sys", "sysfs", "sysfs", *NOTHING, mode)
-    pts = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
-    yield _mount("/dev/pts", "devpts", "devpts", *pts)
+    pts = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620")
+    terminals = ("gid=5",) if host_id(config.gid_maps, 5) is not None else ()
+    yield _mount("/dev/pts", "devpts", "devpts", *pts, *terminals)
     yield _mount("/dev/mqueue", "mqueue", "mqueue", *NOTHING)
     if config.namespaces.ipc == "host":
         yield _mount("/dev/shm", "bind", "/dev/shm", "bind", "rprivate", *NOTHING)

@@ -6,14 +6,15 @@ import stat
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from lockgate.adapters.storage import Limits, OverlayStorage
 from lockgate.adapters.storage.volumes import LocalVolumes
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, VolumeMount
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Volume
 
@@ -149,7 +150,7 @@ DIES = """
 import os, signal, sys
 from pathlib import Path
 from lockgate.adapters.storage import OverlayStorage, volumes as module
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, VolumeMount
 storage = OverlayStorage(Path(sys.argv[1]))
 die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
 {target} = die
@@ -226,3 +227,22 @@ class TestRecords:
         finally:
             os.umask(before)
         assert stat.S_IMODE(data.stat().st_mode) == 0o755
+
+
+def test_two_containers_that_take_the_same_volumes_in_opposite_order(
+    storage: OverlayStorage, tmp_path: Path
+) -> None:
+    """Neither waits for the other: a lock is never held while another is asked for (L-119)."""
+    (tmp_path / "rootfs").mkdir()
+    names = [f"v{number}" for number in range(5)]
+
+    def make(container: str, order: Sequence[str]) -> None:
+        mounts = tuple(VolumeMount(volume=one, destination=f"/{one}") for one in (*order, order[0]))
+        storage.create(Config(id=container, rootfs=str(tmp_path / "rootfs"), mounts=mounts))
+
+    with ThreadPoolExecutor() as pool:
+        made = [pool.submit(make, f"a{n}", names) for n in range(4)]
+        made += [pool.submit(make, f"b{n}", names[::-1]) for n in range(4)]
+        for one in made:
+            one.result(timeout=20)
+    assert [volume.name for volume in storage.volumes.list()] == names

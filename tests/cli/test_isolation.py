@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lockgate.cli.exits import USAGE
 from lockgate.effects.config import (
     Bind,
     Config,
@@ -340,7 +341,7 @@ class TestSecurity:
         assert made(shell, "--security-opt", words).security == meant
 
     @pytest.mark.parametrize(
-        "words", ["seccomp", "seccomp=", "apparmor=x", "mask", "unmask=", "no-new-privileges=so"]
+        "words", ["seccomp", "seccomp=", "selinux=x", "mask", "unmask=", "no-new-privileges=so"]
     )
     def test_what_is_none_of_it(self, shell: Shell, words: str) -> None:
         assert "--security-opt" in refused(shell, "--security-opt", words)
@@ -356,3 +357,24 @@ class TestSecurity:
 
 def _no(shell: Shell) -> str:
     return shell.no(2, "create", "--image", "busybox", "--pid", "theirs")
+
+
+class TestIdentity:
+    def test_maps_of_users_and_groups(self, shell: Shell) -> None:
+        words = ("--uidmap", "0:100000:65536", "--gidmap", "0:7:1", "--gidmap", "1:100000:9")
+        web = shell.ok("create", *words, "--image", "busybox").strip()
+        config = shell.engine.inspect(web).config
+        assert [(one.container, one.host, one.size) for one in config.uid_maps] == [
+            (0, 100_000, 65_536)
+        ]
+        assert [one.host for one in config.gid_maps] == [7, 100_000]
+
+    @pytest.mark.parametrize("text", ["0:1", "a:b:c", "0:1:-1", "0:1:2:3"])
+    def test_what_is_no_map(self, shell: Shell, text: str) -> None:
+        complaint = shell.no(USAGE, "create", "--uidmap", text, "--image", "busybox")
+        assert f"{text!r} is no map: write CONTAINER:HOST:SIZE" in complaint
+
+    def test_a_profile_of_apparmor(self, shell: Shell) -> None:
+        words = ("--security-opt", "apparmor=docker-default")
+        web = shell.ok("create", *words, "--image", "busybox").strip()
+        assert shell.engine.inspect(web).config.security.apparmor == "docker-default"

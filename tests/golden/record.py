@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lockgate import Engine, LockgateError
-from lockgate.effects.model import AnyEffect, CreateRuntime, DeleteRuntime, Mount
+from lockgate.effects.model import AnyEffect, CreateRuntime, DeleteRuntime, Mount, Unmount
 from lockgate.effects.outcome import PortError
 from lockgate.simulation import simulated
 from lockgate.statemachine import LAW
@@ -42,6 +42,24 @@ def failing_start(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> 
     engine.remove("web", force=True)
 
 
+def mounts(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
+    trouble[Mount] = PortError("missing", "no such layer", dirty=False)
+    _refused(lambda: engine.mount("web"))
+    trouble.clear()
+    engine.mount("web")
+    engine.start("web")
+    engine.mount("web")
+    engine.stop("web")
+    engine.unmount("web")
+    engine.cleanup("web")
+    trouble[Unmount] = PortError("failed", "busy")
+    _refused(lambda: engine.unmount("web"))
+    trouble.clear()
+    engine.unmount("web", force=True)
+    engine.mount("web")
+    engine.remove("web", force=True)
+
+
 def _refused(call: Callable[[], object]) -> None:
     try:
         call()
@@ -68,7 +86,7 @@ def crashes(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
 
 
 def main() -> None:
-    for scenario in (whole_life, failing_start, crashes):
+    for scenario in (whole_life, failing_start, crashes, mounts):
         trouble: dict[type[AnyEffect], PortError] = {}
         host = simulated()
         assert host.simulation is not None

@@ -12,6 +12,7 @@ from lockgate.effects.config import (
     Bind,
     Config,
     Device,
+    IdMap,
     Limits,
     Namespaces,
     Secret,
@@ -162,6 +163,23 @@ CASES: dict[str, tuple[Config, WriteSpec, Facts]] = {
         ),
         EFFECT,
         FACTS,
+    ),
+    "users-of-its-own": (
+        replace(
+            CONFIG,
+            user="web",
+            network="web",
+            uid_maps=(IdMap(container=0, host=200_000, size=65_536),),
+            gid_maps=(
+                IdMap(container=0, host=200_000, size=5),
+                IdMap(container=33, host=300_000, size=100),
+            ),
+            groups=("video",),
+            secrets=(Secret(name="token", source="/token"),),
+            security=Security(apparmor="docker-default"),
+        ),
+        NETNS,
+        replace(FACTS, apparmor=True),
     ),
     "privileged": (replace(CONFIG, security=Security(privileged=True)), EFFECT, FACTS),
 }

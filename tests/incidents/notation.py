@@ -2,7 +2,8 @@
 
 One line, one thing. The container is `web`; engines come and go, the host stays.
 
-    create [WISH=VALUE ...]      made; wishes are parameters of `Engine.create`
+    create [WISH=VALUE ...]      made; wishes are parameters of `Engine.create`; `volumes=a+b+` are two
+                                 of these names and one of its own
     start, stop, kill, pause ... a command that succeeds; `remove!` is by force
     stopped_already              a stop of what does not run: noted, and said
     fails COMMAND                the host does not do it
@@ -19,6 +20,7 @@ One line, one thing. The container is `web`; engines come and go, the host stays
     is STATUS, run N, code N     what is on record
     waits N                      whoever waits is told N
     lives, ended                 whether the first process really lives
+    volumes NAME ...             these there are, those of containers as `own`
     settled                      record and world agree, nothing is in doubt
     gone                         nothing is left, and the name is free
 """
@@ -32,7 +34,7 @@ from lockgate.adapters.simulated import DRIFTS, FaultPlan
 from lockgate.adapters.simulated.faults import TURNS
 from lockgate.adapters.store.memory import MemoryStore
 from lockgate.effects import model
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, VolumeMount
 from lockgate.effects.ports import Commit, StoreError
 from lockgate.simulation import simulated
 from lockgate.statemachine import inputs as i
@@ -50,11 +52,20 @@ COMMANDS: dict[str, i.Command] = {
     "pause": i.Pause(),
     "unpause": i.Unpause(),
     "restart": i.Restart(),
+    "mount": i.Mount(),
+    "unmount": i.Unmount(),
     "cleanup": i.Cleanup(),
     "remove": i.Remove(),
     "remove!": i.Remove(force=True),
 }
 NAME = "web"
+
+
+def _volumes(names: str | None) -> tuple[VolumeMount, ...]:
+    return tuple(
+        VolumeMount(destination=f"/volumes/{number}", volume=name, anonymous=not name)
+        for number, name in enumerate([] if names is None else names.split("+"))
+    )
 
 
 class Stage:
@@ -106,6 +117,7 @@ class Stage:
             auto_remove=bool(given.pop("auto_remove", "")),
             restart=given.pop("restart", "no"),  # type: ignore[arg-type]
             restart_retries=int(given.pop("retries", "0")),
+            mounts=_volumes(given.pop("volumes", None)),
         )
         assert not given, f"no such wishes: {given}"
 
@@ -240,6 +252,10 @@ class Stage:
 
     def do_ended(self) -> None:
         assert not self.host.world(self.ids[-1]).alive
+
+    def do_volumes(self, *names: str) -> None:
+        found = [one.name if not one.container else "own" for one in self.engine.volumes()]
+        assert sorted(found) == sorted(names), found
 
     def do_settled(self) -> None:
         record = self.engine.sync(NAME)

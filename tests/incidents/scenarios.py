@@ -18,7 +18,6 @@ class Incident(Struct, frozen=True):
 
 
 PODS = "not here: there are no pods"
-VOLUMES = "not yet: there are no volumes"
 EXEC = "not yet: sessions are being built"
 HEALTH = "not yet: there are no health checks"
 CHECKPOINT = "not yet: there are no checkpoints"
@@ -394,8 +393,24 @@ INCIDENTS = (
              why="elsewhere: tests/adapters/test_images.py (complete or not at all)"),
     Incident("B087", "podman#23156", "A damaged database fails every command",
              why="elsewhere: tests/adapters/test_store.py, tests/power"),
-    Incident("B088", "podman#20313", "Two creations lock volumes in opposite order", why=VOLUMES),
-    Incident("B090", "podman#8221", "One volume mounted twice", why=VOLUMES),
+    Incident("B088", "podman#20313", "Two creations lock volumes in opposite order", """
+        create volumes=v1+v2
+        create name=other volumes=v2+v1
+        volumes v1 v2
+        start
+        settled
+        remove!
+        volumes v1 v2
+    """),
+    Incident("B090", "podman#8221", "One volume mounted twice", """
+        create volumes=v+v
+        volumes v
+        start
+        settled
+        remove!
+        gone
+        volumes v
+    """),
     Incident("B091", "podman#14929", "A pod's removal locks everything at once", why=PODS),
     Incident("B093", "podman#25585", "A lock is kept on an error path", """
         create
@@ -535,8 +550,28 @@ INCIDENTS = (
     Incident("B157", "podman#18180", "Removing all ignores who needs whom", why=PODS),
     Incident("B159", "podman#15631", "An init container inherits the restart policy", why=PODS),
     Incident("B160", "podman 30eb6b6aae", "The end of an init container stops the pod", why=PODS),
-    Incident("B162", "docker-lvm-plugin#24", "A volume's counter survives a crash", why=VOLUMES),
-    Incident("B163", "podman PR 5018", "Removal deletes volumes with a name", why=VOLUMES),
+    Incident("B162", "docker-lvm-plugin#24", "A volume's counter survives a crash", """
+        create volumes=data
+        mount
+        reboot
+        start
+        is running
+        settled
+        stop
+        cleanup
+        settled
+        remove
+        gone
+    """),
+    Incident("B163", "podman PR 5018", "Removal deletes volumes with a name", """
+        create auto_remove=yes volumes=data+
+        volumes data own
+        start
+        end 0
+        settle
+        volumes data
+        gone
+    """),
     Incident("B165", "conmon a2de342", "Out of memory and a cgroup's removal look alike",
              why=RUNTIME),
     Incident("B166", "containerd 842cb99a5", "Out of memory before anybody watches", why=RUNTIME),

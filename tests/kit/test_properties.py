@@ -19,6 +19,7 @@ from lockgate.effects.model import (
     Process,
     Signal,
     StartRuntime,
+    Unmount,
 )
 from lockgate.effects.outcome import Done, Exited, Fault
 from lockgate.effects.ports import Event
@@ -90,6 +91,12 @@ def event(name: str, number: int, container: str = "c") -> Event:
     return Event(container, container, name, 1, number=number)
 
 
+def unmounting(operation: i.Command, mounts: int) -> Step:
+    """Something unmounts what its user holds so often."""
+    record = replace(CONFIGURED, operation=operation, mounts=mounts)
+    return Step(record, (Order(1, Unmount("c")),))
+
+
 KILLED_FOR_MEMORY = Exited(137, 1, oom=True)
 WHOLE_LIFE = life(i.Create(CONFIG), Done(1))
 
@@ -110,6 +117,10 @@ BITES: list[tuple[str, Callable[[], object]]] = [
     ("P06", lambda: promised.nothing_left(CONFIGURED, Footprint(frozenset({"layer", "mount"})))),
     ("P06", lambda: promised.settled(replace(RUNNING, mount=Presence.UNCERTAIN), THERE)),
     ("P06", lambda: promised.settled(RUNNING, Footprint(ALL - {"mount"}, True))),
+    ("P06", lambda: promised.held_by_its_user(replace(CONFIGURED, mounts=1))),
+    ("P06", lambda: promised.whole(CONFIGURED, World(layer=True))),
+    ("P07", lambda: promised.nobodys_mount(unmounting(i.Cleanup(), 1))),
+    ("P07", lambda: promised.nobodys_mount(unmounting(i.Unmount(), 2))),
     ("P07", lambda: promised.about_itself(CONFIGURED, ordered(OTHER.effect))),
     ("P07", lambda: forgetful(ENDED)),
     ("P07", lambda: promised.only_its_run(STARTED, replace(ENDED, epoch=2), World())),
@@ -148,6 +159,17 @@ BITES: list[tuple[str, Callable[[], object]]] = [
     ("P26", lambda: promised.announced_in_time(Step(CONFIGURED, (), (Notice("init"),)))),
     ("P26", lambda: promised.announced_in_time(Step(CONFIGURED, (), (Notice("remove"),)))),
     ("P26", lambda: promised.kept_its_word(STARTING, Step(CONFIGURED))),
+    (
+        "P26",
+        lambda: promised.kept_its_word(replace(CONFIGURED, operation=i.Mount()), Step(CONFIGURED)),
+    ),
+    (
+        "P26",
+        lambda: promised.kept_its_word(
+            replace(CONFIGURED, operation=i.Unmount(force=True)),
+            Step(replace(CONFIGURED, mount=Presence.UNCERTAIN)),
+        ),
+    ),
     ("P27", lambda: promised.frozen_iff_paused(RUNNING, Footprint(ALL | {"freezer"}, True))),
     ("P27", lambda: promised.frozen_iff_paused(replace(RUNNING, status=Status.PAUSED), THERE)),
 ]

@@ -43,6 +43,10 @@ def paused(engine: Engine) -> None:
     engine.pause("web")
 
 
+def mounted(engine: Engine) -> None:
+    engine.mount("web")
+
+
 def create(engine: Engine) -> None:
     engine.create(name="new", image="busybox", command=["sleep", "600"], network="private")
 
@@ -58,6 +62,12 @@ SCENARIOS: dict[str, tuple[Operation, Operation]] = {
     "pause": (started, lambda engine: engine.pause("web")),
     "unpause": (paused, lambda engine: engine.unpause("web")),
     "restart": (started, lambda engine: engine.restart("web", timeout=0)),
+    "mount": (nothing, mounted),
+    "unmount": (mounted, lambda engine: engine.unmount("web")),
+    "removal by force of what is mounted": (
+        mounted,
+        lambda engine: engine.remove("web", force=True),
+    ),
     "cleanup": (stopped, lambda engine: engine.cleanup("web")),
     "remove": (stopped, lambda engine: engine.remove("web")),
     "remove by force": (paused, lambda engine: engine.remove("web", force=True, timeout=0)),

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from lockgate.adapters.filesystem import bundle, ensure_directory, read_bounded, write_atomic
+from lockgate.adapters.storage.mounting import view_of_layers
 from lockgate.adapters.storage.overlay import OverlayStorage, is_mounted, viewed
 from lockgate.adapters.storage.shared.images import SharedImages
 from lockgate.adapters.storage.shared.store import SharedStore, StoredContainer, complaint
@@ -56,6 +57,9 @@ class SharedStorage:
         its volumes. A name that another has there is `PortError("refused")`, clean (MAP L-44)."""
         if config.rootfs:
             return self._own.create(config)
+        if config.uid_maps:
+            reason = "containers with users of their own are not kept in a shared store"
+            raise PortError("refused", reason, dirty=False)
         if self.store.container(config.id) is None:
             self._make(config)
         place = bundle(self.root, config.id)
@@ -123,7 +127,8 @@ class SharedStorage:
                 yield top
             return
         upper = self.upper(config)
-        view = viewed(upper.with_name("merged"), upper, self.lower(config))
+        layers = [upper, *self.lower(config)]
+        view = viewed(upper.with_name("merged"), upper, lambda: view_of_layers(layers))
         try:
             yield view
         finally:

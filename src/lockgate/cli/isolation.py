@@ -17,6 +17,7 @@ from lockgate.effects.config import (
     UNLIMITED,
     Bind,
     Device,
+    IdMap,
     Limits,
     Mount,
     Namespaces,
@@ -103,6 +104,8 @@ def grouped(asked: dict[str, Any]) -> dict[str, Any]:
         "namespaces": Namespaces(
             pid=take("pid"), ipc=take("ipc"), uts=take("uts"), cgroup=take("cgroup")
         ),
+        "uid_maps": [*_each("--uidmap", id_map, take("uid_maps"))],
+        "gid_maps": [*_each("--gidmap", id_map, take("gid_maps"))],
         "dns": Dns(take("dns_servers"), take("dns_search"), take("dns_options")),
     }
 
@@ -117,6 +120,15 @@ def _one(option: str, read: Callable[[Any], T], text: Any) -> T:
     except ValueError as problem:
         context = click.get_current_context()
         raise click.BadParameter(str(problem), context, param_hint=option) from None
+
+
+def id_map(text: str) -> IdMap:
+    """`CONTAINER:HOST:SIZE`."""
+    parts = text.split(":")
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise ValueError(f"{text!r} is no map: write CONTAINER:HOST:SIZE, as in 0:100000:65536")
+    container, host, size = (int(part[:12]) for part in parts)
+    return IdMap(container=container, host=host, size=size)
 
 
 # ---- mounts ------------------------------------------------------------------------------
@@ -337,13 +349,16 @@ def _limit(text: str) -> int:
 
 
 def security(options: Iterable[str]) -> dict[str, Any]:
-    """`no-new-privileges`, `seccomp=FILE|unconfined`, `mask=PATH:…`, `unmask=ALL|PATH:…`."""
+    """`no-new-privileges`, `seccomp=FILE|unconfined`, `apparmor=NAME`,
+    `mask=PATH:…`, `unmask=ALL|PATH:…`."""
     found: dict[str, Any] = {"mask": (), "unmask": ()}
     for option in options:
         key, equals, value = option.partition("=")
         match key, bool(equals):
             case ("seccomp", True) if value:
                 found["seccomp"] = value if value == "unconfined" else str(Path(value).absolute())
+            case ("apparmor", True) if value:
+                found["apparmor"] = value
             case ("mask" | "unmask", True) if value:
                 found[key] = (*cast(tuple[str, ...], found[key]), *value.split(":"))
             case ("no-new-privileges", _):
@@ -351,6 +366,6 @@ def security(options: Iterable[str]) -> dict[str, Any]:
             case _:
                 raise ValueError(
                     f"{option!r}: write no-new-privileges, seccomp=FILE or seccomp=unconfined, "
-                    "mask=PATH:… or unmask=ALL or unmask=PATH:…"
+                    "apparmor=NAME, mask=PATH:… or unmask=ALL or unmask=PATH:…"
                 )
     return found

@@ -110,6 +110,8 @@ def container(record: Record) -> dict[str, Any]:
         "limits": asdict(config.limits),
         "security": asdict(config.security),
         "namespaces": asdict(config.namespaces),
+        "uid_maps": config.uid_maps,
+        "gid_maps": config.gid_maps,
         "resolv_conf": asdict(config.dns),
         "hosts": config.hosts,
         "requires": config.requires,

@@ -41,7 +41,7 @@ ISOLATION = (
         "--security-opt",
         "security_options",
         metavar="OPT",
-        help="no-new-privileges, seccomp=FILE|unconfined, mask=PATH:…, unmask=ALL|PATH:…",
+        help="no-new-privileges, seccomp=FILE|unconfined, apparmor=NAME, mask=PATH:…, unmask=ALL|PATH:…",
     ),
     click.option("--privileged", is_flag=True, help="All devices and capabilities of the host."),
     click.option(
@@ -79,6 +79,8 @@ ISOLATION = (
     _any("--dns-search", metavar="DOMAIN", help="A domain to search."),
     _any("--dns-option", "dns_options", metavar="OPT", help="An option of resolv.conf."),
     _any("--add-host", "hosts", metavar="NAME:IP", help="A line of /etc/hosts."),
+    _any("--uidmap", "uid_maps", metavar="C:H:N", help="N users from C on are H on here."),
+    _any("--gidmap", "gid_maps", metavar="C:H:N", help="Groups likewise [as --uidmap]."),
     click.option("--pid", type=SHARING, default="private", help="Whose PID namespace."),
     click.option("--ipc", type=SHARING, default="private", help="Whose IPC namespace."),
     click.option("--uts", type=SHARING, default="private", help="Whose hostname."),

@@ -12,6 +12,7 @@ from lockgate.effects.config import (
     SECURITY,
     Config,
     Device,
+    IdMap,
     Limits,
     Mount,
     Namespaces,
@@ -65,6 +66,8 @@ class Creation(Images, Networks):
         limits: Limits = LIMITS,
         security: Security = SECURITY,
         namespaces: Namespaces = NAMESPACES,
+        uid_maps: Iterable[IdMap] = (),
+        gid_maps: Iterable[IdMap] = (),
         dns: Dns = DNS,
         hosts: Iterable[tuple[str, str]] = (),
         requires: Sequence[str] = (),
@@ -76,8 +79,9 @@ class Creation(Images, Networks):
         image. `network` is a mode (`none`, `host`, `private`, `container:NAME`) or the networks to join,
         `ports` what is published of the container there; both as values or as written on the
         command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
-        of a name and an address; `requires` names containers that are to run while this one does
-        and stay as long as it. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
+        of a name and an address. With `uid_maps` it has users of its own; `gid_maps` left out are
+        the same. `requires` names containers that are to run while this one does and stay as long
+        as it. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
         `NameTaken`; nothing is left of a container that could not be made.
         """
         if bool(image) == bool(rootfs):
@@ -94,6 +98,7 @@ class Creation(Images, Networks):
         networks = () if mode else validation.attachments(network)
         published = validation.ports(ports)
         given = validation.environment(env)
+        users = isolation.id_maps(uid_maps, "users")
         container = token_hex(32)
         config = Config(
             id=container,
@@ -131,6 +136,8 @@ class Creation(Images, Networks):
             limits=isolation.limits(limits, memory),
             security=isolation.security(security),
             namespaces=isolation.namespaces(namespaces),
+            uid_maps=users,
+            gid_maps=isolation.id_maps(gid_maps, "groups") or users,
             dns=isolation.dns(dns),
             hosts=isolation.hosts(hosts),
             requires=tuple(

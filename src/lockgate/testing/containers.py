@@ -11,6 +11,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from lockgate.adapters.simulated.faults import half_done
 from lockgate.adapters.simulated.world import World, died, monitor, process, rebooted
 from lockgate.effects.config import Config
 from lockgate.effects.model import Order
@@ -122,6 +123,7 @@ class OneContainer:
         there = promised.footprint(world)
         promised.everywhere(record, there)
         promised.one_truthful_exit(record, world)
+        promised.whole(record, world)
         promised.stale_is_no_news(self._rig.step, record)
         if not record.todo and not self._rig.observed(record, world):
             promised.at_rest(record, there)
@@ -161,7 +163,7 @@ def outcomes(
         clean = Failed(order.ticket, Fault("failed", name, dirty=False))
         dirty = Failed(order.ticket, Fault("failed", name, dirty=True))
         yield f"{name} fails", world, clean
-        yield f"{name} fails half way", world, dirty
+        yield f"{name} fails half way", half_done(world, order.effect), dirty
         yield f"{name} fails after all", done, dirty
 
 

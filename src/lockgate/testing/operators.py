@@ -43,8 +43,8 @@ WISHES: tuple[i.Command | None, ...] = (
     None,
     *(command for command in COMMANDS if command != i.Unmount(force=True)),
 )
-"""What an operator may want; None: only to look, as a listing does. Where there is one mount at most
-to begin with, giving back all is giving back that one."""
+"""What an operator may want; None: only to look, as a listing does. Nothing is mounted to begin
+with, so giving back all would be giving back what the other has just mounted."""
 
 
 class Operator(Struct, frozen=True):
@@ -328,7 +328,7 @@ def _with(node: Scene, place: int, operator: Operator) -> Scene:
 
 def resting() -> tuple[Place, ...]:
     """Every kind of place where a life without faults may rest, but for being gone."""
-    model = OneContainer(faults=False, mounts=1)
+    model = OneContainer(faults=False, mounts=0)  # its user mounts when the operators do
     known = dict.fromkeys(model.begin())
     queue = list(known)
     while queue:

@@ -16,6 +16,7 @@ from lockgate.effects.config import (
     Bind,
     Config,
     Device,
+    IdMap,
     Limits,
     Namespaces,
     Secret,
@@ -113,7 +114,11 @@ securities = st.builds(
     mask=st.lists(paths, max_size=2).map(tuple),
     unmask=st.lists(st.just("ALL") | paths, max_size=2).map(tuple),
     privileged=st.booleans(),
+    apparmor=st.sampled_from(("", "some-profile")),
+    process_label=st.sampled_from(("", "u:r:t:s0")),
+    mount_label=st.sampled_from(("", "u:o:t:s0")),
 )
+EVERYBODY = (IdMap(container=0, host=0, size=2**32 - 1),)
 addresses = st.sampled_from(("192.0.2.1", "2001:db8::1"))
 
 wishes: SearchStrategy[Config] = st.builds(
@@ -140,6 +145,8 @@ wishes: SearchStrategy[Config] = st.builds(
     limits=limits,
     security=securities,
     namespaces=st.builds(Namespaces, pid=sharings, ipc=sharings, uts=sharings, cgroup=sharings),
+    uid_maps=st.just(()) | st.just(EVERYBODY),
+    gid_maps=st.just(()) | st.just(EVERYBODY),
     dns=st.builds(Dns, servers=st.lists(addresses, max_size=2).map(tuple)),
     hosts=st.lists(st.tuples(st.text("abc", min_size=1), addresses), max_size=2).map(tuple),
 )
@@ -160,6 +167,8 @@ def generous(config: Config) -> Facts:
         machine="x86_64",
         hostname="host",
         seccomp=b'{"defaultAction": "SCMP_ACT_ALLOW"}',
+        apparmor=True,
+        selinux=True,
     )
 
 

@@ -28,6 +28,7 @@ from lockgate.testing.properties.places import (
     one_truthful_exit,
     owned,
     settled,
+    whole,
 )
 from lockgate.testing.properties.steps import (
     Stepper,
@@ -84,4 +85,5 @@ __all__ = [
     "twice_is_once",
     "untouched",
     "waits_agree",
+    "whole",
 ]

@@ -58,7 +58,7 @@ _ALL = (
         "P06",
         "exact footprint",
         "At rest, what exists is what the record says, no more and no less.",
-        ("exact_footprint", "nothing_left", "settled", "held_by_its_user"),
+        ("exact_footprint", "nothing_left", "settled", "held_by_its_user", "whole"),
     ),
     Property(
         "P07",

@@ -21,6 +21,10 @@ STABLE = LIVING | {Status.ABSENT, Status.CONFIGURED, Status.STOPPED, Status.EXIT
 """Where a container may stay without anybody working on it."""
 
 
+WITH = {"volume": "layer"}
+"""What comes and goes with what the record has a word for."""
+
+
 class Footprint(Struct, frozen=True):
     """What exists of one container, on whatever host. `runtime`: its state in the words of the OCI
     runtime spec, `absent`, or empty where nobody asked."""
@@ -34,6 +38,7 @@ def footprint(world: World) -> Footprint:
     """Of a simulated world."""
     there = {
         "layer": world.layer,
+        "volume": world.volume,
         "mount": world.mounted,
         "network": world.network,
         "runtime": world.runtime != "absent",
@@ -73,7 +78,7 @@ def can_work(record: Record, there: Footprint) -> None:
 def intent_first(record: Record, there: Footprint) -> None:
     """P08: what exists is something the record says may exist."""
     for name in there.held:
-        if getattr(record, name) is ABSENT:
+        if getattr(record, WITH.get(name, name)) is ABSENT:
             raise Broken("P08", f"forgot the {name}")
 
 
@@ -85,12 +90,18 @@ def exact_footprint(record: Record, there: Footprint) -> None:
             raise Broken("P06", f"believes in a {name} that is not there")
 
 
+def whole(record: Record, world: World) -> None:
+    """P06: a layer that the record is sure of is there with its own volumes."""
+    if record.layer is PRESENT and not world.volume:
+        raise Broken("P06", "believes in a layer whose volumes are not there")
+
+
 def nothing_left(record: Record, there: Footprint) -> None:
     """P06, at rest: of what is not running nothing is held, or the record says what went wrong or
     what it is in doubt about; and what is gone has left nothing."""
     if record.gone and there.held:
         raise Broken("P06", f"gone, but something is left: {sorted(there.held)}")
-    leaked = there.held - {"layer"}
+    leaked = there.held - {"layer", *WITH}
     if record.mounts:
         leaked -= {"mount"}  # it is its user's
     done = record.status in (Status.EXITED, Status.CONFIGURED, Status.ABSENT)
