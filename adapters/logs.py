@@ -14,6 +14,9 @@ from lockgate.effects.ports import LogLine
 CHUNK = 1 << 20
 """Bytes read at a time; a line longer than this is given in pieces."""
 
+FARTHEST = 64 << 20
+"""Bytes from the end that are looked at for the last lines."""
+
 
 class FileLogs:
     """Implements the port `Logs` over `containers/<id>/ctr.log` below `root`."""
@@ -27,6 +30,25 @@ class FileLogs:
     def read(self, config: Config, after: int = 0) -> tuple[tuple[LogLine, ...], int]:
         return read_log(self._path(config), after)
 
+    def last(self, config: Config, count: int) -> int:
+        """Looked for from the end, in ever larger pieces: what lies before is never read."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            fd = os.open(self._path(config), flags)
+        except FileNotFoundError:
+            return 0
+        try:
+            size, piece = os.fstat(fd).st_size, 1 << 16
+            while piece < FARTHEST and piece < size:
+                begins = _begins(fd, size - piece, size)[1:]  # the first may be the end of a line
+                if len(begins) > count:
+                    return begins[-count - 1]
+                piece *= 4
+            begins = _begins(fd, max(0, size - piece), size)
+            return begins[max(0, len(begins) - count - 1)]
+        finally:
+            os.close(fd)
+
     def wait(self, config: Config, after: int, timeout: float) -> None:
         with Inotify() as queue:
             try:
@@ -35,6 +57,17 @@ class FileLogs:
                 return
             if not self.read(config, after)[0]:  # what came before we watched is no event
                 queue.wait(timeout)
+
+
+def _begins(fd: int, begin: int, end: int) -> list[int]:
+    """Where lines begin between these offsets, and where the last one ends; what goes on in the
+    next write is one line with it."""
+    found, at = [begin], begin
+    for line in os.pread(fd, end - begin, begin).split(b"\n")[:-1]:
+        at += len(line) + 1
+        if not parsed(line).partial:
+            found.append(at)
+    return found
 
 
 def read_log(path: Path, after: int) -> tuple[tuple[LogLine, ...], int]:

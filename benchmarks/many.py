@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.life import Podman
+
 from lockgate import Engine
 from lockgate.testing import busybox
 

@@ -446,6 +446,10 @@ class Logs(Protocol):
         """Whole lines from byte offset `after`, and the offset to go on from. *Lock free.*"""
         ...
 
+    def last(self, config: Config, count: int) -> int:
+        """The offset from which there are `count` whole lines, or all there are. *Lock free.*"""
+        ...
+
     def wait(self, config: Config, after: int, timeout: float) -> None:
         """Until there may be more than `after` bytes, at most `timeout` seconds. *Lock free.*"""
         ...

@@ -223,6 +223,9 @@ class SimulatedHost:
     def read(self, config: Config, after: int = 0) -> tuple[tuple[LogLine, ...], int]:
         return (), after
 
+    def last(self, config: Config, count: int) -> int:
+        return 0
+
     def wait(self, config: Config, after: int, timeout: float) -> None:
         with self._changed:
             self._changed.wait(timeout)

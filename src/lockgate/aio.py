@@ -97,6 +97,7 @@ class AsyncEngine:
     unpause = awaited(Engine.unpause)
     restart = awaited(Engine.restart)
     wait = awaited(Engine.wait)
+    wait_for = awaited(Engine.wait_for)
     cleanup = awaited(Engine.cleanup)
     remove = awaited(Engine.remove)
     submit = awaited(Engine.submit)

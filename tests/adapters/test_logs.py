@@ -91,3 +91,33 @@ def test_waiting_ends_when_there_is_more(logs: FileLogs, log: Path) -> None:
     assert not waiter.is_alive()
     logs.wait(CONFIG, offset, 30.0)  # what is there already is not waited for
     logs.wait(Config(id="none"), 0, 30.0)
+
+
+class TestLast:
+    """The last lines, found from the end."""
+
+    @pytest.mark.parametrize(
+        ("count", "texts"), [(0, []), (1, ["c"]), (2, ["b", "c"]), (3, ["a", "b", "c"]), (9, None)]
+    )
+    def test_are_so_many(
+        self, logs: FileLogs, log: Path, count: int, texts: list[str] | None
+    ) -> None:
+        log.write_bytes(b"".join(b"T stdout F %c\n" % letter for letter in b"abc") + b"T std")
+        lines, _ = logs.read(CONFIG, logs.last(CONFIG, count))
+        assert [line.text for line in lines] == (["a", "b", "c"] if texts is None else texts)
+
+    def test_of_a_large_log_only_its_end_is_read(self, logs: FileLogs, log: Path) -> None:
+        with log.open("wb") as file:
+            for number in range(200_000):
+                file.write(b"T stdout F %06d\n" % number)
+        for count in (1, 5000, 150_000):
+            (first, *_), _ = logs.read(CONFIG, logs.last(CONFIG, count))
+            assert int(first.text) == 200_000 - count
+
+    def test_what_goes_on_is_one_line(self, logs: FileLogs, log: Path) -> None:
+        log.write_bytes(b"T stdout F a\nT stdout P b\nT stdout P c\nT stdout F d\n")
+        lines, _ = logs.read(CONFIG, logs.last(CONFIG, 1))
+        assert [line.text for line in lines] == ["b", "c", "d"]
+
+    def test_of_none_there_are_none(self, logs: FileLogs) -> None:
+        assert logs.last(CONFIG, 3) == 0

@@ -27,6 +27,9 @@ class Written:
     def read(self, config: Config, after: int = 0) -> tuple[tuple[LogLine, ...], int]:
         return tuple(self.lines[after:]), len(self.lines)
 
+    def last(self, config: Config, count: int) -> int:
+        return max(0, len(self.lines) - count)
+
     def wait(self, config: Config, after: int, timeout: float) -> None:
         self.idle(config)
 

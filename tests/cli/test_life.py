@@ -184,6 +184,14 @@ class TestWait:
     def test_of_what_never_ran_is_zero(self, shell: Shell, web: str) -> None:
         assert shell.ok("wait", "web") == "0\n"
 
+    def test_for_a_condition(self, shell: Shell, web: str) -> None:
+        shell.ok("start", "web")
+        assert shell.ok("wait", "--condition", "running", "web") == "running\n"
+        shell.ok("kill", "web")
+        told = shell.ok("wait", "--condition", "stopped", "--condition", "exited", "web")
+        assert told == "stopped\n"
+        assert "nothing to wait for" in shell.no(2, "wait", "--condition", "up", "web")
+
     def test_removes_what_was_made_with_rm(self, shell: Shell) -> None:
         made = shell.ok("create", "--rm", "--image", "busybox").strip()
         assert shell.ok("wait", made) == "0\n"

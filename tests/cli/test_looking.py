@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.effects.ports import Change
+from lockgate.effects.ports import Change, LogLine
 
 from .conftest import Shell
 
@@ -68,6 +68,36 @@ class TestLogs:
     def test_with_times(self, shell: Shell, web: str) -> None:
         shell.log.write("out")
         assert shell.ok("logs", "-t", "web") == "2026-07-01T12:00:00.000000000Z out\n"
+
+    @pytest.mark.parametrize(
+        ("words", "shown"),
+        [
+            (("-n", "2"), "2 3"),
+            (("-n", "0"), ""),
+            (("-n", "9"), "0 1 2 3"),
+            (("--since", "2026-07-01T12:00:02Z"), "2 3"),
+            (("--since", "2026-07-01T14:00:03+02:00"), "3"),
+            (("--until", "2026-07-01T12:00:01"), "0 1"),
+            (("--since", "2026-07-01T12:00:01Z", "--until", "2026-07-01T12:00:02Z"), "1 2"),
+            (("--until", "99999d"), ""),
+            (("--since", "1s", "-n", "3"), None),
+        ],
+    )
+    def test_some_of_it(
+        self, shell: Shell, web: str, words: tuple[str, ...], shown: str | None
+    ) -> None:
+        for number in range(4):
+            shell.log.write(str(number))
+        told = shell.ok("logs", *words, "web").split()
+        assert told == ([] if shown is None else shown.split())
+
+    def test_what_is_no_time(self, shell: Shell, web: str) -> None:
+        for words in (("--since", "yesterday"), ("--until", "5"), ("-n", "-1")):
+            assert shell.no(2, "logs", *words, "web")
+
+    def test_a_time_nobody_can_read_hides_nothing(self, shell: Shell, web: str) -> None:
+        shell.log.lines.append(LogLine("", "", "garbage"))
+        assert shell.ok("logs", "--since", "2026-07-01T12:00:00Z", "web") == "garbage\n"
 
     def test_followed_to_the_end_of_the_run(self, shell: Shell, web: str) -> None:
         shell.ok("start", "web")

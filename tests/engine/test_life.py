@@ -260,6 +260,45 @@ class TestWait:
         assert engine.wait(web.id) == 137  # and the late ones
 
 
+class TestWaitFor:
+    def test_what_is_true_is_not_waited_for(self, engine: Engine) -> None:
+        engine.create(name="web", image="busybox")
+        assert engine.wait_for("web", ["running", "configured"], 0) == "configured"
+
+    def test_a_status(self, engine: Engine) -> None:
+        engine.create(name="web", image="busybox")
+        threading.Timer(0.03, engine.start, ["web"]).start()
+        assert engine.wait_for("web", ["running"], 10) == "running"
+
+    def test_an_end_nobody_told_the_engine_of(self, engine: Engine) -> None:
+        web = engine.create(name="web", image="busybox")
+        engine.start("web")
+        assert engine.simulation is not None
+        threading.Timer(0.03, engine.simulation.end, [web.id, 3]).start()
+        assert engine.wait_for("web", ["stopped", "exited"], 10) == "stopped"
+
+    def test_its_removal(self, engine: Engine) -> None:
+        engine.create(name="web", image="busybox")
+        threading.Timer(0.03, engine.remove, ["web"]).start()
+        assert engine.wait_for("web", ["removed"], 10) == "removed"
+
+    def test_that_it_goes_meanwhile(self, engine: Engine) -> None:
+        engine.create(name="web", image="busybox")
+        threading.Timer(0.03, engine.remove, ["web"]).start()
+        with pytest.raises(NoSuchContainer):
+            engine.wait_for("web", ["running"], 10)
+
+    def test_not_for_ever(self, engine: Engine) -> None:
+        engine.create(name="web", image="busybox")
+        with pytest.raises(TimeoutError, match="web is configured after"):
+            engine.wait_for("web", ["running"], 0.02)
+
+    def test_for_nothing_that_cannot_be(self, engine: Engine) -> None:
+        engine.create(name="web", image="busybox")
+        with pytest.raises(InvalidArgument, match="'up' is nothing to wait for; there are: conf"):
+            engine.wait_for("web", ["running", "up"])
+
+
 class TestLooking:
     def test_a_listing_notices_what_has_ended(
         self, simulation: Simulation, engine: Engine, web: Record

@@ -110,15 +110,24 @@ def kill(session: Session, names: tuple[str, ...], signal: str) -> int:
 
 
 @click.command(short_help="Wait until it has ended, print its exit code.")
+@click.option(
+    "--condition",
+    "conditions",
+    metavar="STATE",
+    multiple=True,
+    help="Wait for this state, or `removed`, and print it; several: for any.",
+)
 @chosen
 @pass_session
-def wait(session: Session, names: tuple[str, ...]) -> int:
+def wait(session: Session, names: tuple[str, ...], conditions: tuple[str, ...]) -> int:
     """Wait until the container has ended and print its exit code, a line for each.
 
     It is -1 where nobody saw the end and 0 for what never ran. One that is gone answers, too; one
     that was made with --rm is removed now.
     """
     engine = session.engine
+    if conditions:
+        return exits.each(names, lambda name: engine.wait_for(name, conditions), tell=True)
 
     def act(name: str) -> int:
         code = engine.wait(name)

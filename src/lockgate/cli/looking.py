@@ -2,14 +2,15 @@
 
 import sys
 import time
+from datetime import datetime
 
 import click
 
 from lockgate.cli import exits, output
 from lockgate.cli.choosing import FILTER, Filters, passing
-from lockgate.cli.params import JSON, NAME, NAMES
+from lockgate.cli.params import JSON, NAME, NAMES, as_moment
 from lockgate.cli.session import Session, pass_session
-from lockgate.cli.streams import followed, show
+from lockgate.cli.streams import show
 
 
 @click.command(short_help="List what is alive; with -a, all.")
@@ -95,13 +96,26 @@ def export(session: Session, name: str, target: str | None) -> int:
 @click.command(short_help="Show what a container has written.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until its run has ended.")
 @click.option("-t", "--timestamps", is_flag=True, help="Each line with its time, RFC 3339.")
+@click.option("-n", "--tail", metavar="N", type=click.IntRange(0), help="The last lines only.")
+@click.option(
+    "--since", metavar="T", callback=as_moment, help="RFC 3339, or how long ago: 90s, 10m, 2h, 1d."
+)
+@click.option("--until", metavar="T", callback=as_moment, help="The same.")
 @NAME
 @pass_session
-def logs(session: Session, name: str, follow: bool, timestamps: bool) -> int:
+def logs(
+    session: Session,
+    name: str,
+    follow: bool,
+    timestamps: bool,
+    tail: int | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> int:
     """Write what the container has written: its standard output on standard output, its standard
     error on standard error."""
-    engine = session.engine
-    show(followed(engine, name) if follow else engine.logs(name), stamped=timestamps)
+    lines = session.engine.logs(name, follow=follow, tail=tail, since=since, until=until)
+    show(lines, stamped=timestamps)
     return exits.OK
 
 

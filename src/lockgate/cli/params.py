@@ -1,6 +1,7 @@
 """What is written on the command line, made into values: sizes, pairs, names."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import click
@@ -33,6 +34,27 @@ def as_policy(ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
     if not (retries.isascii() and retries.isdecimal() and int(retries[:9])):
         raise click.BadParameter(f"{value!r}: write how often at most, as in on-failure:3")
     return policy, int(retries[:9])
+
+
+AGO = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def as_moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    """RFC 3339 (without an offset: UTC), or how long ago."""
+    if value is None:
+        return None
+    if ago := AGO.fullmatch(value):
+        return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * SECONDS[ago[2]])
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is no time: write 2026-07-01T12:00:00Z, or how long ago: 90s, 10m, 2h, 1d",
+            ctx,
+            param,
+        ) from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def words(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | None:

@@ -15,7 +15,7 @@ import click
 from lockgate.cli import exits
 from lockgate.cli.params import as_network, as_policy, as_size, pairs, words
 from lockgate.cli.session import Session, pass_session
-from lockgate.cli.streams import followed, show
+from lockgate.cli.streams import show
 from lockgate.cli.wishes import ISOLATION
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _stayed(engine: "Engine", record: "Record") -> int:
     with Signals() as signals:
         engine.start(record.id)
         signals.go_to(engine, record.id)
-        show(followed(engine, record.id))
+        show(engine.logs(record.id, follow=True))
         code = engine.wait(record.id)
     if code != UNKNOWN:
         return code

@@ -1,13 +1,13 @@
 """A container's life, command by command, and the waiting for its end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from lockgate import validation
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import LogLine
 from lockgate.engine.core import Core
-from lockgate.errors import AlreadyStopped, NoSuchContainer, OperationFailed
+from lockgate.errors import AlreadyStopped, InvalidArgument, NoSuchContainer, OperationFailed
 from lockgate.statemachine.inputs import (
     Cleanup,
     Init,
@@ -21,6 +21,12 @@ from lockgate.statemachine.inputs import (
 )
 from lockgate.statemachine.record import Record, newborn
 from lockgate.statemachine.status import Status
+
+REMOVED = "removed"
+"""What can be waited for besides a status."""
+
+BRIEFLY, AT_MOST = 0.002, 0.1
+"""Seconds between two looks of whoever waits for what nobody tells of, twice as long each time."""
 
 
 class Life(Core):
@@ -119,6 +125,36 @@ class Life(Core):
             if end is None:
                 raise TimeoutError(f"{record.config.name} has not ended in {timeout} seconds")
             self._interpreter.sync(container)
+
+    def wait_for(
+        self, reference: str, conditions: Collection[str], timeout: float | None = None
+    ) -> str:
+        """Until one of these is true of it: the name of a status, or `removed`; returns which.
+
+        Raises `TimeoutError`, and `NoSuchContainer` when it goes and nobody waits for that. Holds no
+        lock while it waits.
+        """
+        known = {str(status) for status in Status if status is not Status.ABSENT} | {REMOVED}
+        if unknown := sorted(set(conditions) - known):
+            raise InvalidArgument(
+                f"{unknown[0]!r} is nothing to wait for; there are: {', '.join(sorted(known))}"
+            )
+        container = self.resolve(reference)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        patience = BRIEFLY
+        while True:
+            try:
+                now = str(self.inspect(container).status)
+            except NoSuchContainer:
+                if REMOVED not in conditions:
+                    raise
+                now = REMOVED
+            if now in conditions:
+                return now
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"{reference} is {now} after {timeout} seconds")
+            time.sleep(patience)
+            patience = min(2 * patience, AT_MOST)
 
     def run_to_end(self, reference: str) -> Iterator[LogLine]:
         """Start it and yield what it writes until it has ended and all of that is read."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from returns.result import Result
@@ -10,23 +11,58 @@ from lockgate.adapters.filesystem import replacing
 from lockgate.effects.config import Config
 from lockgate.effects.ports import Change, Event, LogLine, Sizes
 from lockgate.engine.core import Core, faults_raised
+from lockgate.errors import NoSuchContainer
+from lockgate.lifecycle import LIVE
 from lockgate.statemachine import history as histories
 from lockgate.statemachine.history import Divergence, Entry
 from lockgate.statemachine.record import Record, newborn
 from lockgate.statemachine.spec.files import PLACES
 
+BRIEFLY, AT_MOST = 0.01, 0.2
+"""Seconds after which one that writes nothing is looked at again, since it may have ended: soon
+after it wrote something, for that is when most end, then ever more rarely."""
+
 
 class Looking(Core):
     """Logs, contents, events, histories."""
 
-    def logs(self, reference: str) -> Iterator[LogLine]:
-        config = self.inspect(reference).config
-        offset = 0
-        while True:
-            lines, offset = self.host.logs.read(config, offset)
-            if not lines:
+    def logs(
+        self,
+        reference: str,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[LogLine]:
+        """What it has written: the last `tail` lines of it (`None`: all), from and up to a moment;
+        with `follow` also what it writes, until its run has ended or it is gone."""
+        record = self.inspect(reference)
+        offset = 0 if tail is None else self.host.logs.last(record.config, max(0, tail))
+        for line in self._written(record, offset, follow):
+            at = _moment(line.at) if since or until else None
+            if at is not None and until is not None and at > until:
                 return
+            if at is None or since is None or at >= since:
+                yield line
+
+    def _written(self, record: Record, offset: int, follow: bool) -> Iterator[LogLine]:
+        patience = BRIEFLY
+        while True:
+            over = not follow or self._at_rest(record.id)
+            lines, offset = self.host.logs.read(record.config, offset)
             yield from lines
+            if over and not lines:
+                return
+            patience = BRIEFLY if lines else min(2 * patience, AT_MOST)
+            if not over:
+                self.host.logs.wait(record.config, offset, patience)
+
+    def _at_rest(self, container: str) -> bool:
+        try:
+            return self.inspect(container).status not in LIVE
+        except NoSuchContainer:
+            return True
 
     def export(self, reference: str, target: str | Path | int) -> None:
         """Its root file system as a tar archive, whatever it is doing, without pausing it.
@@ -82,3 +118,12 @@ class Looking(Core):
         container = self.resolve(reference, past=True)
         entries = map(histories.decode_entry, self.host.store.history(container))
         return histories.replay(newborn(Config(id=container)), entries)
+
+
+def _moment(text: str) -> datetime | None:
+    """RFC 3339, in nanoseconds or not; None for what a monitor would not write."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
