@@ -547,6 +547,27 @@ class Row(Struct, frozen=True, kw_only=True):
     executor: Executor | None = None
 
 
+class Attached(Protocol):
+    """Being connected to a container's first process."""
+
+    def relay(
+        self,
+        stdin: int | None,
+        stdout: int,
+        stderr: int,
+        detach: bytes,
+        resized: Callable[[], None],
+    ) -> bool:
+        """Carry bytes both ways until the container closes its side; True when the sequence
+        `detach` was typed before (empty: it cannot be). The end of `stdin` is passed on. `resized`
+        is called every now and then."""
+        ...
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell the container's terminal how large it is now."""
+        ...
+
+
 class Sessions(Protocol):
     """Processes beside the first of a running container. They end with its run; what is known of
     them outlives whoever began them, and goes with the run."""
@@ -562,6 +583,11 @@ class Sessions(Protocol):
     ) -> int:
         """Run it to its end with these descriptors, a terminal's where it wants one, and return its
         exit code (128 + n for a signal). Raises `PortError` as `begin` does."""
+        ...
+
+    def attach(self, config: Config) -> Attached:
+        """Connect to the first process of what is created or runs; nothing is missed from here on.
+        Raises `PortError("missing")` where nobody listens."""
         ...
 
     def look(self, container: str, epoch: int) -> tuple[Session, ...]:

@@ -17,6 +17,7 @@ import msgspec
 from lockgate.adapters.filesystem import read_bounded, write_atomic
 from lockgate.adapters.logs import read_log
 from lockgate.adapters.oci import exits
+from lockgate.adapters.oci.attach import Attachment
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.command import RuntimeCommand, complaint, kind_of
 from lockgate.adapters.oci.launch import command_line, failure, heard, launch
@@ -83,6 +84,9 @@ class ConmonSessions:
             return code if code >= 0 else KILLED - code
         finally:
             rmtree(run.directory, ignore_errors=True)
+
+    def attach(self, config: Config) -> Attachment:
+        return Attachment(self._root, config)
 
     def look(self, container: str, epoch: int) -> tuple[Session, ...]:
         found = (self._told(run) for run in Run.of(self._root, container, epoch).sessions())

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import Exited, PortError
-from lockgate.effects.ports import LogLine
+from lockgate.effects.ports import Attached, LogLine
 from lockgate.effects.sessions import Session, Standing, told
 
 FIRST = 1000
@@ -55,6 +55,9 @@ class SimulatedSessions:
                 if session in there and there[session].standing is Standing.RUNNING:
                     there[session] = told(there[session], 0, Exited(code, self._now()))
             self._changed.notify_all()
+
+    def attach(self, config: Config) -> Attached:
+        raise PortError("missing", "nothing is written on a simulated host", dirty=False)
 
     def look(self, container: str, epoch: int) -> tuple[Session, ...]:
         with self._changed:

@@ -107,6 +107,7 @@ class AsyncEngine:
 
     exec = awaited(Engine.exec)
     call = awaited(Engine.call)
+    attach = awaited(Engine.attach)
     session = awaited(Engine.session)
     sessions = awaited(Engine.sessions)
     exec_wait = awaited(Engine.exec_wait)

@@ -49,6 +49,7 @@ def test_the_page_names_every_command_in_the_order_of_a_life(shell: Shell) -> No
             "unmount",
             "cleanup",
             "exec",
+            "attach",
             "rm",
             "refresh",
             "ps",

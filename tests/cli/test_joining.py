@@ -65,3 +65,24 @@ def test_what_makes_no_sense(shell: Shell, words: tuple[str, ...], why: str) -> 
 
 def test_a_command_is_needed(shell: Shell) -> None:
     assert "Missing argument 'CMD...'" in shell.no(2, "exec", "web")
+
+
+class TestAttach:
+    def test_where_nobody_writes_is_said(self, shell: Shell) -> None:
+        assert "cannot attach to container web" in shell.no(1, "attach", "web")
+
+    def test_where_nothing_runs(self, shell: Shell) -> None:
+        shell.ok("kill", "web")
+        assert "it is stopped; start it first" in shell.no(4, "attach", "web")
+
+    @pytest.mark.parametrize("keys", ["ctrl-", "alt-x"])
+    def test_keys_that_are_none(self, shell: Shell, keys: str) -> None:
+        assert "is no key" in shell.no(2, "attach", "--detach-keys", keys, "web")
+
+
+def test_what_runs_with_us_and_cannot_is_removed(shell: Shell) -> None:
+    """A simulated one has no terminal to lend ours to."""
+    before = shell.engine.list()
+    words = ("run", "-i", "--rm", "--name", "other", "--image", "busybox")
+    assert "nothing is written on a simulated host" in shell.no(127, *words)
+    assert shell.engine.list() == before

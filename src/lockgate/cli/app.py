@@ -50,6 +50,7 @@ SECTIONS: Sections = (
             mounts.unmount,
             life.cleanup,
             joining.exec_,
+            joining.attach,
             life.rm,
             life.refresh,
         ),

@@ -1,11 +1,73 @@
-"""`exec`: a process that joins a running container."""
+"""`exec` and `attach`: a process that joins a container, and being connected to its first."""
 
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.cli import exits
+from lockgate.cli import exits, terminal
 from lockgate.cli.session import Session, pass_session
+from lockgate.cli.terminal import DETACH
+
+if TYPE_CHECKING:
+    from lockgate.engine import Engine
+    from lockgate.statemachine.record import Record
+
+
+KEYS = click.option(
+    "--detach-keys",
+    metavar="KEYS",
+    default=DETACH,
+    show_default=True,
+    help="What leaves it to itself; empty: nothing does.",
+)
+
+
+@click.command(short_help="Be connected to what a container reads and writes.")
+@click.option("--no-stdin", is_flag=True, help="Only what it writes.")
+@KEYS
+@click.argument("name", metavar="NAME")
+@pass_session
+def attach(session: Session, name: str, no_stdin: bool, detach_keys: str) -> int:
+    """Be connected to a container's first process until that ends, and exit with its code; or until
+    the detach keys are typed. Legal while it is created or running.
+
+    Input reaches one that was made with -i or -t; the end of it is passed on.
+    """
+    engine = session.engine
+    record = engine.inspect(name)
+    if relayed(engine, record, detach_keys, not no_stdin):
+        return exits.OK
+    return engine.wait(record.id)
+
+
+def relayed(
+    engine: "Engine",
+    record: "Record",
+    detach_keys: str,
+    given: bool,
+    begin: Callable[[], object] = lambda: None,
+) -> bool:
+    """Attach, `begin`, and carry bytes until it ends; whether the person left before that.
+
+    `given`: our standard input is its own; a terminal is lent to what wants one.
+    """
+    try:
+        keys = terminal.keys(detach_keys)
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from None
+    reads = given and (record.config.stdin or record.config.terminal)
+    lent = reads and record.config.terminal and sys.stdin.isatty()
+    attached = engine.attach(record.id)
+    begin()
+    with ExitStack() as stack:
+        resized: Callable[[], None] = lambda: None  # noqa: E731
+        if lent:
+            stack.enter_context(terminal.raw(0))
+            resized = stack.enter_context(terminal.sized(0, attached.resize))
+        return attached.relay(0 if reads else None, 1, 2, keys if lent else b"", resized)
 
 
 @click.command(

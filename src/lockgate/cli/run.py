@@ -6,6 +6,7 @@ The rule of staying: while we do, the signals that would end us are the containe
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockgate.cli import exits
+from lockgate.cli.joining import KEYS, relayed
 from lockgate.cli.params import as_network, as_policy, as_size, pairs, words
 from lockgate.cli.session import Session, pass_session
 from lockgate.cli.streams import show
@@ -95,6 +97,8 @@ WISHES = (
         multiple=True,
         help="A container that is to run while this one does; any number, or with commas.",
     ),
+    click.option("-i", "--interactive", "stdin", is_flag=True, help="It reads what we are given."),
+    click.option("-t", "--tty", "terminal", is_flag=True, help="It has a terminal."),
     click.option("--rm", "auto_remove", is_flag=True, help="Remove it when its run is over."),
     click.option(
         "--restart",
@@ -140,9 +144,10 @@ def create(session: Session, /, **asked: Any) -> int:
 
 @click.command(short_help="Make a container, start it, stay to its end.", context_settings=ITS_OWN)
 @click.option("-d", "--detach", is_flag=True, help="Print the id and leave it running.")
+@KEYS
 @wishes
 @pass_session
-def run(session: Session, /, detach: bool, **asked: Any) -> int:
+def run(session: Session, /, detach: bool, detach_keys: str, **asked: Any) -> int:
     """Make a container, start it, show what it writes, and exit with its exit code.
 
     SIGINT and SIGTERM are passed on to it; the third one as SIGKILL. What goes wrong before it
@@ -155,6 +160,13 @@ def run(session: Session, /, detach: bool, **asked: Any) -> int:
         with ExitStack() as stack:
             if record.config.auto_remove:
                 stack.callback(_removed, engine, record.id)
+            if not detach and (record.config.stdin or record.config.terminal):
+                engine.init(record.id)
+                begin = partial(engine.start, record.id)
+                if not relayed(engine, record, detach_keys, True, begin):
+                    return _code(engine, record)
+                stack.pop_all()  # whoever has left it to itself means it to live on
+                return exits.OK
             if not detach:
                 return _stayed(engine, record)
             engine.start(record.id)
@@ -174,7 +186,11 @@ def _stayed(engine: "Engine", record: "Record") -> int:
         engine.start(record.id)
         signals.go_to(engine, record.id)
         show(engine.logs(record.id, follow=True))
-        code = engine.wait(record.id)
+        return _code(engine, record)
+
+
+def _code(engine: "Engine", record: "Record") -> int:
+    code = engine.wait(record.id)
     if code != UNKNOWN:
         return code
     reason = engine.inspect(record.id).exit_reason

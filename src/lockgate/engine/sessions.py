@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from secrets import token_hex
 
 from lockgate import validation
-from lockgate.effects.ports import LogLine
+from lockgate.effects.ports import Attached, LogLine
 from lockgate.effects.sessions import Session, Standing, Wish
 from lockgate.engine.core import Core, faults_raised
 from lockgate.errors import InvalidArgument, NoSuchSession, NotRunning
@@ -63,6 +63,15 @@ class Joining(Core):
         record, session, given = self._prepared(reference, wish)
         with faults_raised("exec in", record.config.name, "container"):
             return self.host.sessions.call(record.config, session, given, streams)
+
+    def attach(self, reference: str) -> Attached:
+        """Connect to its first process; nothing it writes from here on is missed. `Attached.relay`
+        then carries bytes. Raises `NotRunning`, `OperationFailed`."""
+        record = self.inspect(reference)
+        if record.status not in (Status.CREATED, Status.RUNNING):
+            raise NotRunning("attach to", record.config.name, record.status)
+        with faults_raised("attach to", record.config.name, "container"):
+            return self.host.sessions.attach(record.config)
 
     def sessions(self, reference: str) -> tuple[Session, ...]:
         """Those of the newest run, oldest first, and how they stand."""
