@@ -99,3 +99,9 @@ def test_what_does_not_exist_is_found_out(name: str) -> None:
 
 def test_what_is_inherited_exists() -> None:
     assert exists("tests/contracts/test_real.py::TestRealHost::test_a_layer_is_made_once")
+
+
+@pytest.mark.parametrize(("kind", "last"), [("L", 162), ("D", 86)])
+def test_no_lesson_and_no_defect_of_the_reference_is_missing(kind: str, last: int) -> None:
+    told = {int(number) for number in re.findall(rf"\b{kind}-(\d+)\b", PAGE)}
+    assert set(range(1, last + 1)) - told == set()
