@@ -18,7 +18,7 @@ class Incident(Struct, frozen=True):
 
 
 PODS = "not here: there are no pods"
-EXEC = "not yet: sessions are being built"
+EXEC = "elsewhere: tests/real/test_exec.py"
 HEALTH = "not yet: there are no health checks"
 CHECKPOINT = "not yet: there are no checkpoints"
 HOOKS = "not yet: hooks are the OCI runtime's so far"
@@ -272,7 +272,8 @@ INCIDENTS = (
         code 4
         run 1
     """),
-    Incident("B057", "podman#13227", "Clean-up of a session overtakes its caller", why=EXEC),
+    Incident("B057", "podman#13227", "Clean-up of a session overtakes its caller",
+             why="elsewhere: tests/engine/test_sessions.py"),
     Incident("B058", "podman#9479", "Auto-removal and removal by hand overlap", """
         create auto_remove=yes
         start
@@ -516,9 +517,12 @@ INCIDENTS = (
              why="elsewhere: tests/adapters/test_oci_conmon.py (delete by cgroup)"),
     Incident("B127", "podman#4666", "A killed client's session blocks removal", why=EXEC),
     Incident("B129", "podman#15377", "Monitors of detached sessions leak", why=EXEC),
-    Incident("B130", "containerd#9719", "A session's end is told after the container's", why=EXEC),
-    Incident("B132", "containerd#7802", "A grandchild keeps a session's output open", why=EXEC),
-    Incident("B133", "runc#3132", "Exec into what is frozen hangs", why=EXEC),
+    Incident("B130", "containerd#9719", "A session's end is told after the container's",
+             why="not here: sessions are told by files; nothing of them is announced"),
+    Incident("B132", "containerd#7802", "A grandchild keeps a session's output open",
+             why="not here: the end of the process is waited for, not that of its output"),
+    Incident("B133", "runc#3132", "Exec into what is frozen hangs",
+             why="elsewhere: tests/engine/test_sessions.py refuses what is paused"),
     Incident("B135", "runc#4363", "A failed poststop hook cannot be tried again", why=HOOKS),
     Incident("B136", "crun#1943", "A failed poststart hook: what is it now?", why=HOOKS),
     Incident("B138", "cri-o 0b7cd2f348", "A pre-start that is not idempotent", why=HOOKS),
@@ -546,8 +550,10 @@ INCIDENTS = (
     Incident("B151", "podman def182d396", "Restore leaves out steps of start", why=CHECKPOINT),
     Incident("B153", "podman#8432", "Checkpointed shows exit code 0", why=CHECKPOINT),
     Incident("B154", "podman 06fa617f61", "Stop of the pod and start of a member", why=PODS),
-    Incident("B156", "podman#2450", "Members start before what they need", why=PODS),
-    Incident("B157", "podman#18180", "Removing all ignores who needs whom", why=PODS),
+    Incident("B156", "podman#2450", "Members start before what they need",
+             why="elsewhere: tests/engine/test_graph.py"),
+    Incident("B157", "podman#18180", "Removing all ignores who needs whom",
+             why="elsewhere: tests/cli/test_choosing.py"),
     Incident("B159", "podman#15631", "An init container inherits the restart policy", why=PODS),
     Incident("B160", "podman 30eb6b6aae", "The end of an init container stops the pod", why=PODS),
     Incident("B162", "docker-lvm-plugin#24", "A volume's counter survives a crash", """
@@ -610,7 +616,8 @@ INCIDENTS = (
         lives
         run 2
     """),
-    Incident("B177", "moby#30984", "Killed while writing a session's record", why=EXEC),
+    Incident("B177", "moby#30984", "Killed while writing a session's record",
+             why="elsewhere: tests/adapters/test_sessions.py"),
     Incident("B178", "moby#22312", "Removal in progress for ever", """
         create
         start

@@ -131,14 +131,14 @@ _ALL = (
     Property(
         "P18",
         "dependencies",
-        "Whom a container needs is started before it and stopped after it.",
-        missing="containers do not depend on each other yet",
+        "Whom a container needs is started before it, and is there as long as it.",
+        ("tests/engine/test_graph.py", "tests/adapters/test_store.py"),
     ),
     Property(
         "P19",
         "network exclusivity",
         "No port or address is claimed by two live runs.",
-        missing="networks have no ports or addresses yet; a namespace carries its run's number",
+        ("tests/network/test_claims.py", "tests/network/test_contract.py"),
     ),
     Property(
         "P20",
@@ -150,7 +150,7 @@ _ALL = (
         "P21",
         "exec",
         "No session outlives its run, and each says whether it started.",
-        missing="there are no sessions yet",
+        ("tests/engine/test_sessions.py", "tests/real/test_exec.py"),
     ),
     Property(
         "P22",
