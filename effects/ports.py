@@ -18,6 +18,7 @@ from lockgate.effects.config import Config
 from lockgate.effects.model import Process, WriteSpec
 from lockgate.effects.outcome import Created, Exited, Joined, Mounted
 from lockgate.effects.sessions import Session
+from lockgate.effects.usage import Running, Usage
 
 
 class Runtime(Protocol):
@@ -545,6 +546,16 @@ class Row(Struct, frozen=True, kw_only=True):
     status: str
     record: bytes
     executor: Executor | None = None
+
+
+class Meters(Protocol):
+    """What containers use. *Lock free.* Nothing fails because it cannot be counted."""
+
+    def measure(self, config: Config) -> Usage: ...
+
+    def processes(self, config: Config) -> tuple[Running, ...]:
+        """Those of its run, by pid."""
+        ...
 
 
 class Attached(Protocol):

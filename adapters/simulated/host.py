@@ -17,6 +17,7 @@ from lockgate.adapters.simulated.artifacts import SimulatedArtifacts
 from lockgate.adapters.simulated.contents import SimulatedContents
 from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
 from lockgate.adapters.simulated.images import SimulatedImages
+from lockgate.adapters.simulated.meters import SimulatedMeters
 from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.sessions import SimulatedSessions
 from lockgate.adapters.simulated.volumes import SimulatedVolumes
@@ -66,6 +67,7 @@ class SimulatedHost:
         self.contents = SimulatedContents(self.world)
         self.artifacts = SimulatedArtifacts(self.world)
         self.volumes = SimulatedVolumes(self.now)
+        self.meters = SimulatedMeters(self.world)
         self.sessions = SimulatedSessions(self._runs, self.now)
 
     def _runs(self, container: str, epoch: int) -> bool:

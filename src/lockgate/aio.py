@@ -119,6 +119,8 @@ class AsyncEngine:
     list = awaited(Engine.list)
     export = awaited(Engine.export)
     diff = awaited(Engine.diff)
+    usage = awaited(Engine.usage)
+    top = awaited(Engine.top)
     mount = awaited(Engine.mount)
     mounted = awaited(Engine.mounted)
     unmount = awaited(Engine.unmount)

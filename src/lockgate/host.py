@@ -11,6 +11,7 @@ from lockgate.effects.ports import (
     Images,
     Locks,
     Logs,
+    Meters,
     Networks,
     Ports,
     Sessions,
@@ -40,6 +41,7 @@ class Host:
     networks: Networks
     logs: Logs
     sessions: Sessions
+    meters: Meters
     me: Executor
     lives: Callable[[Executor], bool]
     close: Callable[[], None]

@@ -34,6 +34,7 @@ def simulated() -> Host:
         networks=host.networks,
         logs=host,
         sessions=host.sessions,
+        meters=host.meters,
         me=me,
         lives=lambda executor: executor == me,
         close=store.close,

@@ -13,6 +13,7 @@ from lockgate.adapters.network import NetworkBook, network
 from lockgate.adapters.oci import ConmonRuntime, choose
 from lockgate.adapters.oci.process import alive, identify
 from lockgate.adapters.oci.sessions import ConmonSessions
+from lockgate.adapters.oci.usage import LocalUsage
 from lockgate.adapters.storage import (
     LocalArtifacts,
     OverlayContents,
@@ -93,6 +94,7 @@ def real(
         artifacts=LocalArtifacts(root),
         networks=book,
         logs=FileLogs(root),
+        meters=LocalUsage(),
         sessions=ConmonSessions(root, chosen.runtime, chosen.conmon),
         me=Executor(me),
         lives=lambda executor: alive(executor.process),

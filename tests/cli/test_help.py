@@ -57,6 +57,8 @@ def test_the_page_names_every_command_in_the_order_of_a_life(shell: Shell) -> No
             "diff",
             "export",
             "logs",
+            "top",
+            "stats",
             "events",
         ),
         *("history", "replay", "diagram", "doctor", "version"),

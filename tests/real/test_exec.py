@@ -130,3 +130,13 @@ class TestExec:
         os.kill(int(monitor), 9)
         assert engine.exec_wait("web", session.id, 20) == -1
         assert "monitor" in engine.session("web", session.id).exit_reason
+
+
+def test_what_it_uses_and_by_whom(engine: Engine, web: str) -> None:
+    session = engine.exec("web", ["sleep", "50"])
+    first, second = engine.top("web")
+    assert (first.command, second.command) == (("sleep", "60"), ("sleep", "50"))
+    assert {first.pid, second.pid} == {engine.inspect("web").process.pid, session.pid}  # type: ignore[union-attr]
+    used = engine.usage("web")
+    assert used.pids == 2
+    assert used.memory and used.cpu

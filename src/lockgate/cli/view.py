@@ -15,6 +15,7 @@ from lockgate.effects.config import PortMapping
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
 from lockgate.effects.ports import Change, Event, Image, NetworkInfo, Sizes, Volume
+from lockgate.effects.usage import Running, Usage
 from lockgate.lifecycle import LIVE
 from lockgate.statemachine.history import Entry
 from lockgate.statemachine.inputs import (
@@ -398,3 +399,27 @@ def entry_rows(entries: Iterable[Entry]) -> Iterator[tuple[object, ...]]:
         said = heard(entry.given, asked)
         asked |= {order.ticket: kind(order) for order in entry.orders}
         yield entry.seq, rfc3339(entry.at), said, orders(entry.orders), entry.digest
+
+
+# ---- what is used ------------------------------------------------------------------------
+
+PROCESSES = ("PID", "PPID", "UID", "STATE", "CPU", "MEMORY", "COMMAND")
+USAGE = ("ID", "NAME", "CPU", "MEMORY", "LIMIT", "PIDS", "READ", "WRITTEN")
+
+
+def process_row(one: Running) -> tuple[object, ...]:
+    used = (f"{one.cpu / 1e9:.2f}s", sized(one.memory))
+    return (one.pid, one.ppid, one.uid, one.state, *used, shlex.join(one.command))
+
+
+def usage(record: Record, used: Usage) -> dict[str, Any]:
+    """Bytes, and nanoseconds of processor time; null for what is not counted."""
+    return {"id": record.id, "name": record.config.name, **asdict(used)}
+
+
+def usage_row(record: Record, used: Usage) -> tuple[object, ...]:
+    cpu = None if used.cpu is None else f"{used.cpu / 1e9:.2f}s"
+    amounts = (used.memory, used.memory_limit, used.pids, used.read, used.written)
+    memory, limit, pids, read, written = amounts
+    bytes_ = [None if one is None else sized(one) for one in (memory, limit, read, written)]
+    return (record.id[:12], record.config.name, cpu, *bytes_[:2], pids, *bytes_[2:])

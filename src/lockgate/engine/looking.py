@@ -10,6 +10,7 @@ from returns.result import Result
 from lockgate.adapters.filesystem import replacing
 from lockgate.effects.config import Config
 from lockgate.effects.ports import Change, Event, LogLine, Sizes
+from lockgate.effects.usage import Running, Usage
 from lockgate.engine.core import Core, faults_raised
 from lockgate.errors import NoSuchContainer
 from lockgate.lifecycle import LIVE
@@ -92,6 +93,14 @@ class Looking(Core):
         config = self.inspect(reference).config
         with faults_raised("measure", config.name, "container"):
             return self.host.contents.sizes(config)
+
+    def usage(self, reference: str) -> Usage:
+        """What it uses of its host; nothing counts where nothing runs."""
+        return self.host.meters.measure(self.inspect(reference).config)
+
+    def top(self, reference: str) -> tuple[Running, ...]:
+        """The processes of its run, by pid on this host."""
+        return self.host.meters.processes(self.inspect(reference).config)
 
     def events(self, after: int = 0) -> Iterator[Event]:
         """What has happened, engine-wide, in order; numbers are gapless."""

@@ -1,0 +1,28 @@
+"""What a container uses of its host, at a moment."""
+
+from msgspec import Struct
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    """Totals since its run began, and what it holds now. Bytes, but for `cpu` (nanoseconds of all
+    processors together) and `pids` (threads count, too). What the host does not count is None."""
+
+    cpu: int | None = None
+    memory: int | None = None
+    memory_limit: int | None = None  # of the container; None: no limit
+    pids: int | None = None
+    read: int | None = None  # from block devices
+    written: int | None = None
+
+
+class Running(Struct, frozen=True, kw_only=True):
+    """A process of a container, by its pid on this host. `cpu`: nanoseconds so far; `memory`: bytes
+    resident."""
+
+    pid: int
+    ppid: int
+    uid: int
+    state: str  # one letter, proc_pid_stat(5)
+    cpu: int
+    memory: int
+    command: tuple[str, ...]
