@@ -7,6 +7,7 @@ but where things are; so any process may make the next call, after any crash.
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from signal import SIGKILL
 from typing import TypeAlias
 
 from lockgate.adapters.oci import exits
@@ -114,8 +115,11 @@ class ConmonRuntime:
         return let_go(self._command.name, record, run.bundle, first) == "started"
 
     def signal(self, config: Config, epoch: int, process: Process, signal: int) -> None:
-        """As the port says: by pidfd, after the identity was checked."""
+        """As the port says: by pidfd, after the identity was checked. The frozen cannot die, whoever
+        froze them: what is killed is thawed."""
         send(process, signal)
+        if signal == SIGKILL:
+            self._cgroups.thaw(_cgroup(config))
 
     def freeze(self, config: Config, epoch: int) -> None:
         """Stop all of its processes from running. Frozen already is success. A container that has

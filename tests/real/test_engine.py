@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -30,15 +29,6 @@ pytestmark = pytest.mark.real
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
-
-
-@pytest.fixture
-def engine(root: Path, runtime: str, tmp_path: Path) -> Iterator[Engine]:
-    with Engine.open(root, runtime=runtime) as made:
-        made.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
-        yield made
-        for record in made.list():
-            made.remove(record.id, force=True, timeout=0)
 
 
 def sleeper(engine: Engine, name: str = "web") -> Record:
@@ -225,6 +215,22 @@ class TestOthers:
             assert not (root / place / web.id).exists()
         assert not list((root / "netns").iterdir())
         assert [one.config.name for one in engine.list()] == ["other"]
+
+    @pytest.mark.parametrize("how", ["stop", "kill", "remove"])
+    def test_what_somebody_else_froze_ends_all_the_same(self, engine: Engine, how: str) -> None:
+        engine.create(name="web", image="busybox", command=["sleep", "60"])
+        web = engine.start("web")
+        runtime = engine.description.split(" ")[0]
+        root = Path(web.mountpoint).parents[2] / "runtime"
+        subprocess.run([runtime, "--root", str(root), "pause", web.id], check=True)
+        match how:
+            case "stop":
+                assert engine.stop("web", timeout=1).exit_code == 137
+            case "kill":
+                assert engine.kill("web").exit_code == 137
+            case _:
+                engine.remove("web", force=True, timeout=0)
+                assert engine.list() == ()
 
     def test_stop_frees_the_lock_while_it_waits(self, engine: Engine) -> None:
         """I13: inspect and kill answer while a stop waits."""

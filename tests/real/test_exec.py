@@ -5,25 +5,14 @@ import pty
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lockgate import Engine, OperationFailed
 from lockgate.effects.sessions import Standing
-from lockgate.testing import busybox
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture
-def engine(tmp_path: Path, runtime: str) -> Iterator[Engine]:
-    with Engine.open(tmp_path / "root", runtime=runtime) as made:
-        made.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
-        yield made
-        for record in made.list():
-            made.remove(record.id, force=True, timeout=0)
 
 
 @pytest.fixture

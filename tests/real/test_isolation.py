@@ -1,7 +1,6 @@
 """Each wish of how a container is shut in has its effect inside a real one."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +22,10 @@ from lockgate import (
     Ulimit,
 )
 from lockgate.statemachine.history import encode_entry
-from lockgate.testing import busybox
 
 pytestmark = pytest.mark.real
 
 NET_RAW, NET_BIND_SERVICE = 1 << 13, 1 << 10
-
-
-@pytest.fixture
-def engine(tmp_path: Path, runtime: str) -> Iterator[Engine]:
-    with Engine.open(tmp_path / "root", runtime=runtime) as made:
-        made.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
-        yield made
-        for record in made.list():
-            made.remove(record.id, force=True, timeout=0)
 
 
 def create(engine: Engine, script: str, **wishes: Any) -> Record:

@@ -1,24 +1,13 @@
 """Volumes, exports and changes of containers that really run."""
 
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lockgate import Engine, VolumeInUse, VolumeMount
-from lockgate.testing import busybox
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture
-def engine(tmp_path: Path, runtime: str) -> Iterator[Engine]:
-    with Engine.open(tmp_path / "root", runtime=runtime) as made:
-        made.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
-        yield made
-        for record in made.list():
-            made.remove(record.id, force=True, timeout=0)
 
 
 def run(engine: Engine, name: str, script: str, *mounts: VolumeMount) -> int:
