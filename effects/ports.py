@@ -15,6 +15,7 @@ from typing import Annotated, BinaryIO, Literal, Protocol
 from msgspec import Meta, Struct
 
 from lockgate.effects.config import Config
+from lockgate.effects.hooks import HookFile
 from lockgate.effects.model import Process, WriteSpec
 from lockgate.effects.outcome import Created, Exited, Joined, Mounted
 from lockgate.effects.sessions import Session
@@ -355,6 +356,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     `capabilities` and `rlimits` are the most this engine can give, -1 for no limit; `controllers`
     the cgroup controllers there are, `oom_score_adj` the engine's own.
     `volumes` are the directories of this host behind the volumes it mounts.
+    `hooks` are those of this engine, in their order.
     `resolv_conf` and `hosts` are the host's files, and `seccomp` the profile to be used.
     """
 
@@ -373,6 +375,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     resolv_conf: bytes = b""
     hosts: bytes = b""
     seccomp: bytes = b""
+    hooks: tuple[HookFile, ...] = ()
     apparmor: bool = False  # are profiles enforced here?
     selinux: bool = False
 

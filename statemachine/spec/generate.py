@@ -11,6 +11,7 @@ from lockgate.effects.ports import Facts, Specified
 from lockgate.statemachine.spec import (
     capabilities,
     files,
+    hooks,
     identity,
     mounts,
     paths,
@@ -90,6 +91,8 @@ def _spec(
         "annotations": dict(_annotations(config)),
         "linux": linux,
     }
+    if chosen := hooks.hooks(config, facts.hooks):
+        spec["hooks"] = chosen
     if config.namespaces.uts == "private":
         spec["hostname"] = hostname
     return spec

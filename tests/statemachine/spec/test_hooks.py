@@ -1,0 +1,64 @@
+"""Which hooks a container has (MAP §3.12, `when`)."""
+
+import pytest
+from msgspec.structs import replace
+
+from lockgate.effects.config import Bind
+from lockgate.effects.hooks import Hook, HookFile, When
+from lockgate.statemachine.spec.hooks import hooks, meets
+
+from .conftest import CONFIG, FACTS, spec
+
+BOUND = replace(CONFIG, mounts=(Bind(source="/srv", destination="/srv"),))
+NOTED = replace(CONFIG, annotations=(("org.example.kind", "web"), ("other", "x")))
+
+
+ALWAYS = When(always=True)
+
+
+def file(name: str, *stages: str, when: When = ALWAYS) -> HookFile:
+    return HookFile(name, Hook("/bin/x", args=("x", name)), when, stages)
+
+
+@pytest.mark.parametrize(
+    ("config", "when", "met"),
+    [
+        (CONFIG, When(), False),
+        (CONFIG, When(always=True), True),
+        (CONFIG, When(always=False, has_bind_mounts=True), False),
+        (BOUND, When(has_bind_mounts=True), True),
+        (CONFIG, When(has_bind_mounts=True), False),
+        (BOUND, When(has_bind_mounts=False), False),
+        (NOTED, When(annotations=(("kind$", "^web$"),)), True),
+        (NOTED, When(annotations=(("kind$", "x"),)), False),  # the value is another's
+        (NOTED, When(annotations=(("kind", "web"), ("other", "y"))), False),
+        (replace(CONFIG, command=("/bin/web", "-x")), When(commands=("nothing", "we.$")), True),
+        (replace(CONFIG, command=("sh", "web")), When(commands=("web",)), False),
+        (replace(BOUND, command=("sh",)), When(has_bind_mounts=True, commands=("web",)), False),
+    ],
+)
+def test_conditions(config: object, when: When, met: bool) -> None:
+    assert meets(config, when) is met  # type: ignore[arg-type]
+
+
+def test_each_stage_has_its_own_in_the_order_of_the_files() -> None:
+    found = hooks(
+        CONFIG,
+        [
+            file("a", "poststop", "prestart"),
+            file("b", "prestart"),
+            file("c", "prestart", when=When()),
+        ],
+    )
+    assert {stage: [one["args"][1] for one in chosen] for stage, chosen in found.items()} == {
+        "prestart": ["a", "b"],
+        "poststop": ["a"],
+    }
+
+
+def test_the_spec_has_them_and_only_if_there_are_any() -> None:
+    assert "hooks" not in spec(CONFIG)
+    with_hooks = replace(FACTS, hooks=(file("a", "createRuntime"),))
+    assert spec(CONFIG, facts=with_hooks)["hooks"] == {
+        "createRuntime": [{"path": "/bin/x", "args": ["x", "a"]}]
+    }
