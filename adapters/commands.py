@@ -9,6 +9,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -33,10 +34,13 @@ def finished(
     patience: float,
     stdin: bytes = b"",
     keeping: Sequence[int] = (),
+    program: str | None = None,
+    folder: Path | None = None,
 ) -> Finished:
     """Run a program and wait for its end, not for that of its children.
 
-    Descriptors in `keeping` stay open in it and in its children. Raises `FileNotFoundError` or
+    Descriptors in `keeping` stay open in it and in its children; `program` is the file to execute
+    where that is not the first word of the line; `folder` is where it finds itself. Raises `FileNotFoundError` or
     `PermissionError` when it cannot be run, `TimeoutError` after `patience` seconds (it is then
     killed, and may have had any effect).
     """
@@ -49,6 +53,8 @@ def finished(
             stdout=output,
             stderr=complaints,
             env=environment,
+            executable=program,
+            cwd=folder,
             pass_fds=keeping,
             start_new_session=True,
         )

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from lockgate.adapters.filesystem import bundle, read_bounded, volume_data
-from lockgate.adapters.hooks import hook_files
+from lockgate.adapters.hooks import hook_directories, hook_files
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.syscalls import Resolve, openat2
 from lockgate.effects.capabilities import CAPABILITIES
@@ -79,7 +79,7 @@ class LocalSurroundings:
             resolv_conf=_resolv_conf() if plugged else b"",
             hosts=_host_file(Path("/etc/hosts")) if config.network == "host" else b"",
             seccomp=_profile(config.security.seccomp),
-            hooks=hook_files(self.root / "hooks.d"),
+            hooks=hook_files(hook_directories(self.root)),
             apparmor=_says(APPARMOR, b"Y"),
             selinux=SELINUX.exists(),
         )

@@ -9,8 +9,12 @@ STAGES = (
     "startContainer",
     "poststart",
     "poststop",
+    "precreate",
 )
-"""OCI runtime spec, "POSIX-platform Hooks": all of them are run by the runtime."""
+"""All that a file may name. The runtime runs those before `poststop`; that one and `precreate`, which
+may change the spec before anything is made of it, are run by the engine."""
+
+OF_THE_ENGINE = frozenset({"precreate", "poststop"})
 
 
 class Hook(Struct, frozen=True, omit_defaults=True):

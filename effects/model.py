@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
 
+from lockgate.effects.hooks import Hook
 from lockgate.effects.network import Dns, Link
 
 Resource: TypeAlias = Literal["", "layer", "mount", "network", "runtime", "freezer"]
@@ -122,6 +123,14 @@ class DeleteRuntime(Release, frozen=True, gc=False, tag="delete-runtime"):
     resource: ClassVar[Resource] = "runtime"
 
 
+class RunPoststop(Effect, frozen=True, gc=False, tag="run-poststop"):
+    """The hooks of a run that is over, each until it has succeeded once; brings back `Settled`."""
+
+    container: str
+    epoch: int
+    hooks: tuple[Hook, ...]
+
+
 class StartRuntime(Effect, frozen=True, gc=False, tag="start-runtime"):
     """OCI `start`; brings back `Launched`."""
 
@@ -181,6 +190,7 @@ AnyEffect: TypeAlias = (
     | WriteSpec
     | CreateRuntime
     | DeleteRuntime
+    | RunPoststop
     | StartRuntime
     | Halt
     | Signal

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from lockgate.effects.hooks import Hook
 from lockgate.effects.model import Process
 from lockgate.effects.network import Dns as Dns
 from lockgate.effects.network import Link as Link
@@ -46,10 +47,16 @@ class Joined(Struct, frozen=True, gc=False, tag="joined", omit_defaults=True):
     dns: Dns | None = None
 
 
-class Saved(Struct, frozen=True, gc=False, tag="saved"):
-    """Hex digest (SHA-256) of the bytes written to config.json."""
+class Saved(Struct, frozen=True, gc=False, tag="saved", omit_defaults=True):
+    """Hex digest (SHA-256) of the bytes written to config.json; and the hooks that the engine will
+    have to run when this run is over."""
 
     digest: str
+    poststop: tuple[Hook, ...] = ()
+
+
+class Settled(Struct, frozen=True, gc=False, tag="settled"):
+    """Every hook of a run that is over has succeeded."""
 
 
 class Created(Struct, frozen=True, gc=False, tag="created"):
@@ -74,7 +81,7 @@ class Exited(Struct, frozen=True, gc=False, tag="exited", omit_defaults=True):
     reason: str = ""
 
 
-Fact: TypeAlias = Mounted | Joined | Saved | Created | Launched | Exited
+Fact: TypeAlias = Mounted | Joined | Saved | Settled | Created | Launched | Exited
 
 
 class Done(Struct, frozen=True, gc=False, tag="done", omit_defaults=True):

@@ -23,6 +23,7 @@ from lockgate.effects.outcome import (
     Outcome,
     PortError,
     Saved,
+    Settled,
 )
 from lockgate.effects.ports import Ports
 
@@ -59,8 +60,9 @@ def _carried_out(order: e.Order, config: Config, ports: Ports) -> Fact | None:
         case e.WriteSpec():
             facts = ports.surroundings.facts(config, effect.mountpoint)
             specified = ports.specify(config, effect, facts)
+            spec = ports.hooks.refine(config, specified.spec, specified.precreate)
             ports.filesystem.write_files(config, specified.files)
-            return Saved(ports.filesystem.write_spec(config, specified.spec))
+            return Saved(ports.filesystem.write_spec(config, spec), specified.poststop)
         case e.CreateRuntime(_, epoch):
             return ports.runtime.create(config, epoch, again=order.again)
         case e.StartRuntime(_, epoch):
@@ -68,6 +70,9 @@ def _carried_out(order: e.Order, config: Config, ports: Ports) -> Fact | None:
             return Launched(ports.clock.now())
         case e.DeleteRuntime(_, epoch, force, process, monitor):
             ports.runtime.delete(config, epoch, force=force, process=process, monitor=monitor)
+        case e.RunPoststop(_, epoch, hooks):
+            ports.hooks.poststop(config, epoch, hooks)
+            return Settled()
         case e.Halt():
             return _halted(effect, config, ports)
         case e.Signal(_, epoch, process, signal):

@@ -15,7 +15,7 @@ from typing import Annotated, BinaryIO, Literal, Protocol
 from msgspec import Meta, Struct
 
 from lockgate.effects.config import Config
-from lockgate.effects.hooks import HookFile
+from lockgate.effects.hooks import Hook, HookFile
 from lockgate.effects.model import Process, WriteSpec
 from lockgate.effects.outcome import Created, Exited, Joined, Mounted
 from lockgate.effects.sessions import Session
@@ -398,10 +398,28 @@ class File(Struct, frozen=True):
 
 
 class Specified(Struct, frozen=True):
-    """What the runtime is given: config.json, and the files its mounts name."""
+    """What the runtime is given: config.json, and the files its mounts name; and the hooks that are
+    the engine's to run."""
 
     spec: bytes
     files: tuple[File, ...] = ()
+    precreate: tuple[Hook, ...] = ()
+    poststop: tuple[Hook, ...] = ()
+
+
+class Hooks(Protocol):
+    """Hooks that the engine runs itself: with its own environment, nothing else, and a time limit."""
+
+    def refine(self, config: Config, spec: bytes, hooks: Sequence[Hook]) -> bytes:
+        """Each is given config.json and answers with the one to be used instead; one that answers
+        nothing leaves it as it is. Raises `PortError("refused")`, clean, for one that fails."""
+        ...
+
+    def poststop(self, config: Config, epoch: int, hooks: Sequence[Hook]) -> None:
+        """Run those that have not succeeded yet, all of them whatever becomes of the others; each
+        succeeds at most once a run, whoever dies when. Raises `PortError` for the first that
+        failed: calling again runs only what has not succeeded."""
+        ...
 
 
 class Filesystem(Protocol):
@@ -494,6 +512,7 @@ class Ports(Struct, frozen=True):
     storage: Storage
     network: Network
     filesystem: Filesystem
+    hooks: Hooks
     surroundings: Surroundings
     clock: Clock
     specify: Specify

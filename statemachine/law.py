@@ -30,6 +30,7 @@ from lockgate.effects.model import (
     JoinNetwork,
     LeaveNetwork,
     Mount,
+    RunPoststop,
     Signal,
     StartRuntime,
     Thaw,
@@ -45,7 +46,7 @@ ABSENT, UNCERTAIN, PRESENT = Presence.ABSENT, Presence.UNCERTAIN, Presence.PRESE
 UNPLUGGED = ("none", "host")
 Kind: TypeAlias = type[AnyEffect]
 
-LAW = 1
+LAW = 2
 """The number of this law. A history says under which one it was written."""
 
 
@@ -197,10 +198,19 @@ def _carries_out(record: Record, verb: Verb) -> bool:
     return record.operation is not None and record.operation.verb is verb
 
 
+def owed(record: Record, kind: Kind) -> bool:
+    """Never before the runtime has deleted the run (P20)."""
+    return record.poststop != () and record.runtime is ABSENT
+
+
 def free(record: Record, kind: Kind) -> bool:
-    """The layer goes last: only when nothing else of the container may exist (D-43)."""
-    return record.layer is not ABSENT and all(
-        getattr(record, name) is ABSENT for name in RESOURCES if name != "layer"
+    """The layer goes last: only when nothing else of the container may exist (D-43) and, but for a
+    removal by force, nothing is owed."""
+    settled = not record.poststop or _carries_out(record, V.FORCE_REMOVE)
+    return (
+        settled
+        and record.layer is not ABSENT
+        and all(getattr(record, name) is ABSENT for name in RESOURCES if name != "layer")
     )
 
 
@@ -228,13 +238,14 @@ class Stage(Struct, frozen=True, kw_only=True):
     begins_run: bool = False
 
 
-UNWIND = ("leave", "delete", "unmount")
+UNWIND = ("leave", "delete", "poststop", "unmount")
 
 STAGES: Mapping[str, Stage] = MappingProxyType(
     {
         "allot": Stage(asks=(CreateLayer,), when=missing, reaches="create", undo=("reclaim",)),
         # a run begins only when nothing can be left of another (the explorer insisted)
         "clear": Stage(asks=(DeleteRuntime,), when=unsure, reaches="cleanup", undo=GIVE_UP),
+        "settle": Stage(asks=(RunPoststop,), when=owed, undo=GIVE_UP),
         "prepare": Stage(asks=(Mount, JoinNetwork), when=wanted, undo=UNWIND, begins_run=True),
         "specify": Stage(asks=(WriteSpec,), when=uncreated, undo=UNWIND),
         "create": Stage(asks=(CreateRuntime,), when=uncreated, reaches="init", undo=UNWIND),
@@ -248,6 +259,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "detach": Stage(asks=(Unmount,), when=last, undo=GIVE_UP),
         "leave": Stage(asks=(LeaveNetwork,), when=present),
         "delete": Stage(asks=(DeleteRuntime,), when=present, reaches="cleanup", undo=GIVE_UP),
+        "poststop": Stage(asks=(RunPoststop,), when=owed),
         "unmount": Stage(asks=(Unmount,), when=orphaned),
         "discard": Stage(
             asks=(DeleteLayer,), when=free, enters="removing", reaches="remove", undo=GIVE_UP
@@ -278,7 +290,7 @@ class Plan(Struct, frozen=True):
     mounted: bool | None = None
 
 
-INIT = ("clear", "prepare", "specify", "create")
+INIT = ("clear", "settle", "prepare", "specify", "create")
 LAUNCH = (*INIT, "launch")
 RESET = ("leave", "delete")  # nothing of the last run is used again (L-25)
 
@@ -347,6 +359,18 @@ def checked(
 
 
 checked(STAGES, PLANS, EDGES)
+
+UNHOOKED: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
+    {
+        stages: tuple(name for name in stages if RunPoststop not in STAGES[name].asks)
+        for stages in chain(
+            (plan.stages for plan in PLANS.values()),
+            (stage.undo for stage in STAGES.values() if stage.undo is not None),
+        )
+    }
+)
+"""Each way of stages for a run that owes no hooks. So it is written down as it was before there were
+any, and what was written under law 1 replays (decision 0015)."""
 
 ADMISSIBLE: Mapping[Status, tuple[Verb, ...]] = MappingProxyType(
     {status: tuple(verb for verb in Verb if (verb, status) in PLANS) for status in Status}

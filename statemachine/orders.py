@@ -68,6 +68,7 @@ FILLED: Mapping[type[e.AnyEffect], Callable[[Record], e.AnyEffect]] = MappingPro
         e.WriteSpec: _write_spec,
         e.CreateRuntime: _create_runtime,
         e.DeleteRuntime: _delete_runtime,
+        e.RunPoststop: lambda r: e.RunPoststop(r.config.id, r.epoch, r.poststop),
         e.StartRuntime: lambda r: e.StartRuntime(r.config.id, r.epoch),
         e.Halt: _halt,
         e.Signal: _asked_signal,

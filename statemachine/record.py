@@ -9,6 +9,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from lockgate.effects.config import Config
+from lockgate.effects.hooks import Hook
 from lockgate.effects.model import Order, Process
 from lockgate.effects.outcome import Dns, Fault, Link
 from lockgate.statemachine.inputs import Command
@@ -47,6 +48,8 @@ class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     restarts: int = 0  # by its policy, since its user last started it
     boot: str = ""  # of the host, when it was last heard of
 
+    poststop: tuple[Hook, ...] = ()  # hooks this run still owes, once it is over
+
     stopped_by_user: bool = False  # recorded before anything else is tried (L-79)
 
     operation: Command | None = None  # the command being carried out
@@ -77,7 +80,9 @@ def newborn(config: Config) -> Record:
 
 
 def holds(record: Record) -> bool:
-    """May it hold anything that a cleanup would give back?"""
+    """May it hold, or owe, anything that a cleanup would give back?"""
+    if record.poststop:
+        return True
     given = (name for name in VOLATILE if name != "mount" or not record.mounts)
     return any(getattr(record, name) is not Presence.ABSENT for name in given)
 

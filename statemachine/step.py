@@ -28,6 +28,7 @@ from lockgate.effects.outcome import (
     Launched,
     Mounted,
     Saved,
+    Settled,
 )
 from lockgate.statemachine.inputs import (
     Booted,
@@ -49,6 +50,7 @@ from lockgate.statemachine.law import (
     HELD,
     PLANS,
     STAGES,
+    UNHOOKED,
     Kind,
     Plan,
     Stage,
@@ -118,7 +120,7 @@ def _asked(record: Record, command: Command) -> Answer:
         record,
         stopped_by_user=by_user,
         operation=hastened or command,
-        todo=record.todo if hastened else plan.stages,
+        todo=record.todo if hastened else _needed(record, plan.stages),
         pending=(),
         tripped=False,
         unwinding=plan.unwinds,
@@ -249,12 +251,13 @@ LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
     Joined: lambda fact: {"netns": fact.netns, "links": fact.links, "dns": fact.dns},
     Created: _learned_created,
     Launched: lambda fact: {"started_at": fact.at},
-    Saved: lambda fact: {},
+    Saved: lambda fact: {"poststop": fact.poststop} if fact.poststop else {},
+    Settled: lambda fact: {"poststop": ()},
     Exited: lambda fact: {},  # about a run: heard by `_died`
 }
 
 FORGOTTEN: Mapping[str, dict[str, Any]] = {
-    "layer": {},
+    "layer": {"poststop": ()},
     "mount": {"mountpoint": "", "mounts": 0},
     "network": {"netns": "", "links": (), "dns": None},
     "runtime": {"process": None, "monitor": None, "freezer": ABSENT},
@@ -293,7 +296,7 @@ def _booted(record: Record, news: Booted) -> Step:
         return Step(replace(record, **changes))
     if not record.unwinding:
         plan = PLANS.get((operation.verb, status))
-        changes["todo"] = plan.stages if plan else ()
+        changes["todo"] = _needed(record, plan.stages) if plan else ()
     return _proceed(replace(record, **changes, pending=(), tripped=False), ())
 
 
@@ -346,9 +349,14 @@ def _close(draft: Record, notices: Notices) -> Step:
     if draft.unwinding or stage.undo is None:
         write(draft, "todo", draft.todo[1:])
     else:
-        write(draft, "todo", stage.undo)
+        write(draft, "todo", _needed(draft, stage.undo))
         write(draft, "unwinding", True)
     return _proceed(draft, notices)
+
+
+def _needed(record: Record, stages: tuple[str, ...]) -> tuple[str, ...]:
+    """Without those for hooks where none are owed."""
+    return stages if record.poststop else UNHOOKED[stages]
 
 
 def _proceed(draft: Record, notices: Notices) -> Step:
@@ -369,6 +377,8 @@ def _proceed(draft: Record, notices: Notices) -> Step:
         notices = (*notices, Notice(ANNOUNCED[operation.verb]))
         if count := HELD.get(operation.verb):
             write(draft, "mounts", count(draft.mounts))
+    if draft.faults and draft.status is Status.ABSENT and type(operation) is Remove:
+        write(draft, "faults", ())  # it was removed all the same: by force, without its hooks
     write(draft, "todo", ())
     write(draft, "pending", ())
     write(draft, "operation", None)

@@ -73,7 +73,8 @@ def half_done(world: World, effect: e.AnyEffect) -> World:
         case e.JoinNetwork():
             return replace(world, network=True)
         case e.CreateRuntime(_, epoch) if world.mounted and not world.alive:
-            return replace(world, runtime="created", epoch=epoch, monitor=False, code=None)
+            begun = replace(world, runtime="created", epoch=epoch, monitor=False, code=None)
+            return replace(begun, owes=epoch)
         case e.DeleteRuntime(_, _, True) if world.alive:
             return replace(died(world, 137), monitor=False)
         case e.Freeze() if world.runtime == "running":

@@ -26,6 +26,7 @@ from lockgate.adapters.simulated.world import process as first_process
 from lockgate.effects import model as e
 from lockgate.effects.capabilities import CAPABILITIES
 from lockgate.effects.config import Config, shares, volume_mounts
+from lockgate.effects.hooks import Hook, HookFile
 from lockgate.effects.outcome import Created, Exited, Fact, Joined, Mounted, PortError
 from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Node
 
@@ -41,7 +42,7 @@ EPOCH_BEGIN = 1_700_000_000_000_000_000
 
 
 class SimulatedHost:
-    """Implements `Storage`, `Network`, `Filesystem`, `Surroundings`, `Logs` and `Clock`; its `runtime`
+    """Implements `Storage`, `Network`, `Filesystem`, `Hooks`, `Surroundings`, `Logs`, `Clock`; its `runtime`
     implements `Runtime` and `Monitor`.
 
     `before` is called with each effect before it happens and may raise `PortError`; `plan` says how
@@ -61,6 +62,7 @@ class SimulatedHost:
         self.before = before or (lambda effect: None)
         self.plan = plan or FaultPlan()
         self.deaf = False
+        self.hooks: tuple[HookFile, ...] = ()  # as an engine's directory would have them
         self._late: dict[str, list[e.AnyEffect]] = {}
         self.runtime = SimulatedRuntime(self)
         self.images = SimulatedImages(self.now)
@@ -199,6 +201,14 @@ class SimulatedHost:
         self.do(e.WriteSpec(config.id, 0, "", ""))
         return hashlib.sha256(spec).hexdigest()
 
+    # ---- Hooks ---------------------------------------------------------------------------
+
+    def refine(self, config: Config, spec: bytes, hooks: Sequence[Hook]) -> bytes:
+        return spec
+
+    def poststop(self, config: Config, epoch: int, hooks: Sequence[Hook]) -> None:
+        self.do(e.RunPoststop(config.id, epoch, tuple(hooks)))
+
     # ---- Surroundings --------------------------------------------------------------------
 
     def facts(self, config: Config, rootfs: str) -> Facts:
@@ -218,6 +228,7 @@ class SimulatedHost:
             machine="x86_64",
             hostname="simulated",
             seccomp=b'{"defaultAction": "SCMP_ACT_ALLOW"}',
+            hooks=self.hooks,
         )
 
     # ---- Logs ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lockgate.effects import model as e
+from lockgate.effects.hooks import Hook
 from lockgate.effects.outcome import (
     Created,
     Exited,
@@ -19,15 +20,20 @@ from lockgate.effects.outcome import (
     Mounted,
     PortError,
     Saved,
+    Settled,
 )
 
 RuntimeState: TypeAlias = Literal["absent", "created", "running", "stopped"]
+HOOKS = (Hook("/simulated/poststop"),)
+"""What each run owes here, when it is over."""
+
 SIGKILL = 9
 KILLED = 128 + SIGKILL
 
 
 class World(Struct, frozen=True):
-    """`volume`: the volumes that are its own, made and removed with its layer; `epoch`: the run the runtime's object belongs to; `code`: how that run really ended, None
+    """`volume`: the volumes that are its own, made and removed with its layer; `owes`: the run whose
+    poststop hooks have not succeeded; `epoch`: the run the runtime's object belongs to; `code`: how that run really ended, None
     while it has not; `reported`: whether the monitor lived to write it down; `damaged`: whether the
     runtime can make sense of its own files."""
 
@@ -43,6 +49,7 @@ class World(Struct, frozen=True):
     reported: bool = False
     damaged: bool = False
     volume: bool = False
+    owes: int = 0
 
     @property
     def alive(self) -> bool:
@@ -125,7 +132,7 @@ def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact
         case e.WriteSpec():
             if not world.mounted:
                 raise Impossible("a spec needs a mounted root filesystem")
-            return replace(world, spec=True), Saved("simulated")
+            return replace(world, spec=True), Saved("simulated", HOOKS)
         case e.CreateRuntime():
             return _created(world, effect.epoch)
         case e.DeleteRuntime():
@@ -133,6 +140,10 @@ def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact
                 raise Impossible("the container is still alive")
             gone = replace(world, runtime="absent", frozen=False, monitor=False, spec=False)
             return replace(gone, epoch=0, code=None, reported=False, damaged=False), None
+        case e.RunPoststop():
+            if world.runtime != "absent":
+                raise Impossible("poststop hooks before the runtime has deleted the run")
+            return (replace(world, owes=0) if world.owes == effect.epoch else world), Settled()
         case e.StartRuntime():
             if world.runtime == "absent" or world.epoch != effect.epoch:
                 raise Impossible("started what was never created")
@@ -173,6 +184,7 @@ def _created(world: World, epoch: int) -> tuple[World, Fact]:
             world,
             runtime="created",
             epoch=epoch,
+            owes=epoch,
             monitor=True,
             frozen=False,
             code=None,

@@ -20,6 +20,7 @@ def simulated() -> Host:
             monitor=host.runtime,
             storage=host,
             network=host,
+            hooks=host,
             filesystem=host,
             surroundings=host,
             clock=host,

@@ -2,11 +2,13 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lockgate.adapters.clock import SystemClock
 from lockgate.adapters.facts import LocalSurroundings
 from lockgate.adapters.filesystem import LocalFilesystem, read_bounded, write_atomic
+from lockgate.adapters.hooks import LocalHooks, choose_directories
 from lockgate.adapters.locks import FileLocks
 from lockgate.adapters.logs import FileLogs
 from lockgate.adapters.network import NetworkBook, network
@@ -39,11 +41,14 @@ def real(
     runtime: str | None = None,
     conmon: str | None = None,
     storage: str | None = None,
+    hooks: Sequence[Path] | None = None,
 ) -> Host:
     """An OCI runtime under conmon, SQLite and file locks, below `root`; and `storage`.
 
-    That is `overlay` (below `root`, too) or a store shared with others (see `SharedStore`). It is
+    The latter is `overlay` (below `root`, too) or a store shared with others (see `SharedStore`). It is
     chosen once for a folder: left out, it is what it was, or `overlay`.
+
+    So are the directories of `hooks`: left out, they are what they were.
 
     Raises `LockgateError` (what is missing, what to do) or `StoreError`.
     """
@@ -70,6 +75,8 @@ def real(
         kept = _storage(root, storage)
     except PortError as problem:
         raise InvalidArgument(problem.fault.reason) from None
+    if hooks is not None:
+        choose_directories(root, hooks)
     oci = ConmonRuntime(root, chosen.runtime, chosen.conmon, at_exit=at_exit)
     filesystem = LocalFilesystem(root)
     store = SqliteStore(root / "lockgate.db")
@@ -82,6 +89,7 @@ def real(
             storage=kept,
             network=network(root, book, locks),
             filesystem=filesystem,
+            hooks=LocalHooks(root),
             surroundings=LocalSurroundings(root, filesystem),
             clock=SystemClock(),
             specify=generate,

@@ -34,8 +34,14 @@ def generate(config: Config, effect: WriteSpec, facts: Facts) -> Specified:
     hostname = _hostname(config, facts)
     written = files.generated(config, effect, facts, hostname)
     spec = _spec(config, effect, facts, hostname, written)
+    found = hooks.chosen(config, facts.hooks)
+    if for_the_runtime := hooks.of_the_runtime(found):
+        spec["hooks"] = for_the_runtime
     return Specified(
-        msgspec.json.format(msgspec.json.encode(spec), indent=1), tuple(written.values())
+        msgspec.json.format(msgspec.json.encode(spec), indent=1),
+        tuple(written.values()),
+        found.get("precreate", ()),
+        found.get("poststop", ()),
     )
 
 
@@ -91,8 +97,6 @@ def _spec(
         "annotations": dict(_annotations(config)),
         "linux": linux,
     }
-    if chosen := hooks.hooks(config, facts.hooks):
-        spec["hooks"] = chosen
     if config.namespaces.uts == "private":
         spec["hostname"] = hostname
     return spec

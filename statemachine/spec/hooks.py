@@ -1,23 +1,29 @@
 """Which hooks a container has: each whose conditions it meets, in the order of their files."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from lockgate.effects.config import Bind, Config
-from lockgate.effects.hooks import STAGES, HookFile, When
+from lockgate.effects.hooks import OF_THE_ENGINE, STAGES, Hook, HookFile, When
 
 
-def hooks(config: Config, files: Iterable[HookFile]) -> dict[str, list[dict[str, Any]]]:
-    """The `hooks` object of the runtime spec; empty where there are none."""
+def chosen(config: Config, files: Iterable[HookFile]) -> Mapping[str, tuple[Hook, ...]]:
+    """By stage; those without any are left out."""
     meant = [one for one in files if meets(config, one.when)]
-    found = {
-        stage: [msgspec.to_builtins(one.hook) for one in meant if stage in one.stages]
-        for stage in STAGES
+    found = {stage: tuple(one.hook for one in meant if stage in one.stages) for stage in STAGES}
+    return {stage: hooks for stage, hooks in found.items() if hooks}
+
+
+def of_the_runtime(found: Mapping[str, tuple[Hook, ...]]) -> dict[str, Any]:
+    """The `hooks` object of the runtime spec; empty where there are none."""
+    return {
+        stage: [msgspec.to_builtins(hook) for hook in hooks]
+        for stage, hooks in found.items()
+        if stage not in OF_THE_ENGINE
     }
-    return {stage: chosen for stage, chosen in found.items() if chosen}
 
 
 def meets(config: Config, when: When) -> bool:

@@ -11,6 +11,7 @@ import pytest
 import lockgate
 from lockgate.cli.app import SECTIONS, cli
 from lockgate.cli.session import default_root
+from lockgate.statemachine import LAW
 
 from .conftest import Shell
 
@@ -90,7 +91,7 @@ def test_every_command_explains_itself(shell: Shell, words: tuple[str, ...]) -> 
 
 def test_the_version(shell: Shell) -> None:
     assert shell.ok("--version") == f"lockgate {lockgate.__version__}\n"
-    assert shell.ok("version").startswith(f"lockgate {lockgate.__version__}, law 1, Python 3.")
+    assert shell.ok("version").startswith(f"lockgate {lockgate.__version__}, law {LAW}, Python 3.")
 
 
 def test_help_loads_nothing_of_the_engine() -> None:

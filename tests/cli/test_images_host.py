@@ -8,6 +8,7 @@ import pytest
 import lockgate
 from lockgate.adapters import doctor
 from lockgate.adapters.doctor import Check, HostReport
+from lockgate.statemachine import LAW
 
 from .conftest import Shell
 
@@ -77,5 +78,5 @@ def test_the_doctor_fails_where_no_container_can_run(
 
 
 def test_the_versions(shell: Shell) -> None:
-    assert f"lockgate {lockgate.__version__}, law 1, Python 3" in shell.ok("version")
+    assert f"lockgate {lockgate.__version__}, law {LAW}, Python 3" in shell.ok("version")
     assert shell.ok("--version").strip() == f"lockgate {lockgate.__version__}"

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from lockgate.adapters.simulated import SimulatedHost
 from lockgate.effects import model as e
 from lockgate.effects.config import Config
+from lockgate.effects.hooks import Hook
 from lockgate.effects.outcome import (
     Created,
     Done,
@@ -20,6 +22,7 @@ from lockgate.effects.outcome import (
     Mounted,
     PortError,
     Saved,
+    Settled,
 )
 from lockgate.effects.perform import fault_of, perform
 from lockgate.effects.ports import Facts, Ports, Specified
@@ -47,6 +50,7 @@ class Stage:
             storage=host,
             network=host,
             filesystem=host,
+            hooks=host,
             surroundings=host,
             clock=host,
             specify=specify,
@@ -127,6 +131,32 @@ def test_a_layer_whose_secrets_are_gone_may_have_left_something(
     outcome = stage.do(e.CreateLayer("c"))
     assert isinstance(outcome, Failed)
     assert (outcome.fault.kind, outcome.fault.dirty) == ("missing", True)
+
+
+def test_the_spec_is_what_precreate_hooks_make_of_it_and_names_those_still_owed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bytes] = []
+    hook = Hook("/hook")
+    ports = replace(
+        stage.ports, specify=lambda *_: Specified(b"spec", precreate=(hook,), poststop=(hook,))
+    )
+    monkeypatch.setattr(stage.host, "refine", lambda config, spec, hooks: spec + b"%d" % len(hooks))
+
+    def write(config: Config, spec: bytes) -> str:
+        written.append(spec)
+        return "d"
+
+    monkeypatch.setattr(stage.host, "write_spec", write)
+    told = perform(e.Order(5, e.WriteSpec("c", 1, "/merged", "")), CONFIG, ports)
+    assert fact(told) == Saved("d", (hook,))
+    assert written == [b"spec1"]
+
+
+def test_hooks_of_a_run_are_run_by_the_engine(stage: Stage) -> None:
+    effect = e.RunPoststop("c", 1, (Hook("/hook"),))
+    assert fact(stage.do(effect)) == Settled()
+    assert stage.seen == [effect]
 
 
 def test_each_effect_brings_back_its_fact(stage: Stage) -> None:

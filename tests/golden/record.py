@@ -9,7 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lockgate import Engine, LockgateError
-from lockgate.effects.model import AnyEffect, CreateRuntime, DeleteRuntime, Mount, Unmount
+from lockgate.effects.hooks import Hook, HookFile, When
+from lockgate.effects.model import (
+    AnyEffect,
+    CreateRuntime,
+    DeleteRuntime,
+    Mount,
+    RunPoststop,
+    Unmount,
+)
 from lockgate.effects.outcome import PortError
 from lockgate.simulation import simulated
 from lockgate.statemachine import LAW
@@ -85,8 +93,28 @@ def crashes(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
     engine.remove("web", force=True, timeout=0)
 
 
+def hooks(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
+    assert engine.host.simulation is not None
+    release = HookFile("release.json", Hook("/release"), When(always=True), ("poststop",))
+    engine.host.simulation.hooks = (release,)
+    engine.start("web")
+    engine.restart("web", timeout=0)
+    trouble[RunPoststop] = PortError("failed", "no such device")
+    engine.stop("web")
+    _refused(lambda: engine.cleanup("web"))
+    _refused(lambda: engine.start("web"))
+    trouble.clear()
+    engine.start("web")
+    trouble[RunPoststop] = PortError("failed", "no such device")
+    engine.remove("web", force=True)
+
+
+SCENARIOS = {1: (whole_life, failing_start, crashes, mounts), 2: (hooks,)}
+"""What is new in each law, or different from the one before it."""
+
+
 def main() -> None:
-    for scenario in (whole_life, failing_start, crashes, mounts):
+    for scenario in SCENARIOS[LAW]:
         trouble: dict[type[AnyEffect], PortError] = {}
         host = simulated()
         assert host.simulation is not None

@@ -35,6 +35,7 @@ from lockgate.adapters.simulated.faults import TURNS
 from lockgate.adapters.store.memory import MemoryStore
 from lockgate.effects import model
 from lockgate.effects.config import Config, VolumeMount
+from lockgate.effects.hooks import Hook, HookFile, When
 from lockgate.effects.ports import Commit, StoreError
 from lockgate.simulation import simulated
 from lockgate.statemachine import inputs as i
@@ -193,6 +194,13 @@ class Stage:
         assert turn in TURNS
         kind: type[model.AnyEffect] = getattr(model, effect)
         self.host.plan = FaultPlan({(kind, 1): turn})
+
+    def do_hooks(self) -> None:
+        release = HookFile("release.json", Hook("/release"), When(always=True), ("poststop",))
+        self.host.hooks = (release,)
+
+    def do_owes(self, count: str) -> None:
+        assert len(self.engine.inspect(NAME).poststop) == int(count)
 
     def do_drift(self, *what: str) -> None:
         self.host.drift(self.ids[-1], DRIFTS[" ".join(what)])

@@ -21,7 +21,7 @@ PODS = "not here: there are no pods"
 EXEC = "elsewhere: tests/real/test_exec.py"
 HEALTH = "not yet: there are no health checks"
 CHECKPOINT = "not yet: there are no checkpoints"
-HOOKS = "not yet: hooks are the OCI runtime's so far"
+HOOKS = "not here: those hooks are run by the OCI runtime, which says how they end"
 RUNTIME = "elsewhere: inside the runtime or monitor, which we call and do not build"
 SESSION = "not here: it needs a unit manager or a session of it"
 
@@ -523,7 +523,20 @@ INCIDENTS = (
              why="not here: the end of the process is waited for, not that of its output"),
     Incident("B133", "runc#3132", "Exec into what is frozen hangs",
              why="elsewhere: tests/engine/test_sessions.py refuses what is paused"),
-    Incident("B135", "runc#4363", "A failed poststop hook cannot be tried again", why=HOOKS),
+    Incident("B135", "runc#4363", "A failed poststop hook cannot be tried again", """
+        hooks
+        create
+        start
+        stop
+        fault RunPoststop dirty
+        fails cleanup
+        is exited
+        owes 1
+        cleanup
+        owes 0
+        remove
+        gone
+    """),
     Incident("B136", "crun#1943", "A failed poststart hook: what is it now?", why=HOOKS),
     Incident("B138", "cri-o 0b7cd2f348", "A pre-start that is not idempotent", why=HOOKS),
     Incident("B139", "cri-o a96dfe16a1", "Shown as stopped before all is given back", """

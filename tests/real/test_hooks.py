@@ -58,3 +58,35 @@ def test_one_that_cannot_be_read_is_named_before_anything_is_begun(
     (tmp_path / "root/hooks.d/wrong.json").unlink()
     engine.start("web")
     assert engine.wait("web", 20) == 0
+
+
+def test_poststop_is_tried_until_it_has_succeeded_once(engine: Engine, tmp_path: Path) -> None:
+    tries = tmp_path / "tries"
+    hook(tmp_path / "root", "z.json", f"echo x >> {tries}; test $(wc -l < {tries}) = 4", "poststop")
+    engine.create(name="web", image="busybox", command=["true"])
+    engine.start("web")
+    assert engine.wait("web", 20) == 0
+    assert not tries.exists()  # the runtime does not run it
+    for refused in (engine.cleanup, engine.start, engine.remove):
+        with pytest.raises(OperationFailed, match="/bin/sh failed: it ended with 1"):
+            refused("web")
+        record = engine.inspect("web")
+        assert [one.path for one in record.poststop] == ["/bin/sh"]
+        assert (record.status, record.runtime) == ("exited", "absent")
+    engine.remove("web")
+    assert tries.read_text() == "x\n" * 4
+
+
+def test_a_removal_by_force_leaves_without_it(engine: Engine, tmp_path: Path) -> None:
+    hook(tmp_path / "root", "z.json", "exit 9", "poststop")
+    engine.create(name="web", image="busybox", command=["sleep", "60"])
+    engine.start("web")
+    engine.remove("web", force=True, timeout=0)
+    assert engine.list() == ()
+
+
+def test_precreate_changes_what_the_runtime_is_given(engine: Engine, tmp_path: Path) -> None:
+    hook(tmp_path / "root", "p.json", 'sed s/"exit 3"/"exit 5"/', "precreate")
+    engine.create(name="web", image="busybox", command=["sh", "-c", "exit 3"])
+    engine.start("web")
+    assert engine.wait("web", 20) == 5

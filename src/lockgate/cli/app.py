@@ -173,13 +173,29 @@ def _rows(commands: Sequence[click.Command]) -> list[tuple[str, str]]:
     help="What keeps images and layers, chosen once for a folder: overlay, or containers-storage to "
     "share them with podman, buildah and skopeo.",
 )
+@click.option(
+    "--hooks-dir",
+    "hooks",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    help="OCI hooks for every container of this folder from now on, beside its own hooks.d; several "
+    "times, a file of the same name in a later one wins.",
+)
 @click.version_option(lockgate.__version__, prog_name="lockgate", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(context: click.Context, root: Path, runtime: str | None, storage: str | None) -> None:
+def cli(
+    context: click.Context,
+    root: Path,
+    runtime: str | None,
+    storage: str | None,
+    hooks: tuple[Path, ...],
+) -> None:
     """Containers that change their state only as the law allows: one step at a time, under a lock,
     written down before it is done. No daemon; all there is, is in one folder.
 
     A NAME is a container's name, its id, or the beginning of an id that no other has. Where several
     may be given, all are done; the exit code is that of the first that failed.
     """
-    context.obj = Session(context, root, runtime, context.obj or partial(opened, storage=storage))
+    opener = context.obj or partial(opened, storage=storage, hooks=hooks or None)
+    context.obj = Session(context, root, runtime, opener)

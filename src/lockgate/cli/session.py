@@ -2,7 +2,7 @@
 opened when first needed and closed when the command has ended."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,11 +35,14 @@ pass_session = click.make_pass_decorator(Session)
 
 
 def opened(
-    root: Path, runtime: str | None, storage: str | None = None
+    root: Path,
+    runtime: str | None,
+    storage: str | None = None,
+    hooks: Sequence[Path] | None = None,
 ) -> "AbstractContextManager[Engine]":
     from lockgate.engine import Engine
 
-    return Engine.open(root, runtime=runtime, storage=storage)
+    return Engine.open(root, runtime=runtime, storage=storage, hooks=hooks)
 
 
 def default_root() -> Path:

@@ -80,6 +80,7 @@ def container(record: Record) -> dict[str, Any]:
         "started_at": rfc3339(record.started_at),
         "finished_at": rfc3339(record.finished_at),
         "oom_killed": record.oom_killed,
+        "pending_hooks": [hook.path for hook in record.poststop],
         "operation": str(record.operation.verb) if record.operation else None,
         "legal": [str(verb) for verb in admissible(record)],
         "epoch": record.epoch,

@@ -5,7 +5,7 @@ processes at once: they meet in the store and under the locks. Each method is on
 its end; `submit` is the same without exceptions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -41,6 +41,7 @@ class Engine(Creation, Volumes, Mounts, Artifacts, Duties, Many, Joining, Lookin
         runtime: str | None = None,
         conmon: str | None = None,
         storage: str | None = None,
+        hooks: Sequence[str | Path] | None = None,
         probe: Callable[[str], None] = unprobed,
     ) -> Self:
         """The engine of this folder, which is made if need be.
@@ -49,11 +50,14 @@ class Engine(Creation, Volumes, Mounts, Artifacts, Duties, Many, Joining, Lookin
         `storage` says what keeps images and layers: `overlay` (the folder itself), or
         `containers-storage[:[overlay@/GRAPH+/RUN]]`, one store with podman, buildah and skopeo;
         left out, it is what it was when the folder was made, or `overlay`.
+        `hooks` are directories of OCI hooks beside the folder's own `hooks.d`, later before
+        earlier; left out, they are what they were when last said.
         Raises `LockgateError` that says what is missing and what to do.
         """
         from lockgate.wiring import real
 
-        return cls(real(Path(root), runtime, conmon, storage), probe)
+        directories = None if hooks is None else [Path(one) for one in hooks]
+        return cls(real(Path(root), runtime, conmon, storage, directories), probe)
 
     @classmethod
     def simulated(cls, probe: Callable[[str], None] = unprobed) -> Self:

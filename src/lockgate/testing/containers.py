@@ -124,6 +124,7 @@ class OneContainer:
         promised.everywhere(record, there)
         promised.one_truthful_exit(record, world)
         promised.whole(record, world)
+        promised.owed_on_record(record, world)
         promised.stale_is_no_news(self._rig.step, record)
         if not record.todo and not self._rig.observed(record, world):
             promised.at_rest(record, there)
@@ -194,6 +195,9 @@ INTERESTING: Mapping[str, Callable[[Place], bool]] = {
     "mounted twice by its user, and nothing runs": lambda node: (
         node.record.mounts == MOUNTS and node.record.status is Status.EXITED
     ),
+    "hooks owed, and nothing done about it": lambda node: (
+        node.record.status is Status.EXITED and node.record.poststop != () and not node.record.todo
+    ),
     "mounted by its user while it stops": lambda node: (
         node.record.mounts > 0 and node.record.status is Status.STOPPING
     ),
@@ -208,6 +212,7 @@ FAULTY = frozenset(
         "an unknown end",
         "a live process whose monitor is dead",
         "exited, yet something may be left",
+        "hooks owed, and nothing done about it",
         "asked again for what may have been done",
         "orders adrift",
     }
@@ -226,7 +231,7 @@ class Numbers:
     record no longer waits for become 0, which it never does."""
 
     def __init__(self, record: Record, world: World, held: Iterable[Order] = ()) -> None:
-        epochs = {record.epoch, world.epoch, *(epoch_of(order) for order in held)} - {0}
+        epochs = {record.epoch, world.epoch, world.owes, *(epoch_of(order) for order in held)} - {0}
         self._epochs = {epoch: rank for rank, epoch in enumerate(sorted(epochs), 1)} | {0: 0}
         self._tickets = {order.ticket: rank for rank, order in enumerate(record.pending, 1)}
 
@@ -249,7 +254,7 @@ class Numbers:
         )
 
     def world(self, world: World) -> World:
-        return replace(world, epoch=self._epochs[world.epoch])
+        return replace(world, epoch=self._epochs[world.epoch], owes=self._epochs[world.owes])
 
     def order(self, order: Order, epoch: int | None = None) -> Order:
         now = self._epochs[epoch_of(order)] if epoch is None else epoch

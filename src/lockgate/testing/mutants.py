@@ -61,8 +61,8 @@ MUTANTS = (
     Mutant(
         "unmount before delete",
         "law",
-        'UNWIND = ("leave", "delete", "unmount")',
-        'UNWIND = ("leave", "unmount", "delete")',
+        'UNWIND = ("leave", "delete", "poststop", "unmount")',
+        'UNWIND = ("leave", "unmount", "delete", "poststop")',
     ),
     Mutant(
         "clean-up unmounts from under its user",
@@ -85,8 +85,8 @@ MUTANTS = (
     Mutant(
         "unwinding forgets the network",
         "law",
-        'UNWIND = ("leave", "delete", "unmount")',
-        'UNWIND = ("delete", "unmount")',
+        'UNWIND = ("leave", "delete", "poststop", "unmount")',
+        'UNWIND = ("delete", "poststop", "unmount")',
     ),
     Mutant(
         "the layer goes although something is left",
@@ -103,8 +103,44 @@ MUTANTS = (
     Mutant(
         "a run begins over what another may have left",
         "law",
+        'INIT = ("clear", "settle", "prepare", "specify", "create")',
+        'INIT = ("settle", "prepare", "specify", "create")',
+    ),
+    Mutant(
+        "a run begins though the last one owes its hooks",
+        "law",
+        'INIT = ("clear", "settle", "prepare", "specify", "create")',
         'INIT = ("clear", "prepare", "specify", "create")',
-        'INIT = ("prepare", "specify", "create")',
+    ),
+    Mutant(
+        "hooks that failed are passed over",
+        "law",
+        '"settle": Stage(asks=(RunPoststop,), when=owed, undo=GIVE_UP)',
+        '"settle": Stage(asks=(RunPoststop,), when=owed)',
+    ),
+    Mutant(
+        "hooks do not wait for the runtime",
+        "law",
+        "return record.poststop != () and record.runtime is ABSENT",
+        "return record.poststop != ()",
+    ),
+    Mutant(
+        "a removal forgets the hooks",
+        "law",
+        "settled = not record.poststop or _carries_out(record, V.FORCE_REMOVE)",
+        "settled = True",
+    ),
+    Mutant(
+        "not even force removes what owes its hooks",
+        "law",
+        "settled = not record.poststop or _carries_out(record, V.FORCE_REMOVE)",
+        "settled = not record.poststop",
+    ),
+    Mutant(
+        "nobody runs the hooks",
+        "step",
+        "return stages if record.poststop else UNHOOKED[stages]",
+        "return UNHOOKED[stages]",
     ),
     Mutant(
         "a failed stop cleans up under a live container",
@@ -223,7 +259,7 @@ MUTANTS = (
     Mutant(
         "after a reboot an operation goes on where it was",
         "step",
-        'changes["todo"] = plan.stages if plan else ()',
+        'changes["todo"] = _needed(record, plan.stages) if plan else ()',
         "pass",
     ),
     Mutant(

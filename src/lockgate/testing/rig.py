@@ -8,8 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lockgate.adapters.simulated.world import Impossible, World, carried_out, seen
-from lockgate.effects.model import Order
-from lockgate.effects.outcome import Done, Failed, Outcome, PortError
+from lockgate.effects.model import AnyEffect, Order, RunPoststop
+from lockgate.effects.outcome import Done, Failed, Fault, Outcome, PortError
 from lockgate.lifecycle import LIVE
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.law import EDGES
@@ -21,6 +21,7 @@ from lockgate.testing.explore import Broken
 from lockgate.testing.properties import Stepper
 
 AT = 1  # time stands still: the law never asks
+LAME = Fault("failed", "it always fails")
 PATIENCE = 60  # steps within which fair progress must come to rest
 
 
@@ -111,10 +112,14 @@ class Rig:
     # ---- progress ------------------------------------------------------------------------
 
     def comes_to_rest(
-        self, place: Place, passed: list[Place] | None = None, known: set[Place] | None = None
+        self,
+        place: Place,
+        passed: list[Place] | None = None,
+        known: set[Place] | None = None,
+        lame: tuple[type[AnyEffect], ...] = (),
     ) -> Place:
-        """P04: faults ceasing, whatever is being done ends. Stops early at a `known` place; notes
-        what it has `passed`."""
+        """P04: faults ceasing, but for `lame` effects that always fail, whatever is being done ends.
+        Stops early at a `known` place; notes what it has `passed`."""
         for _ in range(PATIENCE):
             if not place.record.pending or (known is not None and place in known):
                 return place
@@ -125,18 +130,24 @@ class Rig:
                 continue
             pending = place.record.pending
             prompt = [order for order in pending if not order.effect.patient]
-            world, outcome = self.perform(place.world, (prompt or pending)[0])
+            order = (prompt or pending)[0]
+            world, outcome = self.perform(place.world, order)
+            if isinstance(order.effect, lame):
+                world, outcome = place.world, Failed(order.ticket, LAME)
             place = self.after(replace(place, world=world), outcome)
         raise Broken("P04", "does not come to rest")
 
-    def carried(self, place: Place, command: i.Command) -> Place:
-        """A command carried to its end by one who meets no faults; refusals change nothing."""
+    def carried(
+        self, place: Place, command: i.Command, lame: tuple[type[AnyEffect], ...] = ()
+    ) -> Place:
+        """A command carried to its end by one who meets no faults, but for what is `lame`; refusals
+        change nothing."""
         for news in self.observed(place.record, place.world):
             place = self.comes_to_rest(self.after(place, news))
         answer = self.answer(place.record, command)
         if isinstance(answer, Refused):
             return place
-        return self.comes_to_rest(Place(answer.record, place.world))
+        return self.comes_to_rest(Place(answer.record, place.world), lame=lame)
 
     def can_run(self, place: Place) -> None:
         """P04: from rest it can be brought to running, unless only removal is left."""
@@ -151,10 +162,12 @@ class Rig:
         raise Broken("P04", f"cannot be brought to running, stays {place.record.status}")
 
     def removable(self, place: Place) -> None:
-        """P05: from rest, two removals by force leave nothing at all."""
-        gone = self.carried(place, i.Remove(force=True))
-        if not gone.record.gone:
-            gone = self.carried(gone, i.Remove(force=True))
-        if not gone.record.gone:
-            raise Broken("P05", f"cannot be removed from {place.record.status}")
-        promised.nothing_left(gone.record, promised.footprint(gone.world))
+        """P05: from rest, two removals by force leave nothing at all, whatever the hooks of others
+        have to say."""
+        for lame in ((), (RunPoststop,)) if place.record.poststop else ((),):
+            gone = self.carried(place, i.Remove(force=True), lame)
+            if not gone.record.gone:
+                gone = self.carried(gone, i.Remove(force=True), lame)
+            if not gone.record.gone:
+                raise Broken("P05", f"cannot be removed from {place.record.status}")
+            promised.nothing_left(gone.record, promised.footprint(gone.world))

@@ -24,6 +24,7 @@ from lockgate.effects.config import (
     Tmpfs,
     Ulimit,
 )
+from lockgate.effects.hooks import Hook
 from lockgate.effects.outcome import (
     Created,
     Dns,
@@ -37,6 +38,7 @@ from lockgate.effects.outcome import (
     Link,
     Mounted,
     Saved,
+    Settled,
 )
 from lockgate.effects.ports import Facts, Node
 from lockgate.statemachine import inputs as i
@@ -186,7 +188,8 @@ facts: SearchStrategy[Fact | None] = st.one_of(
     st.builds(Mounted, st.just("/merged")),
     st.builds(Joined, st.just("/netns")),
     st.just(Joined("/netns", (Link("web", "eth0", "", ("10.0.0.2/24",)),), Dns(("10.0.0.1",)))),
-    st.builds(Saved, st.just("d1")),
+    st.builds(Saved, st.just("d1"), st.just((Hook("/hook"),)) | st.just(())),
+    st.just(Settled()),
     st.builds(Launched, times),
     st.just(Created(process(1), monitor(1))),
 )

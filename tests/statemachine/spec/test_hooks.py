@@ -5,9 +5,10 @@ from msgspec.structs import replace
 
 from lockgate.effects.config import Bind
 from lockgate.effects.hooks import Hook, HookFile, When
-from lockgate.statemachine.spec.hooks import hooks, meets
+from lockgate.statemachine.spec import generate
+from lockgate.statemachine.spec.hooks import chosen, meets
 
-from .conftest import CONFIG, FACTS, spec
+from .conftest import CONFIG, EFFECT, FACTS, spec
 
 BOUND = replace(CONFIG, mounts=(Bind(source="/srv", destination="/srv"),))
 NOTED = replace(CONFIG, annotations=(("org.example.kind", "web"), ("other", "x")))
@@ -42,7 +43,7 @@ def test_conditions(config: object, when: When, met: bool) -> None:
 
 
 def test_each_stage_has_its_own_in_the_order_of_the_files() -> None:
-    found = hooks(
+    found = chosen(
         CONFIG,
         [
             file("a", "poststop", "prestart"),
@@ -50,7 +51,7 @@ def test_each_stage_has_its_own_in_the_order_of_the_files() -> None:
             file("c", "prestart", when=When()),
         ],
     )
-    assert {stage: [one["args"][1] for one in chosen] for stage, chosen in found.items()} == {
+    assert {stage: [hook.args[1] for hook in hooks] for stage, hooks in found.items()} == {
         "prestart": ["a", "b"],
         "poststop": ["a"],
     }
@@ -62,3 +63,11 @@ def test_the_spec_has_them_and_only_if_there_are_any() -> None:
     assert spec(CONFIG, facts=with_hooks)["hooks"] == {
         "createRuntime": [{"path": "/bin/x", "args": ["x", "a"]}]
     }
+
+
+def test_what_the_engine_runs_is_not_the_runtimes() -> None:
+    facts = replace(FACTS, hooks=(file("a", "poststart", "precreate", "poststop"),))
+    specified = generate(CONFIG, EFFECT, facts)
+    assert [hook.args[1] for hook in specified.precreate] == ["a"]
+    assert [hook.args[1] for hook in specified.poststop] == ["a"]
+    assert set(spec(CONFIG, facts=facts)["hooks"]) == {"poststart"}

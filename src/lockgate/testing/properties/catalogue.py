@@ -144,7 +144,7 @@ _ALL = (
         "P20",
         "hooks",
         "Hooks run in their order, poststop once for every run that was created.",
-        missing="hooks belong to the OCI runtime so far; none is run by the engine",
+        ("owed_on_record", "hooks_kept", "tests/real/test_hooks.py"),
     ),
     Property(
         "P21",

@@ -90,6 +90,19 @@ def exact_footprint(record: Record, there: Footprint) -> None:
             raise Broken("P06", f"believes in a {name} that is not there")
 
 
+def owed_on_record(record: Record, world: World) -> None:
+    """P20: a run whose hooks have not succeeded yet is known to owe them, until it is gone."""
+    if world.owes and world.owes == record.epoch and not record.poststop:
+        raise Broken("P20", f"forgot the hooks that run {world.owes} owes")
+    if world.owes and world.owes != record.epoch and not _unknown(record):
+        raise Broken("P20", f"run {record.epoch} has begun, and run {world.owes} owes its hooks")
+
+
+def _unknown(record: Record) -> bool:
+    """Has it been salvaged, with nothing known of its runs?"""
+    return record.status in (Status.UNKNOWN, Status.REMOVING) and not record.epoch
+
+
 def whole(record: Record, world: World) -> None:
     """P06: a layer that the record is sure of is there with its own volumes."""
     if record.layer is PRESENT and not world.volume:

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from lockgate.adapters.simulated.world import World, carried_out
 from lockgate.effects.model import (
     AnyEffect,
+    DeleteLayer,
     DeleteRuntime,
     Halt,
     Order,
     Process,
+    RunPoststop,
     Signal,
     Unmount,
+    WriteSpec,
 )
 from lockgate.effects.outcome import Done, Exited, Failed, Fault, PortError
 from lockgate.statemachine import inputs as i
@@ -108,6 +111,20 @@ def identified(answer: Step) -> None:
                 raise Broken("P15", f"{order} is about some process or other")
 
 
+def hooks_kept(answer: Step) -> None:
+    """P20: hooks wait for the runtime's delete, and only a removal by force leaves without them."""
+    record = answer.record
+    forced = record.operation is not None and record.operation.verb is Verb.FORCE_REMOVE
+    for order in answer.orders:
+        match order.effect:
+            case RunPoststop() if record.runtime is not Presence.ABSENT:
+                raise Broken("P20", "hooks are run while the runtime may have the run")
+            case WriteSpec() | DeleteLayer() if record.poststop and not forced:
+                raise Broken("P20", f"{type(order.effect).__name__} while hooks are owed")
+            case _:
+                pass
+
+
 def patient_alone(answer: Step) -> None:
     """P13: what takes long is never newly asked for beside what needs the lock."""
     kinds = {order.effect.patient for order in answer.orders if not order.again}
@@ -154,6 +171,7 @@ def sound_answer(before: Record, answer: Answer) -> None:
     about_itself(before, answer)
     nobodys_mount(answer)
     identified(answer)
+    hooks_kept(answer)
     patient_alone(answer)
     announced_in_time(answer)
     kept_its_word(before, answer)

@@ -6,19 +6,20 @@ be read keeps containers from being created, and says which file it is.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
-from lockgate.adapters.filesystem import read_bounded
+from lockgate.adapters.filesystem import read_bounded, write_atomic
 from lockgate.effects.hooks import STAGES, Hook, HookFile, When
 from lockgate.effects.outcome import PortError
 
 VERSION = "1.0.0"
 LIMIT = 1 << 20
+CHOICE = "hooks.dirs"
 
 
 class _When(Struct, rename="camel"):
@@ -42,16 +43,36 @@ class _File(Struct):
     stages: tuple[str, ...]
 
 
-def hook_files(directory: Path) -> tuple[HookFile, ...]:
-    """Those of `*.json` there, by name without regard to case; none where there is no directory.
+def hook_directories(root: Path) -> tuple[Path, ...]:
+    """Where the hooks of an engine are: `<root>/hooks.d`, after what was chosen for this folder."""
+    try:
+        chosen = read_bounded(root / CHOICE, LIMIT).decode().splitlines()
+    except FileNotFoundError:
+        chosen = []
+    return (*map(Path, chosen), root / "hooks.d")
+
+
+def choose_directories(root: Path, directories: Sequence[Path]) -> None:
+    """From now on, for whoever opens this folder: a run that nobody watches is begun again by its
+    restart policy, and must not be begun without its hooks."""
+    lines = "".join(f"{directory.absolute()}\n" for directory in directories)
+    write_atomic(root, CHOICE, lines.encode(), 0o600)
+
+
+def hook_files(directories: Sequence[Path]) -> tuple[HookFile, ...]:
+    """Those of `*.json` there, by name without regard to case; a file in a later directory takes
+    the place of one of the same name (D-28). A directory that is not there has none (L-146).
 
     Raises `PortError("refused")`, clean, that names the file and what is wrong with it.
     """
-    try:
-        names = [name for name in os.listdir(directory) if name.endswith(".json")]  # noqa: PTH208
-    except FileNotFoundError:
-        return ()
-    return tuple(_read(directory / name) for name in sorted(names, key=str.lower))
+    found: dict[str, Path] = {}
+    for directory in directories:
+        try:
+            names = os.listdir(directory)  # noqa: PTH208
+        except FileNotFoundError:
+            continue
+        found |= {name: directory / name for name in names if name.endswith(".json")}
+    return tuple(_read(found[name]) for name in sorted(found, key=str.lower))
 
 
 def _read(path: Path) -> HookFile:
