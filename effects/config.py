@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from lockgate.effects.health import HealthCheck
 from lockgate.effects.network import Dns
 
 USER = "user"
@@ -267,6 +268,7 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     gid_maps: tuple[IdMap, ...] = ()
     dns: Dns = DNS  # each kind that is given replaces what the networks or the host say
     hosts: tuple[tuple[str, str], ...] = ()  # lines of /etc/hosts: (name, address)
+    health: HealthCheck | None = None
     requires: tuple[str, ...] = ()  # ids of containers that run while this one does
 
 

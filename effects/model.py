@@ -131,6 +131,14 @@ class RunPoststop(Effect, frozen=True, gc=False, tag="run-poststop"):
     hooks: tuple[Hook, ...]
 
 
+class Watch(Effect, frozen=True, gc=False, tag="watch"):
+    """See to it that the health checks of this run are run for as long as it lasts."""
+
+    container: str
+    epoch: int
+    vital: ClassVar[bool] = True
+
+
 class StartRuntime(Effect, frozen=True, gc=False, tag="start-runtime"):
     """OCI `start`; brings back `Launched`."""
 
@@ -196,6 +204,7 @@ AnyEffect: TypeAlias = (
     | Signal
     | Freeze
     | Thaw
+    | Watch
 )
 
 

@@ -73,6 +73,8 @@ def _carried_out(order: e.Order, config: Config, ports: Ports) -> Fact | None:
         case e.RunPoststop(_, epoch, hooks):
             ports.hooks.poststop(config, epoch, hooks)
             return Settled()
+        case e.Watch(_, epoch):
+            ports.checks.watch(config, epoch)
         case e.Halt():
             return _halted(effect, config, ports)
         case e.Signal(_, epoch, process, signal):

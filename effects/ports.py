@@ -15,6 +15,7 @@ from typing import Annotated, BinaryIO, Literal, Protocol
 from msgspec import Meta, Struct
 
 from lockgate.effects.config import Config
+from lockgate.effects.health import CheckResult
 from lockgate.effects.hooks import Hook, HookFile
 from lockgate.effects.model import Process, WriteSpec
 from lockgate.effects.outcome import Created, Exited, Joined, Mounted
@@ -441,6 +442,27 @@ class Filesystem(Protocol):
         ...
 
 
+class Checks(Protocol):
+    """Health checks of a run: who sees to them, and what they found. All of it goes with the run."""
+
+    def watch(self, config: Config, epoch: int) -> None:
+        """Let somebody run the checks of this run when they are due; nothing where somebody does."""
+        ...
+
+    def alone(self, container: str, epoch: int, timeout: float) -> AbstractContextManager[bool]:
+        """Nobody else runs a check of this run meanwhile; False where somebody still does after
+        `timeout` seconds."""
+        ...
+
+    def note(self, container: str, epoch: int, result: CheckResult, keep: int) -> None:
+        """Keep it, and `keep` of the newest in all."""
+        ...
+
+    def noted(self, container: str, epoch: int) -> tuple[CheckResult, ...]:
+        """Oldest first. What cannot be read has not been noted."""
+        ...
+
+
 class Artifacts(Protocol):
     """Small named files kept with a container and removed with it: what its user wants to find
     there again. The container never sees them. All methods are *lock free*."""
@@ -513,6 +535,7 @@ class Ports(Struct, frozen=True):
     network: Network
     filesystem: Filesystem
     hooks: Hooks
+    checks: Checks
     surroundings: Surroundings
     clock: Clock
     specify: Specify
@@ -537,6 +560,7 @@ class Event(Struct, frozen=True, omit_defaults=True):
     exit_code: int | None = None
     signal: int = 0
     number: int = 0
+    health: str = ""
 
 
 class Commit(Struct, frozen=True, kw_only=True):
@@ -616,6 +640,14 @@ class Sessions(Protocol):
     ) -> int:
         """Run it to its end with these descriptors, a terminal's where it wants one, and return its
         exit code (128 + n for a signal). Raises `PortError` as `begin` does."""
+        ...
+
+    def check(
+        self, config: Config, session: Session, process: bytes, timeout: float, size: int
+    ) -> tuple[int, bytes]:
+        """Run it to its end, or to the end of `timeout` seconds: then its process is killed. Its
+        exit code (-1 when it was killed so) and the first `size` bytes of what it wrote. Raises
+        `PortError` as `begin` does."""
         ...
 
     def attach(self, config: Config) -> Attached:

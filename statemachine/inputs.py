@@ -37,11 +37,16 @@ class Stop(Struct, frozen=True, gc=False, tag="stop", omit_defaults=True):
     """Stop signal, `timeout` seconds (`None`: as configured; 0: SIGKILL at once), SIGKILL."""
 
     timeout: int | None = None
+    by_health: bool = False
     verb: ClassVar[Verb] = Verb.STOP
 
 
 class Kill(Struct, frozen=True, gc=False, tag="kill", omit_defaults=True):
+    """`by_health`, here and elsewhere: not its user asks but its health check; only while that is
+    owed."""
+
     signal: int = SIGKILL
+    by_health: bool = False
 
     @property
     def verb(self) -> Verb:
@@ -58,6 +63,7 @@ class Unpause(Struct, frozen=True, gc=False, tag="unpause"):
 
 class Restart(Struct, frozen=True, gc=False, tag="restart", omit_defaults=True):
     timeout: int | None = None
+    by_health: bool = False
     verb: ClassVar[Verb] = Verb.RESTART
 
 
@@ -109,6 +115,15 @@ class Died(Struct, frozen=True, gc=False, tag="died"):
     exit: Exited
 
 
+class Checked(Struct, frozen=True, gc=False, tag="checked"):
+    """A health check of this run began at `at` (nanoseconds since the Unix epoch), and passed or
+    did not. What it changes nothing about is not written down: one that passes and passes."""
+
+    epoch: int
+    at: int
+    passed: bool
+
+
 class Resumed(Struct, frozen=True, gc=False, tag="resumed"):
     """A new executor took over; what became of the pending orders is unknown."""
 
@@ -145,5 +160,5 @@ Command: TypeAlias = (
     | Cleanup
     | Remove
 )
-Observation: TypeAlias = Died | Resumed | Booted | Salvaged
+Observation: TypeAlias = Died | Checked | Resumed | Booted | Salvaged
 Input: TypeAlias = Command | Observation | Done | Failed

@@ -35,6 +35,7 @@ from lockgate.effects.model import (
     StartRuntime,
     Thaw,
     Unmount,
+    Watch,
     WriteSpec,
 )
 from lockgate.statemachine.record import RESOURCES, Record
@@ -168,6 +169,11 @@ def wanted(record: Record, kind: Kind) -> bool:
     return getattr(record, kind.resource) is not PRESENT
 
 
+def waiting(record: Record, kind: Kind) -> bool:
+    """It may have ended while somebody was asked to see to its health."""
+    return record.status is S.CREATED
+
+
 def unsure(record: Record, kind: Kind) -> bool:
     return getattr(record, kind.resource) is UNCERTAIN
 
@@ -249,7 +255,9 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "prepare": Stage(asks=(Mount, JoinNetwork), when=wanted, undo=UNWIND, begins_run=True),
         "specify": Stage(asks=(WriteSpec,), when=uncreated, undo=UNWIND),
         "create": Stage(asks=(CreateRuntime,), when=uncreated, reaches="init", undo=UNWIND),
-        "launch": Stage(asks=(StartRuntime,), reaches="start", undo=UNWIND),
+        # before it runs: a check that nobody runs is a promise not kept (L-142)
+        "watch": Stage(asks=(Watch,), undo=UNWIND),
+        "launch": Stage(asks=(StartRuntime,), when=waiting, reaches="start", undo=UNWIND),
         "freeze": Stage(asks=(Freeze,), reaches="pause", undo=("relent",)),
         "relent": Stage(asks=(Thaw,), when=present),
         "thaw": Stage(asks=(Thaw,), reaches="unpause", undo=GIVE_UP),
@@ -291,7 +299,7 @@ class Plan(Struct, frozen=True):
 
 
 INIT = ("clear", "settle", "prepare", "specify", "create")
-LAUNCH = (*INIT, "launch")
+LAUNCH = (*INIT, "watch", "launch")
 RESET = ("leave", "delete")  # nothing of the last run is used again (L-25)
 
 RESTING = (S.CONFIGURED, S.CREATED, S.STOPPED, S.EXITED)
@@ -360,17 +368,31 @@ def checked(
 
 checked(STAGES, PLANS, EDGES)
 
-UNHOOKED: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
+Way: TypeAlias = tuple[str, ...]
+
+
+def _ways(unneeded: tuple[Kind, ...]) -> Mapping[Way, Way]:
+    plans = (plan.stages for plan in PLANS.values())
+    undone = (stage.undo for stage in STAGES.values() if stage.undo is not None)
+    return MappingProxyType(
+        {
+            stages: tuple(name for name in stages if not set(STAGES[name].asks) & set(unneeded))
+            for stages in chain(plans, undone)
+        }
+    )
+
+
+WAYS: Mapping[tuple[bool, bool], Mapping[Way, Way]] = MappingProxyType(
     {
-        stages: tuple(name for name in stages if RunPoststop not in STAGES[name].asks)
-        for stages in chain(
-            (plan.stages for plan in PLANS.values()),
-            (stage.undo for stage in STAGES.values() if stage.undo is not None),
-        )
+        (False, False): _ways((RunPoststop, Watch)),
+        (False, True): _ways((RunPoststop,)),
+        (True, False): _ways((Watch,)),
+        (True, True): _ways(()),
     }
 )
-"""Each way of stages for a run that owes no hooks. So it is written down as it was before there were
-any, and what was written under law 1 replays (decision 0015)."""
+"""Each way of stages without those that this container has no need of: does it owe hooks, has it
+health checks? So it is written down as it was before there were any, and what was written under
+law 1 replays (decision 0014)."""
 
 ADMISSIBLE: Mapping[Status, tuple[Verb, ...]] = MappingProxyType(
     {status: tuple(verb for verb in Verb if (verb, status) in PLANS) for status in Status}

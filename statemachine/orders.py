@@ -73,6 +73,7 @@ FILLED: Mapping[type[e.AnyEffect], Callable[[Record], e.AnyEffect]] = MappingPro
         e.Halt: _halt,
         e.Signal: _asked_signal,
         e.Freeze: lambda r: e.Freeze(r.config.id, r.epoch),
+        e.Watch: lambda r: e.Watch(r.config.id, r.epoch),
         e.Thaw: lambda r: e.Thaw(r.config.id, r.epoch),
     }
 )

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from lockgate.effects.config import Config
+from lockgate.effects.health import Health
 from lockgate.effects.hooks import Hook
 from lockgate.effects.model import Order, Process
 from lockgate.effects.outcome import Dns, Fault, Link
@@ -45,6 +46,7 @@ class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     exit_code: int | None = None  # -1: it ended and nobody saw how
     exit_reason: str = ""
     oom_killed: bool = False
+    health: Health | None = None  # by the checks of this run
     restarts: int = 0  # by its policy, since its user last started it
     boot: str = ""  # of the host, when it was last heard of
 
@@ -93,6 +95,7 @@ class Notice(Struct, frozen=True, gc=False, omit_defaults=True):
     event: str
     exit_code: int | None = None
     signal: int = 0
+    health: str = ""
 
 
 class Step(Struct, frozen=True, gc=False):

@@ -16,6 +16,7 @@ from typing import Any, get_args
 from msgspec.structs import force_setattr as write
 from msgspec.structs import replace
 
+from lockgate.effects.health import Health
 from lockgate.effects.model import Halt, Order, Signal, StartRuntime
 from lockgate.effects.outcome import (
     UNKNOWN_EXIT,
@@ -30,13 +31,16 @@ from lockgate.effects.outcome import (
     Saved,
     Settled,
 )
+from lockgate.statemachine.health import after, owed_action
 from lockgate.statemachine.inputs import (
     Booted,
+    Checked,
     Command,
     Died,
     Input,
     Kill,
     Remove,
+    Restart,
     Resumed,
     Revive,
     Salvaged,
@@ -50,7 +54,7 @@ from lockgate.statemachine.law import (
     HELD,
     PLANS,
     STAGES,
-    UNHOOKED,
+    WAYS,
     Kind,
     Plan,
     Stage,
@@ -108,9 +112,10 @@ def _asked(record: Record, command: Command) -> Answer:
         or (record.todo and _busy(record))
         or (plan.mounted is not None and not _open(record, plan))
         or (plan.owed and not _owed(record, command))
+        or not _meant(record, command)
     ):
         return Refused(verb, record.status, bool(record.todo), admissible(record), record.mounts)
-    by_user = verb in STOPPING_VERBS or record.stopped_by_user
+    by_user = (verb in STOPPING_VERBS and not _killed_for_health(command)) or record.stopped_by_user
     if plan.beside and record.todo:
         return _beside(record, command)
     if not plan.stages:
@@ -160,11 +165,27 @@ def _owed(record: Record, command: Command) -> bool:
     return owes_restart(record, booted=type(command) is Revive and command.booted)
 
 
+def _meant(record: Record, command: Command) -> bool:
+    """What a health check asks for is done while it is owed: not when its user came first."""
+    match command:
+        case Kill(by_health=True) | Stop(by_health=True) | Restart(by_health=True):
+            return owed_action(record) == command
+        case _:
+            return True
+
+
+def _killed_for_health(command: Command) -> bool:
+    """Then its restart policy decides; a stop, whoever asks for it, is the last word."""
+    return type(command) is Kill and command.by_health
+
+
 MINDFUL: Mapping[Verb, Callable[[Record, Any], dict[str, Any]]] = MappingProxyType(
     {
         Verb.CREATE: lambda _, asked: {"config": asked.config, "boot": asked.boot},
         Verb.START: lambda record, _: {"restarts": 0} if record.restarts else {},
-        Verb.RESTART: lambda record, _: {"restarts": 0} if record.restarts else {},
+        Verb.RESTART: lambda record, asked: (
+            {"restarts": 0} if record.restarts and not asked.by_health else {}
+        ),
         Verb.REVIVE: lambda record, _: {"restarts": record.restarts + 1},
     }
 )
@@ -241,6 +262,7 @@ def _learned_created(fact: Created) -> dict[str, Any]:
         "finished_at": 0,
         "exit_code": None,
         "exit_reason": "",
+        "health": None,
         "oom_killed": False,  # else it would tell of an earlier run (D-12)
         "stopped_by_user": False,
     }
@@ -274,6 +296,20 @@ def _end(news: Done) -> Exited:
 
 def _told_of_death(record: Record, news: Died) -> Step:
     return _died(record, news.epoch, news.exit)
+
+
+def _checked(record: Record, news: Checked) -> Step:
+    check = record.config.health
+    if check is None or news.epoch != record.epoch or record.status is not Status.RUNNING:
+        return Step(record)
+    before = record.health or Health()
+    found = after(check, before, running=news.at - record.started_at, passed=news.passed)
+    if found == before:
+        return Step(record)
+    notices: Notices = ()
+    if found.status is not before.status:
+        notices = (Notice("health_status", health=str(found.status)),)
+    return Step(replace(record, health=found), (), notices)
 
 
 def _resumed(record: Record, news: Resumed) -> Step:
@@ -324,6 +360,7 @@ def _died(record: Record, epoch: int, end: Exited) -> Step:
         exit_code=end.code,
         exit_reason=end.reason,
         oom_killed=end.oom,
+        health=None,
         pending=pending,
     )
     notices = (*notices, Notice("died", exit_code=end.code))
@@ -355,8 +392,8 @@ def _close(draft: Record, notices: Notices) -> Step:
 
 
 def _needed(record: Record, stages: tuple[str, ...]) -> tuple[str, ...]:
-    """Without those for hooks where none are owed."""
-    return stages if record.poststop else UNHOOKED[stages]
+    """Without those for what this container does not have."""
+    return WAYS[record.poststop != (), record.config.health is not None][stages]
 
 
 def _proceed(draft: Record, notices: Notices) -> Step:
@@ -418,6 +455,7 @@ ANSWERS: Mapping[type[Input], Callable[[Record, Any], Answer]] = MappingProxyTyp
         Done: _done,
         Failed: _failed,
         Died: _told_of_death,
+        Checked: _checked,
         Resumed: _resumed,
         Booted: _booted,
         Salvaged: _salvaged,

@@ -13,7 +13,7 @@ from returns.result import Failure, Result, Success
 
 from lockgate.effects.outcome import Done, Failed
 from lockgate.statemachine.history import Divergence, Entry, followed
-from lockgate.statemachine.inputs import Booted, Command, Died, Input, Resumed, Salvaged
+from lockgate.statemachine.inputs import Booted, Checked, Command, Died, Input, Resumed, Salvaged
 from lockgate.statemachine.record import Record
 
 Shape: TypeAlias = tuple[str, tuple[str, ...], str]
@@ -120,6 +120,8 @@ def _heard(given: Input) -> str:
             return f"world--xmachine: failed ({ticket}): {_plain(fault.reason)}"
         case Died(epoch, end):
             return f"world-->>machine: run {epoch} ended with {end.code}"
+        case Checked(_, _, passed):
+            return f"world-->>machine: health check {'passed' if passed else 'failed'}"
         case Resumed():
             return "Note left of machine: resumed"
         case Booted():

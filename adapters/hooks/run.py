@@ -5,11 +5,9 @@ is locked while it is being run, by the very process that runs it, and which the
 Whoever comes later, the engine dead or not, waits for the lock and reads.
 """
 
-import fcntl
 import os
 import shutil
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import msgspec
 
 from lockgate.adapters.commands import Finished, finished
 from lockgate.adapters.filesystem import bundle, ensure_directory
+from lockgate.adapters.flocks import locked
 from lockgate.effects.config import Config
 from lockgate.effects.hooks import Hook
 from lockgate.effects.outcome import PortError
@@ -30,7 +29,6 @@ GRACE = 10.0
 TOLD = 400
 """Characters of its complaints that are told."""
 
-LOOK_AGAIN = 0.02
 KEEPER = str(Path(__file__).with_name("keeper.py"))
 KEY = "LOCKGATE_HOOK_KEY"
 """The variable in which a poststop hook finds a key of its own: container, run and place in the
@@ -107,7 +105,7 @@ class LocalHooks:
 
     def _once(self, file: int, hook: Hook, key: str, state: dict[str, object]) -> None:
         limit = hook.timeout or LIMIT
-        if not _locked(file, limit + GRACE):
+        if not locked(file, limit + GRACE):
             raise PortError("timeout", f"the poststop hook {hook.path} is still being run")
         if _succeeded(file):
             return
@@ -124,20 +122,6 @@ class LocalHooks:
             reason = f"the poststop hook {hook.path} failed: {_told(code, ended)}"
             again = "cleanup, start and rm try it again, rm --force leaves without it"
             raise PortError("failed", f"{reason}; {again}")
-
-
-def _locked(file: int, patience: float) -> bool:
-    """Whoever runs this hook has ended."""
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(LOOK_AGAIN)
-        else:
-            return True
 
 
 def _succeeded(file: int) -> bool:

@@ -7,14 +7,19 @@ One rule: a session is told by its files, as a run is. So whoever began it may d
 run's directory, without anybody keeping books.
 """
 
+import os
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
 from lockgate.adapters.filesystem import read_bounded, write_atomic
+from lockgate.adapters.inotify import readable
 from lockgate.adapters.logs import read_log
 from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.attach import Attachment
@@ -31,6 +36,10 @@ from lockgate.effects.sessions import Session, told
 PATIENCE = 60.0
 """Seconds the runtime may take to begin one."""
 
+GRACE = 5.0
+"""Seconds the runtime may take to notice that it was killed."""
+
+SIGKILL = 9
 LIMIT = 1 << 20
 KILLED = 128
 """And the signal's number: how a shell tells of such an end."""
@@ -64,13 +73,10 @@ class ConmonSessions:
     ) -> int:
         """By the runtime itself, between the caller's descriptors and the container."""
         run = self._made(session, process)
-        words = [str(self._command.path), "--root", str(self._command.root), "--log-format=json"]
-        words += ["--log", str(run.runtime_log), "exec", "--pid-file", str(run.pidfile)]
-        words += ["--process", str(run.directory / "process.json"), config.id]
         try:
             stdin, stdout, stderr = streams
             child = subprocess.Popen(
-                words,
+                self._words(run, config),
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
@@ -78,10 +84,37 @@ class ConmonSessions:
             )
             code = _waited(child)
             if not run.pid():
-                why = complaint(run.complaints()) or f"{self._command.name} exec ended with {code}"
-                reason = f"{self._command.name} cannot run it: {why}"
-                raise PortError(kind_of(why), reason, dirty=False)
+                raise self._unbegun(run, code)
             return code if code >= 0 else KILLED - code
+        finally:
+            rmtree(run.directory, ignore_errors=True)
+
+    def check(
+        self, config: Config, session: Session, process: bytes, timeout: float, size: int
+    ) -> tuple[int, bytes]:
+        """As `call` does, into a pipe: whatever it writes, no more is kept than was asked for, and
+        whoever keeps the other end open keeps nobody waiting."""
+        run = self._made(session, process)
+        try:
+            child = subprocess.Popen(
+                self._words(run, config),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=self._command.environment,
+                start_new_session=True,
+            )
+            with child, Listener(child, size) as listener:
+                ended = listener.until_the_end(timeout)
+                if not ended:
+                    with suppress(PortError):
+                        self.signal(config, session.epoch, session.id, SIGKILL)
+                    if not listener.until_the_end(GRACE):
+                        child.kill()
+            if not run.pid():
+                raise self._unbegun(run, child.returncode)
+            code = child.returncode if ended else -1
+            return (code if code >= -1 else KILLED - code), listener.kept
         finally:
             rmtree(run.directory, ignore_errors=True)
 
@@ -119,6 +152,17 @@ class ConmonSessions:
         send(process, signal)
 
     # ---- inside --------------------------------------------------------------------------
+
+    def _words(self, run: Run, config: Config) -> list[str]:
+        """The runtime's own command."""
+        words = [str(self._command.path), "--root", str(self._command.root), "--log-format=json"]
+        words += ["--log", str(run.runtime_log), "exec", "--pid-file", str(run.pidfile)]
+        return [*words, "--process", str(run.directory / "process.json"), config.id]
+
+    def _unbegun(self, run: Run, code: int) -> PortError:
+        why = complaint(run.complaints()) or f"{self._command.name} exec ended with {code}"
+        reason = f"{self._command.name} cannot run it: {why}"
+        return PortError(kind_of(why), reason, dirty=False)
 
     def _run(self, container: str, epoch: int, session: str) -> Run:
         """Raises `PortError("refused")`, cleanly, for an id that no directory may have."""
@@ -164,3 +208,47 @@ def _waited(child: subprocess.Popen[bytes]) -> int:
             return child.wait()
         except KeyboardInterrupt:
             continue
+
+
+class Listener:
+    """To the output of a program until it ends; `kept` is the beginning of it."""
+
+    def __init__(self, child: subprocess.Popen[bytes], size: int) -> None:
+        assert child.stdout is not None
+        self._child, self._size, self._output = child, size, child.stdout.fileno()
+        self.kept = b""
+
+    def __enter__(self) -> Self:
+        self._end = os.pidfd_open(self._child.pid)
+        os.set_blocking(self._output, False)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._end)
+
+    def until_the_end(self, patience: float) -> bool:
+        """False when it has not ended in so many seconds."""
+        deadline = time.monotonic() + patience
+        awaited = {self._end, self._output}
+        while (left := deadline - time.monotonic()) > 0:
+            ready = readable(tuple(awaited), left)
+            if self._output in ready and not self._heard():
+                awaited.discard(self._output)
+            if self._end in ready:
+                while self._output in awaited and self._heard() and len(self.kept) < self._size:
+                    pass
+                return True
+        return False
+
+    def _heard(self) -> bool:
+        try:
+            more = os.read(self._output, 1 << 16)
+        except BlockingIOError:
+            return False
+        self.kept += more[: self._size - len(self.kept)]
+        return bool(more)

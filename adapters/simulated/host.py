@@ -14,6 +14,7 @@ from typing import assert_never
 
 from lockgate.adapters.network.plugged import unshared
 from lockgate.adapters.simulated.artifacts import SimulatedArtifacts
+from lockgate.adapters.simulated.checks import SimulatedChecks
 from lockgate.adapters.simulated.contents import SimulatedContents
 from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
 from lockgate.adapters.simulated.images import SimulatedImages
@@ -69,6 +70,7 @@ class SimulatedHost:
         self.contents = SimulatedContents(self.world)
         self.artifacts = SimulatedArtifacts(self.world)
         self.volumes = SimulatedVolumes(self.now)
+        self.checks = SimulatedChecks(self.do)
         self.meters = SimulatedMeters(self.world)
         self.sessions = SimulatedSessions(self._runs, self.now)
 

@@ -33,7 +33,7 @@ KILLED = 128 + SIGKILL
 
 class World(Struct, frozen=True):
     """`volume`: the volumes that are its own, made and removed with its layer; `owes`: the run whose
-    poststop hooks have not succeeded; `epoch`: the run the runtime's object belongs to; `code`: how that run really ended, None
+    poststop hooks have not succeeded; `watched`: the run whose health somebody sees to; `epoch`: the run the runtime's object belongs to; `code`: how that run really ended, None
     while it has not; `reported`: whether the monitor lived to write it down; `damaged`: whether the
     runtime can make sense of its own files."""
 
@@ -50,6 +50,7 @@ class World(Struct, frozen=True):
     damaged: bool = False
     volume: bool = False
     owes: int = 0
+    watched: int = 0
 
     @property
     def alive(self) -> bool:
@@ -83,6 +84,7 @@ def died(world: World, code: int) -> World:
         runtime="stopped",
         frozen=False,
         monitor=False,
+        watched=0,
         code=code,
         reported=world.monitor,
     )
@@ -91,7 +93,7 @@ def died(world: World, code: int) -> World:
 def rebooted(world: World, *, volatile: bool = False) -> World:
     """The host was restarted: nothing is left of a run but what was on disk. `volatile`: the
     runtime's own files were on a file system in memory, and are gone, too."""
-    gone = replace(world, mounted=False, network=False, frozen=False, monitor=False)
+    gone = replace(world, mounted=False, network=False, frozen=False, monitor=False, watched=0)
     if volatile:
         return replace(gone, runtime="absent", epoch=0, code=None, reported=False, damaged=False)
     return replace(gone, runtime="stopped" if world.alive else world.runtime)
@@ -139,11 +141,13 @@ def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact
             if world.alive and not effect.force:
                 raise Impossible("the container is still alive")
             gone = replace(world, runtime="absent", frozen=False, monitor=False, spec=False)
-            return replace(gone, epoch=0, code=None, reported=False, damaged=False), None
+            return replace(gone, epoch=0, watched=0, code=None, reported=False, damaged=False), None
         case e.RunPoststop():
             if world.runtime != "absent":
                 raise Impossible("poststop hooks before the runtime has deleted the run")
             return (replace(world, owes=0) if world.owes == effect.epoch else world), Settled()
+        case e.Watch():
+            return replace(world, watched=effect.epoch if world.alive else 0), None
         case e.StartRuntime():
             if world.runtime == "absent" or world.epoch != effect.epoch:
                 raise Impossible("started what was never created")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lockgate.effects.ports import (
     Artifacts,
+    Checks,
     Contents,
     Executor,
     Images,
@@ -41,6 +42,7 @@ class Host:
     networks: Networks
     logs: Logs
     sessions: Sessions
+    checks: Checks
     meters: Meters
     me: Executor
     lives: Callable[[Executor], bool]

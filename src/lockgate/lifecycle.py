@@ -84,7 +84,15 @@ class Lifecycle:
             entry=history.encode_entry(entry),
             record=None if record.gone else encoded,
             events=tuple(
-                Event(record.id, record.config.name, said.event, at, said.exit_code, said.signal)
+                Event(
+                    record.id,
+                    record.config.name,
+                    said.event,
+                    at,
+                    said.exit_code,
+                    said.signal,
+                    health=said.health,
+                )
                 for said in answer.notices
             ),
             exits=((record.epoch, ending(record)),) if died else (),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias, cast, get_args
 
 from lockgate.effects.config import Attachment, PortMapping, RestartPolicy, Transport
+from lockgate.effects.health import HealthCheck
 from lockgate.errors import InvalidArgument
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")
@@ -192,3 +193,21 @@ def rootfs(value: str | Path) -> str:
     if not path.is_dir():
         raise InvalidArgument(f"the root filesystem {str(path)!r} is not a directory")
     return str(path.resolve())
+
+
+def health(check: HealthCheck | None) -> HealthCheck | None:
+    for what, one in (("health check", check), ("start-up check", check and check.startup)):
+        if one is None:
+            continue
+        if not words(one.command, "command"):
+            raise InvalidArgument(f"a {what} needs a command")
+        if one.interval <= 0 or one.timeout <= 0:
+            raise InvalidArgument(f"interval and timeout of a {what} are more than 0 nanoseconds")
+    if check is not None:
+        if check.retries < 1 or check.keep < 1 or check.size < 0 or check.start_period < 0:
+            raise InvalidArgument(
+                "a health check is retried at least once, and keeps at least one result"
+            )
+        if check.startup is not None and (check.startup.retries < 0 or check.startup.successes < 1):
+            raise InvalidArgument("a start-up check has passed after one success at the earliest")
+    return check

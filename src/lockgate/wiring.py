@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lockgate.adapters.checks import LocalChecks
 from lockgate.adapters.clock import SystemClock
 from lockgate.adapters.facts import LocalSurroundings
 from lockgate.adapters.filesystem import LocalFilesystem, read_bounded, write_atomic
@@ -42,6 +43,7 @@ def real(
     conmon: str | None = None,
     storage: str | None = None,
     hooks: Sequence[Path] | None = None,
+    watchers: bool = True,
 ) -> Host:
     """An OCI runtime under conmon, SQLite and file locks, below `root`; and `storage`.
 
@@ -82,6 +84,9 @@ def real(
     store = SqliteStore(root / "lockgate.db")
     locks = FileLocks(root / "locks")
     book = NetworkBook(root)
+    words = (str(root), str(chosen.runtime), str(chosen.conmon))
+    watcher = (sys.executable, "-m", "lockgate.watch", *words) if watchers else ()
+    checks = LocalChecks(root, watcher)
     return Host(
         ports=Ports(
             runtime=oci,
@@ -90,6 +95,7 @@ def real(
             network=network(root, book, locks),
             filesystem=filesystem,
             hooks=LocalHooks(root),
+            checks=checks,
             surroundings=LocalSurroundings(root, filesystem),
             clock=SystemClock(),
             specify=generate,
@@ -103,6 +109,7 @@ def real(
         networks=book,
         logs=FileLogs(root),
         meters=LocalUsage(),
+        checks=checks,
         sessions=ConmonSessions(root, chosen.runtime, chosen.conmon),
         me=Executor(me),
         lives=lambda executor: alive(executor.process),

@@ -30,7 +30,7 @@ def test_it_is_the_engines(
 
     @contextmanager
     def opened(
-        root: Path, *, runtime: str | None = None, storage: str | None = None
+        root: Path, *, runtime: str | None = None, storage: str | None = None, hooks: object = None
     ) -> Iterator[Engine]:
         wished.append(storage)
         yield Engine.simulated()

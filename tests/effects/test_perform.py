@@ -51,6 +51,7 @@ class Stage:
             network=host,
             filesystem=host,
             hooks=host,
+            checks=host.checks,
             surroundings=host,
             clock=host,
             specify=specify,

@@ -8,7 +8,7 @@ from lockgate.effects.hooks import Hook
 from lockgate.effects.model import RunPoststop
 from lockgate.effects.outcome import Created, Fact, Saved, Settled
 from lockgate.statemachine.inputs import Booted, Cleanup, Create, Init, Remove, Restart, Start, Stop
-from lockgate.statemachine.law import PLANS, STAGES, UNHOOKED
+from lockgate.statemachine.law import PLANS, STAGES, WAYS
 from lockgate.statemachine.record import holds, newborn
 from lockgate.statemachine.status import Status
 
@@ -170,8 +170,8 @@ def test_where_there_are_none_nothing_of_them_is_written_down(
 def test_each_way_is_known_without_them() -> None:
     ways = {plan.stages for plan in PLANS.values()}
     ways |= {stage.undo for stage in STAGES.values() if stage.undo is not None}
-    assert set(UNHOOKED) == ways
-    for stages in ways:
-        assert UNHOOKED[stages] == tuple(
-            name for name in stages if name not in ("settle", "poststop")
-        )
+    for (hooked, checked), known in WAYS.items():
+        unneeded = (set() if hooked else {"settle", "poststop"}) | (set() if checked else {"watch"})
+        assert set(known) == ways
+        for stages in ways:
+            assert known[stages] == tuple(name for name in stages if name not in unneeded)

@@ -13,6 +13,7 @@ import lockgate
 from lockgate.cli import (
     artifacts,
     exits,
+    health,
     host,
     images,
     joining,
@@ -52,6 +53,7 @@ SECTIONS: Sections = (
             life.cleanup,
             joining.exec_,
             joining.attach,
+            health.healthcheck,
             life.rm,
             life.refresh,
         ),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockgate.cli import exits
+from lockgate.cli.health import HEALTH, wished
 from lockgate.cli.joining import KEYS, relayed
 from lockgate.cli.params import as_network, as_policy, as_size, pairs, words
 from lockgate.cli.session import Session, pass_session
@@ -121,11 +122,12 @@ def wanted(asked: dict[str, Any]) -> dict[str, Any]:
     policy, retries = asked.pop("restart")
     named = [one for entry in asked.pop("requires") for one in entry.split(",")]
     changed = {"restart": policy, "restart_retries": retries, "requires": named}
+    changed |= {"health": wished(asked)}
     return grouped(asked) | changed
 
 
 def wishes(command: Callable[..., int]) -> Callable[..., int]:
-    for one in reversed((*WISHES, *ISOLATION)):
+    for one in reversed((*WISHES, *HEALTH, *ISOLATION)):
         command = one(command)
     return command
 

@@ -17,9 +17,11 @@ from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
 from lockgate.effects.ports import Change, Event, Image, NetworkInfo, Sizes, Volume
 from lockgate.effects.usage import Running, Usage
 from lockgate.lifecycle import LIVE
+from lockgate.statemachine.health import current
 from lockgate.statemachine.history import Entry
 from lockgate.statemachine.inputs import (
     Booted,
+    Checked,
     Command,
     Died,
     Input,
@@ -125,6 +127,9 @@ def container(record: Record) -> dict[str, Any]:
         "restart": config.restart,
         "restart_retries": config.restart_retries or None,
         "restarts": record.restarts,
+        "health": stands.status if (stands := current(record)) else None,
+        "health_failures": stands.failures if stands else None,
+        "health_check": config.health,
     }
 
 
@@ -152,6 +157,8 @@ CONTAINERS = ("ID", "NAME", "STATE", "EXIT", "PID", "CREATED", "IMAGE", "COMMAND
 def container_row(record: Record, now: int) -> tuple[object, ...]:
     config = record.config
     state = str(record.status)
+    if stands := current(record):
+        state += f" ({stands.status})"
     if record.operation:
         state += f" ({record.operation.verb})"
     return (
@@ -328,6 +335,8 @@ EVENTS = EVENT_LINE.format("NUMBER", "TIME", "CONTAINER", "EVENT", "NAME")
 
 def event_line(one: Event) -> str:
     what = one.event
+    if one.health:
+        what += f" {one.health}"
     if one.signal:
         what += f" {signal_name(one.signal)}"
     if one.exit_code is not None:
@@ -352,6 +361,8 @@ def heard(given: Input, asked: Mapping[int, str]) -> str:
             return f"{asked.get(ticket, 'an order')} failed: {fault.reason}"
         case Died(epoch, end):
             return f"died (run {epoch}, exit code {end.code})"
+        case Checked(_, _, passed):
+            return f"health check {'passed' if passed else 'failed'}"
         case Resumed():
             return "resumed by another process"
         case Booted():

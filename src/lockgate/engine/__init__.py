@@ -14,17 +14,17 @@ from lockgate.effects.interpreter import unprobed
 from lockgate.engine.artifacts import Artifacts
 from lockgate.engine.creation import Creation
 from lockgate.engine.duties import Duties
+from lockgate.engine.health import Checking
 from lockgate.engine.looking import Looking
 from lockgate.engine.many import Many
 from lockgate.engine.mounts import Mounts
-from lockgate.engine.sessions import Joining
 from lockgate.engine.volumes import Volumes
 
 if TYPE_CHECKING:  # only for its name: a real host needs none of it
     from lockgate.adapters.simulated.host import SimulatedHost
 
 
-class Engine(Creation, Volumes, Mounts, Artifacts, Duties, Many, Joining, Looking):
+class Engine(Creation, Volumes, Mounts, Artifacts, Duties, Many, Checking, Looking):
     """Containers in one folder. A context manager; safe for several threads and processes.
 
     References to containers are a name, a full id, or an unambiguous prefix of an id. Methods that
@@ -42,6 +42,7 @@ class Engine(Creation, Volumes, Mounts, Artifacts, Duties, Many, Joining, Lookin
         conmon: str | None = None,
         storage: str | None = None,
         hooks: Sequence[str | Path] | None = None,
+        watchers: bool = True,
         probe: Callable[[str], None] = unprobed,
     ) -> Self:
         """The engine of this folder, which is made if need be.
@@ -52,12 +53,14 @@ class Engine(Creation, Volumes, Mounts, Artifacts, Duties, Many, Joining, Lookin
         left out, it is what it was when the folder was made, or `overlay`.
         `hooks` are directories of OCI hooks beside the folder's own `hooks.d`, later before
         earlier; left out, they are what they were when last said.
+        `watchers`: each run with health checks has a process that sees to them; without, the
+        program that embeds the engine does (`watch_all`).
         Raises `LockgateError` that says what is missing and what to do.
         """
         from lockgate.wiring import real
 
         directories = None if hooks is None else [Path(one) for one in hooks]
-        return cls(real(Path(root), runtime, conmon, storage, directories), probe)
+        return cls(real(Path(root), runtime, conmon, storage, directories, watchers), probe)
 
     @classmethod
     def simulated(cls, probe: Callable[[str], None] = unprobed) -> Self:

@@ -18,7 +18,7 @@ from lockgate.errors import (
 )
 from lockgate.host import Host
 from lockgate.lifecycle import Lifecycle, readable, salvaged
-from lockgate.statemachine.inputs import Command, Input
+from lockgate.statemachine.inputs import Checked, Command, Input
 from lockgate.statemachine.record import Record, Refused
 from lockgate.statemachine.status import Status
 
@@ -81,7 +81,7 @@ class Core:
         row = self.host.store.row(container)
         return self._done(row.name if row else reference, command, container)
 
-    def _done(self, name: str, command: Command, container: str) -> Record:
+    def _done(self, name: str, command: Command | Checked, container: str) -> Record:
         try:
             result: Result[Record, Refused | Fault] = self._interpreter.submit(container, command)
         except NameTakenError as taken:
@@ -91,7 +91,7 @@ class Core:
         except NeededError as needed:
             rows = (self.host.store.row(one) for one in needed.by)
             by = tuple(row.name or row.container[:12] for row in rows if row)
-            raise StillNeeded(str(command.verb), name, by) from None
+            raise StillNeeded(_verb(command), name, by) from None
         match result:
             case Success(Record() as record):
                 return record
@@ -100,7 +100,7 @@ class Core:
                     raise NoSuchContainer(name)
                 raise refused(name, refusal)
             case Failure(Fault() as fault):
-                raise OperationFailed(str(command.verb), name, fault)
+                raise OperationFailed(_verb(command), name, fault)
             case _:
                 raise AssertionError(f"a Result is a Success or a Failure, not {result!r}")
 
@@ -136,3 +136,7 @@ def faults_raised(verb: str, name: str, what: str) -> Generator[None]:
         yield
     except PortError as problem:
         raise OperationFailed(verb, name, problem.fault, what) from problem
+
+
+def _verb(command: Command | Checked) -> str:
+    return "check" if isinstance(command, Checked) else str(command.verb)

@@ -21,6 +21,7 @@ from lockgate.effects.config import (
     Secret,
     Security,
 )
+from lockgate.effects.health import HealthCheck
 from lockgate.effects.network import Dns
 from lockgate.effects.ports import Image
 from lockgate.engine.images import Images
@@ -70,6 +71,7 @@ class Creation(Images, Networks):
         gid_maps: Iterable[IdMap] = (),
         dns: Dns = DNS,
         hosts: Iterable[tuple[str, str]] = (),
+        health: HealthCheck | None = None,
         requires: Sequence[str] = (),
     ) -> Record:
         """A container, configured: name claimed, writable layer made, nothing running.
@@ -80,7 +82,7 @@ class Creation(Images, Networks):
         `ports` what is published of the container there; both as values or as written on the
         command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
         of a name and an address. With `uid_maps` it has users of its own; `gid_maps` left out are
-        the same. `requires` names containers that are to run while this one does and stay as long
+        the same. `health` is checked while it runs (`watch_all`, `check`). `requires` names containers that are to run while this one does and stay as long
         as it. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
         `NameTaken`; nothing is left of a container that could not be made.
         """
@@ -140,6 +142,7 @@ class Creation(Images, Networks):
             gid_maps=isolation.id_maps(gid_maps, "groups") or users,
             dns=isolation.dns(dns),
             hosts=isolation.hosts(hosts),
+            health=validation.health(health),
             requires=tuple(
                 dict.fromkeys(map(self.resolve, validation.words(requires, "list of containers")))
             ),

@@ -4,10 +4,18 @@ import time
 from collections.abc import Collection, Iterator
 
 from lockgate import validation
+from lockgate.effects.health import HealthStatus
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import LogLine
 from lockgate.engine.core import Core
-from lockgate.errors import AlreadyStopped, InvalidArgument, NoSuchContainer, OperationFailed
+from lockgate.errors import (
+    AlreadyStopped,
+    InvalidArgument,
+    NoSuchContainer,
+    NotRunning,
+    OperationFailed,
+)
+from lockgate.statemachine.health import current
 from lockgate.statemachine.inputs import (
     Cleanup,
     Init,
@@ -24,6 +32,8 @@ from lockgate.statemachine.status import Status
 
 REMOVED = "removed"
 """What can be waited for besides a status."""
+
+LIVING = (Status.CREATED, Status.RUNNING, Status.PAUSED, Status.STOPPING)
 
 BRIEFLY, AT_MOST = 0.002, 0.1
 """Seconds between two looks of whoever waits for what nobody tells of, twice as long each time."""
@@ -129,12 +139,17 @@ class Life(Core):
     def wait_for(
         self, reference: str, conditions: Collection[str], timeout: float | None = None
     ) -> str:
-        """Until one of these is true of it: the name of a status, or `removed`; returns which.
+        """Until one of these is true of it: the name of a status, of a health status, or `removed`;
+        returns which. Who waits for health alone gets `NotRunning` when its run is over (L-23).
 
         Raises `TimeoutError`, and `NoSuchContainer` when it goes and nobody waits for that. Holds no
         lock while it waits.
         """
-        known = {str(status) for status in Status if status is not Status.ABSENT} | {REMOVED}
+        healths = set(map(str, HealthStatus))
+        known = {str(status) for status in Status if status is not Status.ABSENT} | {
+            REMOVED,
+            *healths,
+        }
         if unknown := sorted(set(conditions) - known):
             raise InvalidArgument(
                 f"{unknown[0]!r} is nothing to wait for; there are: {', '.join(sorted(known))}"
@@ -143,18 +158,27 @@ class Life(Core):
         deadline = None if timeout is None else time.monotonic() + timeout
         patience = BRIEFLY
         while True:
-            try:
-                now = str(self.inspect(container).status)
-            except NoSuchContainer:
-                if REMOVED not in conditions:
-                    raise
-                now = REMOVED
-            if now in conditions:
-                return now
+            now, health = self._standing(container)
+            for one in (now, health):
+                if one in conditions:
+                    return one
+            if now == REMOVED:
+                raise NoSuchContainer(reference)
+            if healths.issuperset(conditions) and now not in LIVING:
+                raise NotRunning("wait for the health of", reference, Status(now))
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"{reference} is {now} after {timeout} seconds")
             time.sleep(patience)
             patience = min(2 * patience, AT_MOST)
+
+    def _standing(self, container: str) -> tuple[str, str]:
+        """Its status, and by its health checks; empty where there is nothing to say of these."""
+        try:
+            record = self.inspect(container)
+        except NoSuchContainer:
+            return REMOVED, ""
+        stands = current(record)
+        return str(record.status), str(stands.status) if stands else ""
 
     def run_to_end(self, reference: str) -> Iterator[LogLine]:
         """Start it and yield what it writes until it has ended and all of that is read."""

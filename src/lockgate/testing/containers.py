@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from lockgate.adapters.simulated.faults import half_done
 from lockgate.adapters.simulated.world import World, died, monitor, process, rebooted
 from lockgate.effects.config import Config
+from lockgate.effects.health import HealthCheck, HealthStatus
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Failed, Fault, Outcome
 from lockgate.statemachine import inputs as i
+from lockgate.statemachine.health import current
 from lockgate.statemachine.law import STAGES
 from lockgate.statemachine.record import Record, Step, newborn
 from lockgate.statemachine.status import Status
@@ -44,19 +46,34 @@ COMMANDS: tuple[i.Command, ...] = (
 )
 MOUNTS = 2  # more of them are no different to the law
 CONFIG = Config(id="c", name="c", network="private", restart="always")
+CHECKED = replace(CONFIG, health=HealthCheck(command=("true",), retries=2, on_failure="restart"))
+"""The same with health checks, which nobody sees to but we."""
+HEALING: tuple[i.Command, ...] = (
+    i.Kill(by_health=True),
+    i.Stop(by_health=True),
+    i.Restart(by_health=True),
+)
 SOME_FAULT = (Fault("failed", "something"),)  # the law asks whether there was one, not which
 BY_ITSELF = 3  # the exit code of a container that ends by itself
 
 
 class OneContainer:
     """`faults`: whether anything may go wrong at all. `step`: the machine to explore. `mounts`: how
-    many its user may hold at once."""
+    many its user may hold at once. `config`: the container, which may have health checks."""
 
-    def __init__(self, *, faults: bool = True, step: Stepper = step, mounts: int = MOUNTS) -> None:
+    def __init__(
+        self,
+        *,
+        faults: bool = True,
+        step: Stepper = step,
+        mounts: int = MOUNTS,
+        config: Config = CONFIG,
+    ) -> None:
         self._faults, self._mounts = faults, mounts
         self._rig = Rig(step)
         self._sound: set[Place] = set()  # known to drain
-        self._config = CONFIG
+        self._config = config
+        self._commands_known = COMMANDS if config.health is None else (*COMMANDS, *HEALING)
 
     def begin(self) -> Iterable[Place]:
         yield Place(newborn(self._config), World())
@@ -73,6 +90,7 @@ class OneContainer:
             yield from self._commands(node)
             for news in self._rig.observed(record, world):
                 yield "its end is seen", self._after(node, news)
+            yield from self._checks(node)
         if node.adrift:
             yield "resume", replace(self._after(node, i.Resumed()), adrift=False)
         else:
@@ -94,15 +112,25 @@ class OneContainer:
             yield label, canonical(self._rig.looked(Place(node.record, world, adrift)))
 
     def _commands(self, node: Place) -> Iterator[tuple[str, Place]]:
-        commands = COMMANDS
+        commands = self._commands_known
         if node.record.status is Status.ABSENT:
-            commands = (i.Create(self._config), *COMMANDS)
+            commands = (i.Create(self._config), *commands)
         for command in commands:
             if command == i.Mount() and node.record.mounts >= self._mounts:
                 continue
             answer = self._rig.answer(node.record, command)
             if isinstance(answer, Step):
-                yield str(command.verb), canonical(Place(answer.record, node.world))
+                promised.owed_for_health(node.record, command)
+                yield _name(command), canonical(Place(answer.record, node.world))
+
+    def _checks(self, node: Place) -> Iterator[tuple[str, Place]]:
+        """A health check ends, in time or late."""
+        if node.record.config.health is not None and node.record.epoch:
+            for passed, label in ((True, "a check passes"), (False, "a check fails")):
+                told = i.Checked(node.record.epoch, AT, passed)
+                after = self._after(node, told)
+                if after != node:
+                    yield label, after
 
     def _outcomes(self, node: Place, order: Order) -> Iterator[tuple[str, Place]]:
         for label, world, outcome in outcomes(self._rig, node.world, order, self._faults):
@@ -124,10 +152,12 @@ class OneContainer:
         promised.everywhere(record, there)
         promised.one_truthful_exit(record, world)
         promised.whole(record, world)
+        promised.health_of_a_run(record)
         promised.owed_on_record(record, world)
         promised.stale_is_no_news(self._rig.step, record)
         if not record.todo and not self._rig.observed(record, world):
             promised.at_rest(record, there)
+            promised.watched(record, world)
 
     # ---- where it must get ---------------------------------------------------------------
 
@@ -146,8 +176,13 @@ class OneContainer:
         places: dict[str, Callable[[Place], bool]] = {
             f"status {status}": partial(in_status, status) for status in Status
         }
-        places |= {f"stage {name}": partial(at_stage, name) for name in STAGES}
+        stages = [name for name in STAGES if name != "watch" or self._config.health is not None]
+        places |= {f"stage {name}": partial(at_stage, name) for name in stages}
         places |= INTERESTING
+        if not self._mounts:
+            places = {name: reached for name, reached in places.items() if name not in MOUNTED}
+        if self._config.health is not None:
+            places |= UNHEALTHY
         if not self._faults:
             places = {name: reached for name, reached in places.items() if name not in FAULTY}
         return places
@@ -176,6 +211,16 @@ def at_stage(name: str, node: Place) -> bool:
     return node.record.todo[:1] == (name,)
 
 
+def in_health(status: Status, health: HealthStatus, node: Place) -> bool:
+    stands = current(node.record)
+    return node.record.status is status and stands is not None and stands.status is health
+
+
+def _name(command: i.Command) -> str:
+    by_health = getattr(command, "by_health", False)
+    return f"{command.verb}{' for its health' if by_health else ''}"
+
+
 INTERESTING: Mapping[str, Callable[[Place], bool]] = {
     "running with its end unseen": lambda node: (
         node.record.status is Status.RUNNING and not node.world.alive
@@ -201,6 +246,21 @@ INTERESTING: Mapping[str, Callable[[Place], bool]] = {
     "mounted by its user while it stops": lambda node: (
         node.record.mounts > 0 and node.record.status is Status.STOPPING
     ),
+}
+
+MOUNTED = (
+    "mounted twice by its user, and nothing runs",
+    "mounted by its user while it stops",
+    "stage attach",
+    "stage detach",
+)
+"""Places that only its user's mounts lead to."""
+
+UNHEALTHY: Mapping[str, Callable[[Place], bool]] = {
+    f"{status}, {health}": partial(in_health, status, health)
+    for status in (Status.RUNNING, Status.PAUSED)
+    for health in HealthStatus
+    if health is not HealthStatus.STARTING
 }
 
 FAULTY = frozenset(
@@ -231,7 +291,13 @@ class Numbers:
     record no longer waits for become 0, which it never does."""
 
     def __init__(self, record: Record, world: World, held: Iterable[Order] = ()) -> None:
-        epochs = {record.epoch, world.epoch, world.owes, *(epoch_of(order) for order in held)} - {0}
+        epochs = {
+            record.epoch,
+            world.epoch,
+            world.owes,
+            world.watched,
+            *(epoch_of(order) for order in held),
+        } - {0}
         self._epochs = {epoch: rank for rank, epoch in enumerate(sorted(epochs), 1)} | {0: 0}
         self._tickets = {order.ticket: rank for rank, order in enumerate(record.pending, 1)}
 
@@ -254,7 +320,12 @@ class Numbers:
         )
 
     def world(self, world: World) -> World:
-        return replace(world, epoch=self._epochs[world.epoch], owes=self._epochs[world.owes])
+        return replace(
+            world,
+            epoch=self._epochs[world.epoch],
+            owes=self._epochs[world.owes],
+            watched=self._epochs[world.watched],
+        )
 
     def order(self, order: Order, epoch: int | None = None) -> Order:
         now = self._epochs[epoch_of(order)] if epoch is None else epoch

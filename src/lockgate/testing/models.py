@@ -5,7 +5,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from lockgate.testing.containers import OneContainer
+from lockgate.testing.containers import CHECKED, OneContainer
 from lockgate.testing.explore import Model
 from lockgate.testing.mutants import MUTANTS, Mutant, mutated
 from lockgate.testing.operators import TwoOperators
@@ -21,6 +21,7 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
     {
         "one container, nothing goes wrong": partial(OneContainer, faults=False),
         "one container, all faults": OneContainer,
+        "one container, health checks": partial(OneContainer, mounts=0, config=CHECKED),
         "two operators, either may die": partial(TwoOperators, faults=False),
         "two operators, all faults": TwoOperators,
     }

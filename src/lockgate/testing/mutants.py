@@ -139,8 +139,8 @@ MUTANTS = (
     Mutant(
         "nobody runs the hooks",
         "step",
-        "return stages if record.poststop else UNHOOKED[stages]",
-        "return UNHOOKED[stages]",
+        "return WAYS[record.poststop != (), record.config.health is not None][stages]",
+        "return WAYS[False, record.config.health is not None][stages]",
     ),
     Mutant(
         "a failed stop cleans up under a live container",
@@ -163,8 +163,8 @@ MUTANTS = (
     Mutant(
         "a failed start is not undone",
         "law",
-        '"launch": Stage(asks=(StartRuntime,), reaches="start", undo=UNWIND)',
-        '"launch": Stage(asks=(StartRuntime,), reaches="start", undo=GIVE_UP)',
+        '"launch": Stage(asks=(StartRuntime,), when=waiting, reaches="start", undo=UNWIND)',
+        '"launch": Stage(asks=(StartRuntime,), when=waiting, reaches="start", undo=GIVE_UP)',
     ),
     Mutant(
         "a failed creation is not reclaimed",

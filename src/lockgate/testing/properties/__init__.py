@@ -22,6 +22,7 @@ from lockgate.testing.properties.places import (
     exact_footprint,
     footprint,
     frozen_iff_paused,
+    health_of_a_run,
     held_by_its_user,
     intent_first,
     nothing_left,
@@ -29,6 +30,7 @@ from lockgate.testing.properties.places import (
     owed_on_record,
     owned,
     settled,
+    watched,
     whole,
 )
 from lockgate.testing.properties.steps import (
@@ -40,6 +42,7 @@ from lockgate.testing.properties.steps import (
     kept_its_word,
     nobodys_mount,
     only_its_run,
+    owed_for_health,
     patient_alone,
     same_again,
     sound_answer,
@@ -63,6 +66,7 @@ __all__ = [
     "exact_footprint",
     "footprint",
     "frozen_iff_paused",
+    "health_of_a_run",
     "held_by_its_user",
     "hooks_kept",
     "identified",
@@ -76,6 +80,7 @@ __all__ = [
     "only_its_run",
     "oom_of_this_run",
     "ordered_before_heard",
+    "owed_for_health",
     "owed_on_record",
     "owned",
     "patient_alone",
@@ -89,5 +94,6 @@ __all__ = [
     "twice_is_once",
     "untouched",
     "waits_agree",
+    "watched",
     "whole",
 ]

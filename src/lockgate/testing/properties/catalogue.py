@@ -156,7 +156,7 @@ _ALL = (
         "P22",
         "health",
         "A check is due exactly while its container runs, and acts at the last failure in a row.",
-        missing="there are no health checks yet",
+        ("health_of_a_run", "watched", "owed_for_health", "tests/real/test_health.py"),
     ),
     Property(
         "P23",

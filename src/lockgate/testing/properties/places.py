@@ -8,6 +8,7 @@ that kill real engines. Each raises `Broken` and returns nothing.
 from msgspec import Struct
 
 from lockgate.adapters.simulated.world import World
+from lockgate.effects.health import HealthStatus
 from lockgate.statemachine.record import RESOURCES, Record
 from lockgate.statemachine.status import Presence, Status
 from lockgate.testing.explore import Broken
@@ -101,6 +102,28 @@ def owed_on_record(record: Record, world: World) -> None:
 def _unknown(record: Record) -> bool:
     """Has it been salvaged, with nothing known of its runs?"""
     return record.status in (Status.UNKNOWN, Status.REMOVING) and not record.epoch
+
+
+def health_of_a_run(record: Record) -> None:
+    """P22: what does not run has no health, and nobody's is worse than unhealthy."""
+    check, health = record.config.health, record.health
+    if health is None:
+        return
+    if check is None or record.status not in (Status.RUNNING, Status.PAUSED, Status.STOPPING):
+        raise Broken("P22", f"{record.status}, and {health.status}")
+    if health.failures > check.retries or health.failures < 0:
+        raise Broken("P22", f"{health.failures} failures of {check.retries} that count")
+    if (health.status is HealthStatus.UNHEALTHY) != (health.failures == check.retries):
+        raise Broken("P22", f"{health.status} after {health.failures} of {check.retries}")
+
+
+def watched(record: Record, world: World) -> None:
+    """P22, at rest: somebody sees to the checks of what runs, or it was said that nobody does."""
+    runs = record.status in (Status.RUNNING, Status.PAUSED) and world.alive
+    if record.config.health is None or not runs or record.faults:
+        return
+    if world.watched != record.epoch:
+        raise Broken("P22", f"nobody sees to the health of run {record.epoch}")
 
 
 def whole(record: Record, world: World) -> None:

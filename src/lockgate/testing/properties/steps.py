@@ -111,6 +111,16 @@ def identified(answer: Step) -> None:
                 raise Broken("P15", f"{order} is about some process or other")
 
 
+def owed_for_health(record: Record, command: i.Command) -> None:
+    """P22: what a health check asks for is accepted at the last failure that counts, while it runs."""
+    if not getattr(command, "by_health", False):
+        return
+    check, health = record.config.health, record.health
+    counted = check is not None and health is not None and health.failures == check.retries
+    if not counted or record.status is not Status.RUNNING:
+        raise Broken("P22", f"{command.verb} for its health: {health}, and it is {record.status}")
+
+
 def hooks_kept(answer: Step) -> None:
     """P20: hooks wait for the runtime's delete, and only a removal by force leaves without them."""
     record = answer.record

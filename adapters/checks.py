@@ -1,0 +1,120 @@
+"""The port `Checks`: health checks of a run, below its directory.
+
+    <root>/run/<id>/<epoch>/checks.json     the newest results
+                            checks.lock     held while one is run
+                            watcher.lock    held by the watcher for as long as it lives
+
+A watcher is a process of its own for each run with checks (`lockgate.watch`). It ends with its run, by
+itself, and is known to live by its lock: there is nothing to be disarmed, and nothing that could
+be left behind. Where there is systemd it is a transient unit, so that no session takes it along.
+"""
+
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from lockgate.adapters.commands import finished
+from lockgate.adapters.filesystem import read_bounded, write_atomic
+from lockgate.adapters.flocks import locked
+from lockgate.adapters.oci.run import Run
+from lockgate.effects.config import Config
+from lockgate.effects.health import CheckResult
+from lockgate.effects.outcome import PortError
+
+SYSTEMD = Path("/run/systemd/system")
+"""There where systemd is the first process (sd_booted(3))."""
+
+RESULTS, CHECKING, WATCHER = "checks.json", "checks.lock", "watcher.lock"
+LIMIT = 1 << 20
+PATIENCE = 30.0
+BEHIND = ("/bin/sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh")
+"""Begin what follows, and let the first process of the host have it when we go."""
+
+
+class LocalChecks:
+    """For runs below `root`. `watcher` is the beginning of the command that watches one: container
+    and epoch are added; empty where whoever embeds us sees to the checks."""
+
+    def __init__(self, root: Path, watcher: tuple[str, ...] = ()) -> None:
+        self._root, self._watcher = root, watcher
+
+    def watch(self, config: Config, epoch: int) -> None:
+        if not self._watcher:
+            return
+        with watching(self._root, config.id, epoch) as free:
+            if not free:
+                return
+        line = (*self._watcher, config.id, str(epoch))
+        environment = {
+            name: os.environ[name]
+            for name in ("PATH", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
+            if name in os.environ
+        }
+        manager = shutil.which("systemd-run") if SYSTEMD.is_dir() else None
+        unit = [] if manager is None else _unit(manager, config.id, epoch)
+        started = finished(
+            (*(unit or BEHIND), *line),
+            environment=environment,
+            patience=PATIENCE,
+            folder=self._root,
+        )
+        if started.code != 0:
+            words = started.complaints.decode(errors="replace").strip()
+            raise PortError("failed", f"nobody can watch its health: {words}")
+
+    @contextmanager
+    def alone(self, container: str, epoch: int, timeout: float) -> Generator[bool]:
+        with _held(self._directory(container, epoch) / CHECKING, timeout) as mine:
+            yield mine
+
+    def note(self, container: str, epoch: int, result: CheckResult, keep: int) -> None:
+        newest = (*self.noted(container, epoch), result)[-keep:]
+        directory = self._directory(container, epoch)
+        write_atomic(directory, RESULTS, msgspec.json.encode(newest), 0o600, durable=False)
+
+    def noted(self, container: str, epoch: int) -> tuple[CheckResult, ...]:
+        try:
+            found = read_bounded(self._directory(container, epoch) / RESULTS, LIMIT)
+            return msgspec.json.decode(found, type=tuple[CheckResult, ...])
+        except (OSError, PortError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return ()
+
+    def _directory(self, container: str, epoch: int) -> Path:
+        return Run.of(self._root, container, epoch).directory
+
+
+@contextmanager
+def watching(root: Path, container: str, epoch: int) -> Generator[bool]:
+    """Be the watcher of this run; False where another is."""
+    with _held(Run.of(root, container, epoch).directory / WATCHER, 0) as mine:
+        yield mine
+
+
+@contextmanager
+def _held(path: Path, timeout: float) -> Generator[bool]:
+    """Raises `PortError("missing")` where the run is gone."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        raise PortError("missing", "the run is over", dirty=False) from None
+    try:
+        yield locked(file, timeout)
+    finally:
+        os.close(file)
+
+
+def _unit(manager: str, container: str, epoch: int) -> list[str]:
+    """Its own unit, gone with it; of the user's where there is one of his own (HOST §9)."""
+    scope = ["--user"] if os.geteuid() else []
+    return [
+        manager,
+        *scope,
+        "--quiet",
+        "--collect",
+        f"--unit=lockgate-{container[:12]}-{epoch}",
+        "--",
+    ]
