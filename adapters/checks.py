@@ -21,6 +21,7 @@ from lockgate.adapters.commands import finished
 from lockgate.adapters.filesystem import read_bounded, write_atomic
 from lockgate.adapters.flocks import locked
 from lockgate.adapters.oci.run import Run
+from lockgate.adapters.userns import confined
 from lockgate.effects.config import Config
 from lockgate.effects.health import CheckResult
 from lockgate.effects.outcome import PortError
@@ -54,7 +55,9 @@ class LocalChecks:
             for name in ("PATH", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
             if name in os.environ
         }
-        manager = shutil.which("systemd-run") if SYSTEMD.is_dir() else None
+        # a unit would be begun outside of the namespaces we are in
+        apart = confined() or not SYSTEMD.is_dir()
+        manager = None if apart else shutil.which("systemd-run")
         unit = [] if manager is None else _unit(manager, config.id, epoch)
         started = finished(
             (*(unit or BEHIND), *line),
@@ -108,11 +111,9 @@ def _held(path: Path, timeout: float) -> Generator[bool]:
 
 
 def _unit(manager: str, container: str, epoch: int) -> list[str]:
-    """Its own unit, gone with it; of the user's where there is one of his own (HOST §9)."""
-    scope = ["--user"] if os.geteuid() else []
+    """Its own unit, gone with it."""
     return [
         manager,
-        *scope,
         "--quiet",
         "--collect",
         f"--unit=lockgate-{container[:12]}-{epoch}",

@@ -8,21 +8,82 @@ import os
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
 
 from lockgate.adapters.syscalls import (
     MountAttribute,
     MountFlag,
     fsconfig_create,
+    fsconfig_flag,
     fsconfig_string,
     fsmount,
     fsopen,
     mount,
     move_mount,
     open_tree,
+    unmount,
 )
+from lockgate.adapters.userns import confined
 
 _OPTIONS_MAX = 4095  # bytes; mount(2) cuts the rest off without a word
+_FLAGS_OF_A_USER = (b"userxattr",)  # Linux 5.11
 _STRING_MAX = 255  # bytes of one value for fsconfig(2)
+
+
+class Overlay(Protocol):
+    """Who merges layers into one tree."""
+
+    fstype: str
+    """As /proc/self/mountinfo calls it."""
+
+    def source(self, wanted: str) -> str:
+        """What mountinfo calls the source of a mount that was to have this one."""
+        ...
+
+    def mount(self, source: str, lower: Sequence[Path], place: Path) -> None:
+        """Mount `place/merged` of these layers, the topmost first, and of `place/upper`."""
+        ...
+
+    def view(self, layers: Sequence[Path]) -> int:
+        """The top of these layers merged, read only; two at least."""
+        ...
+
+    def dead(self, merged: Path) -> bool:
+        """Is what is mounted there of no use any more?"""
+        ...
+
+
+class KernelOverlay:
+    """Implements `Overlay`."""
+
+    fstype = "overlay"
+
+    def source(self, wanted: str) -> str:
+        return wanted
+
+    def mount(self, source: str, lower: Sequence[Path], place: Path) -> None:
+        mount_overlay(source, lower, place)
+
+    def view(self, layers: Sequence[Path]) -> int:
+        return view_of_layers(layers)
+
+    def dead(self, merged: Path) -> bool:
+        return False
+
+
+def obstacle(root: Path) -> str:
+    """Why the kernel mounts no overlay for us below `root`; empty if it does. Found out by trying."""
+    with TemporaryDirectory(prefix=".probe-", dir=root) as name:
+        place = Path(name)
+        for part in ("lower", "upper", "work", "merged"):
+            (place / part).mkdir()
+        try:
+            mount_overlay("lockgate:probe", [place / "lower"], place)
+        except OSError as problem:
+            return str(problem.strerror)
+        unmount(place / "merged")
+    return ""
 
 
 def mount_overlay(source: str, lower: Sequence[Path], place: Path) -> None:
@@ -54,7 +115,8 @@ def _options(parts: Sequence[bytes]) -> bytes:
         b"workdir": work,
         b"index": b"off",
     }
-    return b",".join(b"=".join(option) for option in options.items())
+    said = [b"=".join(option) for option in options.items()]
+    return b",".join([*said, *_FLAGS_OF_A_USER] if confined() else said)
 
 
 def _fits(parts: Sequence[bytes]) -> bool:
@@ -87,6 +149,7 @@ def _mount_deep(source: str, parts: Sequence[bytes], merged: Path) -> None:
         fsconfig_string(context, "upperdir", upper)
         fsconfig_string(context, "workdir", work)
         fsconfig_string(context, "index", "off")
+        _of_a_user(context)
         fsconfig_create(context)
         made = fsmount(context, MountAttribute.NODEV)
         try:
@@ -95,6 +158,12 @@ def _mount_deep(source: str, parts: Sequence[bytes], merged: Path) -> None:
             os.close(made)
     finally:
         os.close(context)
+
+
+def _of_a_user(context: int) -> None:
+    if confined():
+        for flag in _FLAGS_OF_A_USER:
+            fsconfig_flag(context, flag.decode())
 
 
 def view_of_mount(mountpoint: Path) -> int:
@@ -115,6 +184,7 @@ def view_of_layers(layers: Sequence[Path]) -> int:
                 for name in names:
                     fsconfig_string(context, "lowerdir+", name)
             fsconfig_string(context, "index", "off")
+            _of_a_user(context)
             fsconfig_create(context)
         return _opened(fsmount(context, MountAttribute.NODEV | MountAttribute.RDONLY))
     finally:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from lockgate.engine import Engine
 from lockgate.errors import LockgateError, NoSuchContainer
+from lockgate.rootless import enter
 
 LAST_WORDS = 1_000_000_000
 """Nanoseconds in which those who follow its log may read the end of it before it is removed."""
@@ -20,7 +21,7 @@ LAST_WORDS = 1_000_000_000
 def main(arguments: Sequence[str]) -> int:
     root, container, epoch, runtime, conmon = arguments
     try:
-        with Engine.open(root, runtime=runtime, conmon=conmon) as engine:
+        with Engine.open(enter(root), runtime=runtime, conmon=conmon) as engine:
             if engine.inspect(container).config.auto_remove:
                 engine.host.ports.clock.sleep(LAST_WORDS)
             engine.settle(container, int(epoch))

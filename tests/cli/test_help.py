@@ -10,7 +10,7 @@ import pytest
 
 import lockgate
 from lockgate.cli.app import SECTIONS, cli
-from lockgate.cli.session import default_root
+from lockgate.places import default_root
 from lockgate.statemachine import LAW
 
 from .conftest import Shell
@@ -62,7 +62,7 @@ def test_the_page_names_every_command_in_the_order_of_a_life(shell: Shell) -> No
             "stats",
             "events",
         ),
-        *("history", "replay", "diagram", "doctor", "version"),
+        *("history", "replay", "diagram", "doctor", "unshare", "version"),
     ]
     for title, _ in SECTIONS:
         assert f"\n{title}:\n" in page

@@ -24,9 +24,11 @@ from lockgate.cli import (
     networks,
     past,
     run,
+    users,
     volumes,
 )
-from lockgate.cli.session import Session, default_root, opened
+from lockgate.cli.session import Session, opened
+from lockgate.places import default_root
 
 Sections = Sequence[tuple[str, Sequence[click.Command]]]
 
@@ -72,7 +74,7 @@ SECTIONS: Sections = (
         ),
     ),
     ("How they came to be", (past.history, past.replay)),
-    ("The law and this machine", (past.diagram, host.doctor, host.version)),
+    ("The law and this machine", (past.diagram, host.doctor, users.unshare, host.version)),
 )
 
 EXAMPLE = """\

@@ -126,6 +126,7 @@ class Creation(Images, Networks):
             auto_remove=auto_remove,
             restart=validation.restart(restart, restart_retries),
             restart_retries=restart_retries,
+            cgroup_parent=self.host.cgroups,
             created_at=self.host.ports.clock.now(),
             read_only=read_only,
             mounts=isolation.with_volumes(
