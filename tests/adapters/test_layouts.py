@@ -820,7 +820,10 @@ class TestHostileLayouts:
         assert left_in(root) == []
 
     @given(place=st.integers(0), byte=st.integers(0, 255))
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=150,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     def test_one_damaged_byte_is_a_fault_or_makes_no_difference(
         self, tmp_path_factory: pytest.TempPathFactory, place: int, byte: int
     ) -> None:
