@@ -142,3 +142,24 @@ def test_sysctls() -> None:
     assert "sysctl" not in spec()["linux"]
     made = spec(replace(CONFIG, sysctls=(("net.ipv4.ip_forward", "1"),)))
     assert made["linux"]["sysctl"] == {"net.ipv4.ip_forward": "1"}
+
+
+class TestWithoutCgroups:
+    """A container that was made without one, wherever it is started (MAP L-63)."""
+
+    NONE = replace(CONFIG, cgroup_parent="")
+
+    def test_nothing_is_said_of_cgroups(self) -> None:
+        linux = spec(self.NONE)["linux"]
+        assert "cgroupsPath" not in linux
+        assert set(linux["resources"]) == {"devices"}
+
+    @pytest.mark.parametrize(
+        ("wishes", "controller"),
+        [({"memory": 64 << 20}, "memory"), ({"limits": Limits(pids=7)}, "pids")],
+    )
+    def test_no_limit_can_be_kept(self, wishes: dict[str, Any], controller: str) -> None:
+        with pytest.raises(
+            PortError, match=f"{controller} cannot be limited: the container has no"
+        ):
+            spec(replace(self.NONE, **wishes))
