@@ -108,7 +108,11 @@ def test_help_loads_nothing_of_the_engine() -> None:
     assert "lockgate.cli.app" in loaded
     assert not loaded & {"msgspec", "rich", "sqlite3", "returns", "transitions", "sh", "filelock"}
     ours = {name for name in loaded if name.startswith("lockgate.")}
-    assert {name for name in ours if not name.startswith("lockgate.cli")} == {"lockgate.places"}
+    assert {name for name in ours if not name.startswith("lockgate.cli")} == {
+        "lockgate.places",
+        "lockgate.adapters",
+        "lockgate.adapters.userns",
+    }
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])
@@ -148,6 +152,14 @@ class TestRoot:
         monkeypatch.setenv("XDG_DATA_HOME", data)
         monkeypatch.setenv("HOME", "/home/me")
         assert default_root() == Path(root)
+
+    def test_among_a_users_containers_is_that_users(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """But root who was given his environment is root of the whole host all the same."""
+        monkeypatch.setattr("os.geteuid", lambda: 0)
+        monkeypatch.setenv("LOCKGATE_NAMESPACES", "/home/me/containers")
+        assert default_root() == Path("/var/lib/lockgate")
+        monkeypatch.setattr("lockgate.places.confined", lambda: True)
+        assert default_root() == Path("/home/me/containers")
 
     def test_of_a_file_is_a_usage_error(self, shell: Shell, tmp_path: Path) -> None:
         (tmp_path / "file").touch()

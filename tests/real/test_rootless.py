@@ -420,7 +420,7 @@ def test_a_cgroup_of_his_own_limits_and_freezes(image: Ordinary, delegated: str)
     cgroup = image.inspect("web")["cgroup"]
     assert cgroup.startswith(f"{delegated}/lockgate/")
     assert Cgroups.here().members(cgroup) >= {image.inspect("web")["pid"]}
-    assert "64" in image.lockgate("stats", "web")
+    assert "67.1 MB" in image.lockgate("stats", "web")
     image.lockgate("pause", "web")
     assert image.inspect("web")["state"] == "paused"
     image.lockgate("unpause", "web")

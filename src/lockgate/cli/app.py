@@ -174,7 +174,7 @@ def _rows(commands: Sequence[click.Command]) -> list[tuple[str, str]]:
     "--storage",
     metavar="STORE",
     envvar="LOCKGATE_STORAGE",
-    help="What keeps images and layers, chosen once for a folder: overlay, or containers-storage to "
+    help="What keeps images and layers, chosen once for a folder: overlay, fuse-overlayfs, or containers-storage to "
     "share them with podman, buildah and skopeo.",
 )
 @click.option(
