@@ -1,17 +1,24 @@
-"""Health checks on the command line: how they are wished for, and one run by hand."""
+"""Health checks on the command line: how they are wished for, and one run by hand.
+
+What they become is imported where it is made: help and mistyped options need not wait for it.
+"""
 
 import re
 from fractions import Fraction
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lockgate.cli import exits
 from lockgate.cli.session import Session, pass_session
-from lockgate.effects.health import SECOND, HealthCheck, OnFailure, StartupCheck
+
+if TYPE_CHECKING:
+    from lockgate.effects.health import HealthCheck
 
 DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)", re.ASCII)
+SECOND = 10**9
 UNITS = {"ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600)}
+ACTIONS = ("none", "kill", "stop", "restart")
 
 
 def duration(text: str) -> int:
@@ -88,7 +95,7 @@ HEALTH = (
     _time("--health-start-period", "0s", "How long failures do not count."),
     click.option(
         "--health-on-failure",
-        type=click.Choice(get_args(OnFailure)),
+        type=click.Choice(ACTIONS),
         default="none",
         show_default=True,
         help="What becomes of it when it is unhealthy.",
@@ -120,8 +127,10 @@ HEALTH = (
 """For `create` and `run`."""
 
 
-def wished(asked: dict[str, Any]) -> HealthCheck | None:
+def wished(asked: dict[str, Any]) -> "HealthCheck | None":
     """Take what is about health out of `asked`; None where no check is wished for."""
+    from lockgate.effects.health import HealthCheck, StartupCheck
+
     given = {name: asked.pop(name) for name in [*asked] if name.startswith("health_")}
     command = given["health_cmd"]
     startup = given["health_startup_cmd"]
