@@ -84,6 +84,12 @@ class TestPrivileges:
         assert seen["CapEff"] == _of_this_process("CapPrm")
         assert seen["Seccomp"] == "0"
 
+    def test_the_privileged_use_devices_they_make(self, engine: Engine) -> None:
+        script = "mknod /zero c 1 5 && head -c 1 /zero | wc -c"
+        assert said(engine, script, security=Security(privileged=True)) == ["1"]
+        engine.remove("web")
+        assert said(engine, script, security=Security(cap_add=("MKNOD",))) != ["1"]
+
 
 class TestSeccomp:
     OWN_USERS = "busybox unshare -U true && echo done"  # needs no capability, only the system call

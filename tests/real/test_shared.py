@@ -11,7 +11,7 @@ from tests.sharing import Others, others
 from lockgate import Engine, InvalidArgument, OperationFailed, Status
 from lockgate.adapters.storage import SharedStorage, SharedStore
 from lockgate.adapters.storage.overlay import is_mounted
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, Security
 from lockgate.effects.outcome import PortError
 from lockgate.testing import busybox
 
@@ -102,6 +102,20 @@ def test_a_run_a_look_and_what_it_changed(engine: Engine, tmp_path: Path) -> Non
         assert content is not None and content.read() == b"hi\n"
     engine.cleanup("web")
     assert engine.diff("web") == changes
+
+
+@pytest.mark.parametrize("privileged", [False, True])
+def test_devices_in_it_are_for_the_privileged(engine: Engine, privileged: bool) -> None:
+    security = Security(privileged=privileged)
+    engine.create(name="web", image="busybox", command=["sh"], security=security)
+    place = engine.mount("web")
+    (line,) = (
+        line
+        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+        if line.split()[4] == place
+    )
+    assert ("nodev" in line.split()[5].split(",")) is not privileged
+    engine.unmount("web")
 
 
 class TestTheyRemoveIt:
