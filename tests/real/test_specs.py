@@ -90,9 +90,10 @@ def _of_this_host(spec: dict[str, Any], bundle: Path) -> dict[str, Any]:
 
 def _source(mount: dict[str, Any], bundle: Path) -> Path:
     """A file where the engine would bind one, else a directory."""
-    made = bundle / "sources" / mount["destination"].replace("/", "-")
+    destination: str = mount["destination"]
+    made = bundle / "sources" / destination.replace("/", "-")
     made.parent.mkdir(exist_ok=True)
-    inside = bundle / "rootfs" / mount["destination"].lstrip("/")
+    inside = bundle / "rootfs" / destination.lstrip("/")
     if "/containers/" in mount["source"] or inside.is_file():
         made.touch()
     else:
