@@ -92,6 +92,9 @@ class Counter:
     def drains(self, node: int) -> None:
         return None
 
+    def home(self, node: int) -> int:
+        return node
+
     def sometimes(self) -> Mapping[str, Callable[[int], bool]]:
         return {"five": lambda node: node == 5}
 

@@ -12,7 +12,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from lockgate.adapters.simulated.faults import half_done
-from lockgate.adapters.simulated.world import World, died, rebooted
+from lockgate.adapters.simulated.world import World
 from lockgate.effects.config import Config
 from lockgate.effects.health import HealthCheck, HealthStatus
 from lockgate.effects.model import Order
@@ -20,13 +20,13 @@ from lockgate.effects.outcome import Failed, Fault, Outcome
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.health import current
 from lockgate.statemachine.law import STAGES
-from lockgate.statemachine.record import Record, Step, newborn
+from lockgate.statemachine.record import Record, newborn
 from lockgate.statemachine.status import Status
 from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
 from lockgate.testing.identity import AT
 from lockgate.testing.properties import Stepper
-from lockgate.testing.rig import Place, Rig
+from lockgate.testing.rig import Place, Rig, ended, restarted
 
 COMMANDS: tuple[i.Command, ...] = (
     i.Init(),
@@ -100,7 +100,7 @@ class OneContainer:
         if self._faults and not locked:
             yield "the record is damaged", self._rig.after(node, i.Salvaged(self._config, 0))
         if world.alive:
-            yield "it ends by itself", self._rig.place(record, died(world, BY_ITSELF), node.adrift)
+            yield "it ends by itself", self._rig.place(record, ended(world, BY_ITSELF), node.adrift)
         if world.alive and world.monitor and self._faults:
             alone = replace(world, monitor=False)
             yield "the monitor dies", self._rig.place(record, alone, node.adrift)
@@ -109,7 +109,7 @@ class OneContainer:
         """Of the host, at any point, with the runtime's own files on disk or in memory; and a look,
         before which nothing else can happen."""
         for volatile, label in ((False, "the host is restarted"), (True, "it forgets the runtime")):
-            world = rebooted(node.world, volatile=volatile)
+            world = restarted(node.world, volatile=volatile)
             adrift = bool(node.record.pending)
             yield label, self._rig.looked(Place(node.record, world, adrift))
 
@@ -174,6 +174,9 @@ class OneContainer:
             self._rig.can_run(rest)
             self._rig.removable(rest)
         self._sound.update((*passed, rest))
+
+    def home(self, node: Place) -> int:
+        return self._rig.identity.home(node.record)
 
     # ---- what must be reached ------------------------------------------------------------
 

@@ -7,14 +7,16 @@ that whatever is looked up by them is found at a glance.
 
 from collections.abc import Mapping
 from functools import cache
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
+from zlib import crc32
 
 from msgspec.structs import replace
 
 from lockgate.adapters.simulated.world import RUNS, World, monitor, process
 from lockgate.effects.model import Order
-from lockgate.effects.outcome import Fault, Outcome
+from lockgate.effects.outcome import Fault
 from lockgate.statemachine.record import Record
 
 AT = 1  # time stands still: the law never asks
@@ -26,6 +28,7 @@ FORGOTTEN: Mapping[str, Any] = MappingProxyType(
 """What makes no difference to a container whose policy wants another run whatever happened."""
 
 Ranks = tuple[int, ...]
+runs_of = attrgetter(*RUNS)
 
 
 class Identity:
@@ -34,11 +37,16 @@ class Identity:
     def __init__(self, forgotten: Mapping[str, Any] = FORGOTTEN) -> None:
         self._forgotten = forgotten
         self._records: dict[Record, Record] = {}
+        self._homes: dict[Record, int] = {}
         self._renumbered: dict[tuple[Record, int], Record] = {}
         self._worlds: dict[tuple[World, Ranks], World] = {}
+        self._orders: dict[tuple[Order, int, int], Order] = {}
 
     def folded(self, record: Record) -> Record:
         """The record without what makes no difference, but for the number of its run."""
+        known = self._records.get(record)
+        if known is not None:
+            return known
         tickets = range(1, len(record.pending) + 1)
         folded = replace(
             record,
@@ -49,6 +57,15 @@ class Identity:
             **self._forgotten,
         )
         return self._records.setdefault(folded, folded)
+
+    def home(self, record: Record) -> int:
+        """A number for this record, the same in every process."""
+        known = self._homes.get(record)
+        if known is None:
+            # not its encoding, which leaves out what *is* a default, and not what only equals one
+            said = [getattr(record, name) for name in record.__struct_fields__ if name != "config"]
+            known = self._homes[record] = crc32(repr(said).encode())
+        return known
 
     def record(self, folded: Record, now: int) -> Record:
         """The same as the run of this number."""
@@ -64,6 +81,14 @@ class Identity:
             known = self._records.setdefault(known, known)
             self._renumbered[folded, now] = known
         return known
+
+    def order(self, order: Order, ticket: int, epoch: int) -> Order:
+        """The same under this ticket, about this run."""
+        key = order, ticket, epoch
+        if key not in self._orders:
+            known = of_run(ticketed(order, ticket), epoch)
+            self._orders[key] = self._orders.setdefault((known, ticket, epoch), known)
+        return self._orders[key]
 
     def world(self, world: World, ranks: Ranks) -> World:
         """The same with these numbers for its runs."""
@@ -84,7 +109,7 @@ def ranked(epochs: tuple[int, ...]) -> Ranks:
 
 def epochs_of(record: Record, world: World) -> tuple[int, ...]:
     """The runs that are spoken of, the record's first."""
-    return (record.epoch, *(getattr(world, name) for name in RUNS))
+    return (record.epoch, *runs_of(world))
 
 
 def epoch_of(order: Order) -> int:
@@ -107,7 +132,3 @@ def of_run(order: Order, epoch: int) -> Order:
     if getattr(effect, "monitor", None) is not None:
         fields["monitor"] = monitor(epoch)
     return replace(order, effect=replace(effect, **fields)) if fields else order
-
-
-def outcome_of(outcome: Outcome, ticket: int) -> Outcome:
-    return replace(outcome, ticket=ticket)

@@ -4,10 +4,19 @@ What the models of one and of two operators share. Everything is a value; every 
 as it is given, and whatever should not be raises `Broken`.
 """
 
+from functools import cache
+
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lockgate.adapters.simulated.world import Impossible, World, carried_out, seen
+from lockgate.adapters.simulated.world import (
+    Impossible,
+    World,
+    carried_out,
+    died,
+    rebooted,
+    seen,
+)
 from lockgate.effects.model import AnyEffect, Order, RunPoststop
 from lockgate.effects.outcome import Done, Failed, Fault, Outcome, PortError
 from lockgate.lifecycle import LIVE
@@ -48,6 +57,10 @@ class Place(Struct, frozen=True, cache_hash=True):
         )
 
 
+ended = cache(died)
+restarted = cache(rebooted)
+
+
 class Rig:
     """`step`: the machine; mutants of the law can stand in for the shipped one. `identity`: which
     places are one.
@@ -66,12 +79,12 @@ class Rig:
 
     def place(self, record: Record, world: World, adrift: bool = False) -> Place:
         """Here, by the numbers that all places like it have. `record` is folded."""
-        now, *others = ranked(epochs_of(record, world))
-        return Place(
-            self.identity.record(record, now),
-            self.identity.world(world, tuple(others)),
-            adrift and bool(record.pending),
-        )
+        epochs = epochs_of(record, world)
+        ranks = ranked(epochs)
+        if ranks != epochs:
+            record = self.identity.record(record, ranks[0])
+            world = self.identity.world(world, ranks[1:])
+        return Place(record, world, adrift and bool(record.pending))
 
     # ---- one step ------------------------------------------------------------------------
 
@@ -146,8 +159,8 @@ class Rig:
         key = place.record, command
         if key not in self._asked:
             answer = self.answer(place.record, command)
-            refused = isinstance(answer, Refused)
-            self._asked[key] = None if refused else self.identity.folded(answer.record)
+            accepted = isinstance(answer, Step)
+            self._asked[key] = self.identity.folded(answer.record) if accepted else None
         record = self._asked[key]
         return None if record is None else self.place(record, place.world)
 

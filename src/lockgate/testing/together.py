@@ -110,7 +110,7 @@ class Share(Generic[Node]):
         return self._noted()
 
     def _owner(self, node: Node) -> int:
-        return hash(node) % self._workers
+        return self._model.home(node) % self._workers
 
     def _find(self, found: Found[Node]) -> None:
         if found.node not in self._known:
@@ -119,10 +119,12 @@ class Share(Generic[Node]):
                 self._fresh[found.node] = found
 
     def _send(self, found: Found[Node], outgoing: list[list[Found[Node]]]) -> None:
+        if found.node in self._known or found.node in self._sent:
+            return
         owner = self._owner(found.node)
         if owner == self._rank:
             self._find(found)
-        elif found.node not in self._sent:
+        else:
             self._sent.add(found.node)
             outgoing[owner].append(found)
 
