@@ -159,8 +159,9 @@ class Rig:
         key = place.record, command
         if key not in self._asked:
             answer = self.answer(place.record, command)
-            accepted = isinstance(answer, Step)
-            self._asked[key] = self.identity.folded(answer.record) if accepted else None
+            self._asked[key] = None
+            if isinstance(answer, Step):
+                self._asked[key] = self.identity.folded(answer.record)
         record = self._asked[key]
         return None if record is None else self.place(record, place.world)
 
