@@ -6,11 +6,11 @@ from functools import partial
 import msgspec
 import pytest
 
-from lockgate.testing.containers import OneContainer
+from lockgate.testing.containers import CHECKED, OneContainer
 from lockgate.testing.explore import Broken, explore
 from lockgate.testing.mutants import MUTANTS, Mutant, mutated
 from lockgate.testing.together import explore_together
-from lockgate.testing.usage import watched
+from lockgate.testing.usage import every_row, here
 
 
 def test_without_faults_every_promise_holds() -> None:
@@ -21,10 +21,11 @@ def test_without_faults_every_promise_holds() -> None:
 @pytest.mark.slow
 def test_with_every_fault_every_promise_holds_and_no_law_is_unused() -> None:
     """Exhaustive: every command in every status, every outcome, crashes, deaths, damage."""
-    with watched() as usage:
-        report = explore_together(OneContainer, noted=usage.used)
+    report = explore_together(OneContainer, noted=here)
     assert report.holds, report
-    assert report.used == usage.all()
+    checked = explore_together(partial(OneContainer, mounts=0, config=CHECKED), noted=here)
+    assert checked.holds, checked
+    assert report.used | checked.used == every_row()
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])

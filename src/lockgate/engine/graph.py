@@ -26,7 +26,8 @@ from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Status, Verb
 
 RUNS = (Status.RUNNING, Status.PAUSED)
-"""Where its namespaces are in use."""
+LIVES = (*RUNS, Status.STOPPING)
+"""Where the namespaces it is in are in use."""
 
 RESTS = (Status.CONFIGURED, Status.STOPPED, Status.EXITED)
 """Where a run is over, or none has been."""
@@ -43,10 +44,7 @@ class Graph(Life):
         `recursive=False` must run: else `DependencyNotRunning`, and nothing has changed. Raises
         `StillNeeded` while others live in the namespaces of its last run: they could not go on in
         those of one that only waits."""
-        container = self.resolve(reference)
-        if self._is(container, RESTS):
-            self._free_of_guests("init", container)
-        return self._over(container, Verb.INIT, super().init, recursive=recursive)
+        return self._over(reference, Verb.INIT, super().init, recursive=recursive)
 
     def start(self, reference: str, *, recursive: bool = True) -> Record:
         """Let its process run. What it needs is started before, side by side where it can be, or with
@@ -124,16 +122,19 @@ class Graph(Life):
         record = self._interpreter.sync(container)
         if (verb, record.status) not in PLANS:
             return act(container)
+        if verb is Verb.INIT:
+            self._free_of_guests("init", container)
         if needs(record.config):
             self._provided(record, recursive)
             self._renewed(record)
         guests = self._guests(container) if record.status in BEGINS else ()
         for guest in guests:
             with suppress(AlreadyStopped):
-                self.stop(guest)
+                self.stop(guest.id)
         after = act(container)
         for guest in guests:
-            self.start(guest)
+            if guest.status in RUNS:  # nobody had asked for its end
+                self.start(guest.id)
         return after
 
     def _provided(self, record: Record, recursive: bool = True) -> None:
@@ -172,17 +173,21 @@ class Graph(Life):
             if there is not None and there.netns != record.netns:
                 super().cleanup(record.id)
 
-    def _guests(self, container: str) -> tuple[str, ...]:
-        """Those that live in its namespaces now."""
-        return tuple(
+    def _guests(self, container: str) -> tuple[Record, ...]:
+        """Those that live in its namespaces now; what somebody did not live to finish with them is
+        finished first, since nobody could tell."""
+        sharing = (
             one
             for one in self.host.store.needed_by(container)
-            if self._is(one, RUNS) and shares(self.inspect(one).config) == container
+            if (record := self._glimpse(one)) and shares(record.config) == container
         )
+        records = map(self._interpreter.sync, sharing)
+        return tuple(record for record in records if record.status in LIVES)
 
     def _free_of_guests(self, verb: str, container: str) -> None:
         if guests := self._guests(container):
-            raise StillNeeded(verb, self._name(container), tuple(map(self._name, guests)))
+            by = tuple(guest.config.name for guest in guests)
+            raise StillNeeded(verb, self._name(container), by)
 
     def _needs_of(self, container: str) -> tuple[str, ...]:
         record = self._glimpse(container)

@@ -8,7 +8,8 @@ life, or a container that ends meanwhile. Between commands anything may end, and
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,6 +19,7 @@ from lockgate.adapters.simulated.world import RUNS
 from lockgate.effects.config import Config, needs
 from lockgate.effects.model import Order
 from lockgate.errors import LockgateError
+from lockgate.statemachine.inputs import Remove
 from lockgate.statemachine.policy import owes_removal, owes_restart
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Status
@@ -68,14 +70,11 @@ class Trouble(Struct, frozen=True):
 
 
 class Command(Struct, frozen=True):
-    """What is asked of the engine, and of which container. `asks`: somebody wants it to run;
-    `only_news`: it may change nothing but what a look tells."""
+    """What is asked of the engine, and of which container."""
 
     verb: str
     container: str
     act: Act
-    asks: bool = False
-    only_news: bool = False
 
     def __str__(self) -> str:
         return f"{self.verb} {self.container}".strip()
@@ -96,7 +95,7 @@ class Households:
         engine: type[Explored] = Explored,
     ) -> None:
         self._configs, self._troubles, self._execs = tuple(configs), troubles, execs
-        self._turns = tuple(turn for turn in turns if turn not in ("done", "scarce"))
+        self._turns: tuple[Turn, ...] = tuple(turn for turn in turns if turn not in SAME)
         self._engine = engine
         forgotten = {name: FORGOTTEN[name] for name in ("exit_reason", "finished_at")}
         self._identity, self._rig = Identity(forgotten), Rig()
@@ -109,27 +108,11 @@ class Households:
 
     def _known(self) -> Iterator[Command]:
         for config in self._configs:
-            id = config.id
-            yield Command("create", id, lambda engine, config=config: engine.make(config))
-            yield Command("init", id, lambda engine, id=id: engine.init(id), asks=True)
-            yield Command("start", id, lambda engine, id=id: engine.start(id), asks=True)
-            yield Command("restart", id, lambda engine, id=id: engine.restart(id), asks=True)
-            yield Command("stop", id, lambda engine, id=id: engine.stop(id))
-            yield Command("cleanup", id, lambda engine, id=id: engine.cleanup(id))
-            yield Command("remove", id, lambda engine, id=id: engine.remove(id, force=True))
-            yield Command("settle", id, lambda engine, id=id: engine.settle(id))
-            yield Command(
-                "settle late", id, partial(_settled_late, id), only_news=True
-            )
-            if self._execs:
-                yield Command("exec", id, lambda engine, id=id: engine.exec(id, ["true"]))
+            for verb, act in ACTS.items():
+                if verb != "exec" or self._execs:
+                    yield Command(verb, config.id, partial(act, config))
         if len(self._configs) > 1:
-            first = self._configs[0].id
-            yield Command(
-                "remove --depend",
-                first,
-                lambda engine: engine.remove(first, force=True, depend=True),
-            )
+            yield Command("remove --depend", self._configs[0].id, partial(_all, self._configs[0]))
         yield Command("refresh", "", lambda engine: engine.refresh())
 
     def moves(self, node: Household) -> Iterator[tuple[str, Household]]:
@@ -143,7 +126,7 @@ class Households:
                 (True, "it forgets the runtime"),
             ):
                 kept = tuple(self._restarted(one, volatile) for one in node.kept)
-                yield label, self._household(kept, node.troubles)
+                yield label, self._household(kept, self._troubles)  # the last that goes wrong
 
     def _possible(self, node: Household, command: Command) -> bool:
         for one in node.kept:
@@ -247,12 +230,16 @@ class Households:
             runs = tuple(getattr(one.world, name) for name in RUNS)
             world = self._identity.world(one.world, ranked(runs))
             return replace(one, world=world, namespace=namespace)
-        record, config = one.record, one.record.config
+        record, config, world = one.record, one.record.config, one.world
+        if (record.exit_code or 0) > 0:
+            record = replace(record, exit_code=BY_ITSELF)
+        if world.code:
+            world = replace(world, code=BY_ITSELF)
 
         def renamed(netns: str) -> str:
             return spaces.get(netns, "before") if netns else ""
 
-        told = {
+        told: dict[str, Any] = {
             "netns": renamed(record.netns),
             "boot": NOW if record.boot in (NOW, "") else BEFORE,
             "pending": tuple(_elsewhere(order, renamed) for order in record.pending),
@@ -262,11 +249,11 @@ class Households:
         if config.restart == "no":
             told["stopped_by_user"] = False
         folded = self._identity.folded(replace(record, **told))
-        ranks = ranked(epochs_of(folded, one.world))
+        ranks = ranked(epochs_of(folded, world))
         return replace(
             one,
             record=self._identity.record(folded, ranks[0]),
-            world=self._identity.world(one.world, ranks[1:]),
+            world=self._identity.world(world, ranks[1:]),
             namespace=namespace,
         )
 
@@ -284,14 +271,14 @@ class Households:
         killed: bool,
         after: Household,
     ) -> None:
-        pairs = zip(before.kept, after.kept, strict=True)
-        for was, now in pairs:
+        for was, now in zip(before.kept, after.kept, strict=True):
             self._started_for_a_reason(command, was, now)
         if killed or (trouble and (trouble.ends or trouble.turn == "reverts")):
             return
-        one = next((one for one in after.kept if one.config.id == command.container), None)
-        if said is None and one is not None:
-            self._kept_its_word(command, one, after)
+        for was, now in zip(before.kept, after.kept, strict=True):
+            hastened = was.record is not None and type(was.record.operation) is Remove
+            if said is None and now.config.id == command.container and not hastened:
+                self._kept_its_word(command, now, after)
         if trouble is None and command.verb in ("settle", "refresh") and said is None:
             for now in after.kept:
                 if now.record and now.config.id in (command.container or now.config.id):
@@ -300,12 +287,12 @@ class Households:
     @staticmethod
     def _started_for_a_reason(command: Command, was: Kept, now: Kept) -> None:
         """P16: a policy starts what it owes another run to, and never against its user's last word."""
-        if was.record is None or now.record is None or command.asks:
+        if was.record is None or now.record is None or command.verb in STARTING:
             return
         runs = now.record.status in RUNS_NOW and was.record.status not in RUNS_NOW
         policy = was.config.restart
-        if not runs or now.record.operation is not None:
-            return
+        if not runs or was.record.todo or now.record.todo:
+            return  # or somebody had asked, and did not live to see it
         if command.verb not in ("settle", "refresh"):
             raise Broken("P16", f"{command} has started {was.config.id}")
         needed = policy == "no"  # then it was started for another that needs it
@@ -388,6 +375,10 @@ class Households:
 
     @staticmethod
     def _can_run(engine: Explored, id: str) -> None:
+        """By a start; a stop that failed is asked for again, as whoever is told of it does."""
+        for record in engine.list():
+            if record.status is Status.STOPPING:
+                engine.stop(record.id)
         running = engine.inspect(id).status in RUNS_NOW
         try:
             engine.restart(id) if running else engine.start(id)
@@ -444,6 +435,12 @@ EXPECTED: Mapping[str, tuple[Status, ...]] = {
 }
 """Where a command leads that succeeded, if nothing ends meanwhile."""
 
+SAME = ("done", "scarce")
+"""Turns that are no fault, or differ from another only in words."""
+
+STARTING = ("init", "start", "restart")
+"""What starts, if need be, others as well."""
+
 NOW, BEFORE = "boot 1", "boot 0"
 
 
@@ -452,11 +449,32 @@ def _stands(place: int, status: Status, node: Household) -> bool:
     return record is not None and record.status is status
 
 
-def _settled_late(id: str, engine: Explored) -> object:
+def _settled_late(config: Config, engine: Explored) -> object:
     """What the monitor of an earlier run calls, and that of one that never came to be."""
-    epoch = engine.inspect(id).epoch
-    engine.settle(id, epoch - 1)
-    return engine.settle(id, epoch + 1)
+    epoch = engine.inspect(config.id).epoch
+    engine.settle(config.id, epoch - 1)
+    return engine.settle(config.id, epoch + 1)
+
+
+def _all(config: Config, engine: Explored) -> object:
+    return engine.remove(config.id, force=True, depend=True)
+
+
+ACTS: Mapping[str, Callable[[Config, Explored], object]] = MappingProxyType(
+    {
+        "create": lambda config, engine: engine.make(config),
+        "init": lambda config, engine: engine.init(config.id),
+        "start": lambda config, engine: engine.start(config.id),
+        "restart": lambda config, engine: engine.restart(config.id),
+        "stop": lambda config, engine: engine.stop(config.id),
+        "cleanup": lambda config, engine: engine.cleanup(config.id),
+        "remove": lambda config, engine: engine.remove(config.id, force=True),
+        "settle": lambda config, engine: engine.settle(config.id),
+        "settle late": _settled_late,
+        "exec": lambda config, engine: engine.exec(config.id, ["true"]),
+    }
+)
+"""What is asked of each, as the engine's own methods have it."""
 
 
 def _elsewhere(order: Order, renamed: Callable[[str], str]) -> Order:

@@ -13,6 +13,7 @@ from lockgate.testing.operators import TwoOperators
 SHORT = (
     "one container, nothing goes wrong",
     "one container, all faults",
+    "one container, health checks",
     "two operators, either may die",
 )
 """What takes seconds; the others take minutes."""

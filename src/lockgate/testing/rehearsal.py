@@ -74,7 +74,9 @@ class InOrder(ThreadPoolExecutor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         self._submitted += 1
         done = _Done(self._submitted)
-        done.set_result(fn(*args, **kwargs))  # what it raises is raised here: it is a death or a bug
+        done.set_result(
+            fn(*args, **kwargs)
+        )  # what it raises is raised here: it is a death or a bug
         return done
 
 
@@ -105,11 +107,12 @@ class Turned(FaultPlan):
     def __init__(self, at: int = 0, turn: Turn = "done") -> None:
         super().__init__()
         self.seen: list[str] = []
-        self._at, self._turn = at, turn
+        self._at: int = at
+        self._turned: Turn = turn
 
     def turn(self, effect: e.AnyEffect) -> Turn:
         self.seen.append(type(effect).__name__)
-        return self._turn if len(self.seen) == self._at else "done"
+        return self._turned if len(self.seen) == self._at else "done"
 
 
 class Meanwhile:
@@ -162,7 +165,6 @@ class Stage:
             space = spaces.get(id, "") if world.network else ""
             found.append(Kept(config, record, world, lost, space, self._sessions(id, world)))
         return tuple(found)
-
 
     def _sessions(self, container: str, world: World) -> int:
         there = self.host.sessions.look(container, world.epoch)

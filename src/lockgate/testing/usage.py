@@ -1,8 +1,8 @@
 """Which rows of the law a piece of work has used: what no exploration reaches may as well go."""
 
 import sys
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from lockgate.statemachine import law
@@ -43,21 +43,20 @@ class Usage:
     def used(self) -> frozenset[str]:
         return frozenset(row for table in self.tables.values() for row in table.used)
 
-    def all(self) -> frozenset[str]:
-        """Every row there is."""
-        return frozenset(
-            f"{name} {named(row)}" for name, table in self.tables.items() for row in table
-        )
+
+def every_row() -> frozenset[str]:
+    """Of the law as it is."""
+    return frozenset(f"{name} {named(row)}" for name in TABLES for row in getattr(law, name))
 
 
-@contextmanager
-def watched() -> Generator[Usage]:
-    """The shipped step works over watched tables until the end of the block."""
-    machine = sys.modules["lockgate.statemachine.step"]  # `step` is the function's name, too
+def here() -> frozenset[str]:
+    """What this process has used since this was first asked, for processes that know nothing of each
+    other: from then on it is watched for good."""
+    return _for_good().used()
+
+
+@cache
+def _for_good() -> Usage:
     usage = Usage()
-    shipped = {name: getattr(machine, name) for name in TABLES}
-    vars(machine).update(usage.tables)
-    try:
-        yield usage
-    finally:
-        vars(machine).update(shipped)
+    vars(sys.modules["lockgate.statemachine.step"]).update(usage.tables)
+    return usage

@@ -35,7 +35,9 @@ def never_without(members: Sequence[Member]) -> None:
     for one in there.values():
         for needed in needs(one.config):
             if needed not in there:
-                raise Broken("P18", f"{one.config.id} is there, and {needed}, which it needs, is not")
+                raise Broken(
+                    "P18", f"{one.config.id} is there, and {needed}, which it needs, is not"
+                )
             record = there[needed].record
             if record is not None and _leaves(record):
                 raise Broken("P18", f"{needed} is about to go, and {one.config.id} needs it")
@@ -47,16 +49,23 @@ def _leaves(record: Record) -> bool:
 
 def guests_at_home(members: Sequence[Member]) -> None:
     """P18, P19: what runs in the namespace of another runs in the one that it has now; what only
-    waits to be started is made anew when it is."""
+    waits to be started is made anew when it is. Of one whose record was lost nobody can tell."""
     by_id = {one.config.id: one for one in members}
     for one in members:
         owner = by_id.get(shares(one.config))
-        if owner is None or one.world.runtime != "running":
+        if owner is None or one.world.runtime != "running" or not _known(one):
             continue
         if not owner.world.network:
-            raise Broken("P18", f"{one.config.id} runs in a namespace that {owner.config.id} gave up")
-        if one.record is not None and one.record.netns != owner.namespace:
+            raise Broken(
+                "P18", f"{one.config.id} runs in a namespace that {owner.config.id} gave up"
+            )
+        if one.record and one.record.netns != owner.namespace:
             raise Broken("P18", f"{one.config.id} runs in a namespace of an earlier run")
+
+
+def _known(one: Member) -> bool:
+    """Not so once its record was damaged, until it is gone."""
+    return one.record is not None and shares(one.record.config) == shares(one.config)
 
 
 def sessions_of_a_run(members: Sequence[Member]) -> None:
