@@ -13,11 +13,10 @@ import msgspec
 
 from lockgate.errors import LockgateError
 from lockgate.testing import counterexamples
-from lockgate.testing.containers import OneContainer
 from lockgate.testing.explore import Broken, Report, explore
 from lockgate.testing.folder import Folder, Mismatch
-from lockgate.testing.models import MODELS, SHORT, model, mutant_model
-from lockgate.testing.mutants import MUTANTS, mutated
+from lockgate.testing.models import MODELS, SHORT, broken, model, mutant_model
+from lockgate.testing.mutants import MUTANTS
 from lockgate.testing.properties import table
 from lockgate.testing.together import Gather, explore_together
 from lockgate.testing.usage import every_row, here
@@ -32,6 +31,7 @@ def main(arguments: list[str]) -> int:
     what.add_argument("--mutants", action="store_true", help="break the law, one way at a time")
     what.add_argument("--properties", action="store_true", help="list what is promised")
     what.add_argument("--replay", type=Path, metavar="FILE", help="walk a saved counterexample")
+    what.add_argument("--draw", type=Path, metavar="FILE", help="the same as a Mermaid chart")
     what.add_argument("--engine", metavar="NAME", help="ask lockgate, podman, docker, runc, crun …")
     what.add_argument("--all", action="store_true", help="the models that take minutes, too")
     parser.add_argument("--model", action="append", choices=MODELS, help="only this one")
@@ -49,6 +49,8 @@ def main(arguments: list[str]) -> int:
         return 0
     if given.replay:
         return _replayed(given.replay)
+    if given.draw:
+        return _drawn(given.draw)
     if given.mutants:
         return _survivors(given.save)
     if given.engine:
@@ -134,7 +136,7 @@ def _told(name: str, report: Report[Any], folder: Path | None) -> None:
 def _survivors(folder: Path | None) -> int:
     survivors = 0
     for mutant in MUTANTS:
-        report = explore(OneContainer(step=mutated(mutant)))
+        report = explore(broken(mutant))
         survivors += report.holds
         print(f"{'SURVIVED' if report.holds else 'caught':9} {mutant.name}\n          {report}")
         if folder and report.problem:
@@ -171,6 +173,16 @@ def _replayed(path: Path) -> int:
         print(f"cannot be replayed: {problem}")
         return 2
     print(f"holds now: {example.problem}")
+    return 0
+
+
+def _drawn(path: Path) -> int:
+    try:
+        example = counterexamples.load(path)
+        print(counterexamples.drawn(example, model(example.model)), end="")
+    except (OSError, LookupError, msgspec.DecodeError) as problem:
+        print(f"cannot be drawn: {problem}")
+        return 2
     return 0
 
 

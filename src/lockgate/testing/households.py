@@ -246,7 +246,7 @@ class Households:
         }
         if config.restart != "on-failure":
             told["restarts"] = 0
-        if config.restart == "no":
+        if config.restart == "no" and len(self._configs) == 1:
             told["stopped_by_user"] = False
         folded = self._identity.folded(replace(record, **told))
         ranks = ranked(epochs_of(folded, world))
@@ -280,8 +280,14 @@ class Households:
             if said is None and now.config.id == command.container and not hastened:
                 self._kept_its_word(command, now, after)
         if trouble is None and command.verb in ("settle", "refresh") and said is None:
+            held = [now.config.id for now in after.kept if _stopped_by_its_user(now)]
             for now in after.kept:
-                if now.record and now.config.id in (command.container or now.config.id):
+                waits = any(one in held for one in needs(now.config))
+                if (
+                    now.record
+                    and not waits
+                    and now.config.id in (command.container or now.config.id)
+                ):
                     self._nothing_owed(now.record)
 
     @staticmethod
@@ -295,9 +301,8 @@ class Households:
             return  # or somebody had asked, and did not live to see it
         if command.verb not in ("settle", "refresh"):
             raise Broken("P16", f"{command} has started {was.config.id}")
-        needed = policy == "no"  # then it was started for another that needs it
         rebooted = was.record.boot == BEFORE
-        if was.record.stopped_by_user and not needed and not (policy == "always" and rebooted):
+        if was.record.stopped_by_user and not (policy == "always" and rebooted):
             raise Broken("P16", f"{command} has started what its user had stopped")
         if policy == "on-failure" and now.record.restarts > was.config.restart_retries > 0:
             raise Broken("P16", f"{now.record.restarts} restarts of {was.config.restart_retries}")
@@ -447,6 +452,10 @@ NOW, BEFORE = "boot 1", "boot 0"
 def _stands(place: int, status: Status, node: Household) -> bool:
     record = node.kept[place].record
     return record is not None and record.status is status
+
+
+def _stopped_by_its_user(one: Kept) -> bool:
+    return one.record is not None and one.record.stopped_by_user
 
 
 def _settled_late(config: Config, engine: Explored) -> object:

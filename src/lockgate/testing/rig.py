@@ -142,7 +142,7 @@ class Rig:
         ended = () if record.status is Status.CREATED else self.observed(record, world)
         for news in ended:
             place = self.after(place, news)
-        if not ended and (record.status, "reboot") not in EDGES:
+        if record.gone or (not ended and (record.status, "reboot") not in EDGES):
             return self.place(record, world, place.adrift)
         return replace(self.after(place, i.Booted("another")), adrift=False)
 
