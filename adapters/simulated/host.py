@@ -281,6 +281,8 @@ class SimulatedHost:
                     raise PortError("failed", "nobody can tell what became of it")
                 case "scarce":
                     raise PortError("scarce", "no space left on device")
+                case "denied":
+                    raise PortError("denied", "read-only file system", dirty=False)
                 case "after":
                     self._happens(effect, at)
                     raise PortError("failed", "it failed after all")

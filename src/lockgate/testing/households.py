@@ -440,7 +440,7 @@ EXPECTED: Mapping[str, tuple[Status, ...]] = {
 }
 """Where a command leads that succeeded, if nothing ends meanwhile."""
 
-SAME = ("done", "scarce")
+SAME = ("done", "scarce", "denied")
 """Turns that are no fault, or differ from another only in words."""
 
 STARTING = ("init", "start", "restart")
