@@ -52,7 +52,7 @@ def inspect(session: Session, names: tuple[str, ...], sized: bool) -> int:
     engine = session.engine
 
     def shown(name: str) -> dict[str, object]:
-        known = view.container(engine.inspect(name))
+        known = view.container(engine.inspect(name)) | view.checks(engine.checks(name))
         return known | view.sizes(engine.sizes(name)) if sized else known
 
     found, code = exits.gathered(names, shown)

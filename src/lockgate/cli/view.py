@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from lockgate.effects.config import PortMapping
+from lockgate.effects.health import CheckResult
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
 from lockgate.effects.ports import Change, Event, Image, NetworkInfo, Sizes, Volume
@@ -133,6 +134,21 @@ def container(record: Record) -> dict[str, Any]:
     }
 
 
+def checks(found: Sequence[CheckResult]) -> dict[str, Any]:
+    """What its health checks have found in its newest run, oldest first."""
+    return {
+        "health_log": [
+            {
+                "began": rfc3339(one.began),
+                "ended": rfc3339(one.ended),
+                "code": one.code,
+                "output": one.output,
+            }
+            for one in found
+        ]
+    }
+
+
 def sizes(found: Sizes) -> dict[str, Any]:
     return {"size_written": found.written, "size_image": found.image}
 
@@ -194,6 +210,7 @@ def image(one: Image) -> dict[str, Any]:
         "stop_signal": one.stop_signal or None,
         "labels": dict(one.labels),
         "volumes": one.volumes,
+        "health_check": one.health,
         "size": one.size,
         "sizes": one.sizes,
         "created_at": rfc3339(one.created_at),

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 
-from lockgate.engine.core import faults_raised
 from lockgate.engine.graph import Graph
 from lockgate.errors import IllegalState, LockgateError, NoSuchContainer
 from lockgate.statemachine.graph import closure
-from lockgate.statemachine.health import current
 from lockgate.statemachine.inputs import Cleanup, Command, Remove, Revive
 from lockgate.statemachine.policy import ENDED, SECOND, owes_removal, owes_restart, restart_due
 from lockgate.statemachine.record import Record, holds
@@ -67,11 +65,6 @@ class Duties(Graph):
             return self._glimpse(record.id)
         return None if after.gone else after
 
-    def _watched(self, record: Record) -> None:
-        """Somebody sees to its checks, though the one who did is dead."""
-        with faults_raised("watch", record.config.name, "container"):
-            self.host.ports.checks.watch(record.config, record.epoch)
-
     def refresh(self) -> Mapping[str, LockgateError]:
         """After a reboot of the host, or at any time: finish what was interrupted, give back what
         ended runs still hold, complete removals, and do what is owed. One failure does not keep
@@ -88,8 +81,7 @@ class Duties(Graph):
                 over = record.status in (Status.CONFIGURED, Status.EXITED)
                 if over and holds(record) and not self._guests(record.id):
                     self._owed(record, Cleanup())
-                if current(record) is not None:
-                    self._watched(record)
+                self._watched(record)
                 self.settle(row.container, booted=booted)
             except NoSuchContainer:
                 continue
