@@ -1,6 +1,12 @@
 """The promises P01 to P27, by name: small checks that raise `Broken`, and the list of them all."""
 
 from lockgate.testing.properties.catalogue import PROPERTIES, Property, table
+from lockgate.testing.properties.company import (
+    Member,
+    guests_at_home,
+    never_without,
+    sessions_of_a_run,
+)
 from lockgate.testing.properties.lives import (
     in_order,
     one_exit_each,
@@ -55,6 +61,7 @@ __all__ = [
     "PROPERTIES",
     "STABLE",
     "Footprint",
+    "Member",
     "Property",
     "Stepper",
     "about_itself",
@@ -66,6 +73,7 @@ __all__ = [
     "exact_footprint",
     "footprint",
     "frozen_iff_paused",
+    "guests_at_home",
     "health_of_a_run",
     "held_by_its_user",
     "hooks_kept",
@@ -73,6 +81,7 @@ __all__ = [
     "in_order",
     "intent_first",
     "kept_its_word",
+    "never_without",
     "nobodys_mount",
     "nothing_left",
     "one_exit_each",
@@ -86,6 +95,7 @@ __all__ = [
     "patient_alone",
     "replays",
     "same_again",
+    "sessions_of_a_run",
     "settled",
     "sound_answer",
     "stale_is_no_news",

@@ -5,6 +5,8 @@ so can any real host, so the same checks serve the explorer, the Hypothesis mach
 that kill real engines. Each raises `Broken` and returns nothing.
 """
 
+from functools import lru_cache
+
 from msgspec import Struct
 
 from lockgate.adapters.simulated.world import World
@@ -35,6 +37,7 @@ class Footprint(Struct, frozen=True):
     runtime: str = ""
 
 
+@lru_cache(maxsize=4096)
 def footprint(world: World) -> Footprint:
     """Of a simulated world."""
     there = {
