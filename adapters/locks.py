@@ -5,6 +5,7 @@ for each hold, so that two threads exclude each other too. The rule that keeps i
 the file its name leads to *now*; one that was unlinked or replaced meanwhile does not count.
 """
 
+import fcntl
 import os
 import re
 import time
@@ -48,10 +49,31 @@ class FileLocks:
         finally:
             self._release(self._held.pop(holder, None))
 
+    def holder(self, scope: str) -> str:
+        """Who holds it now, in words; empty when nobody does. Whoever wants it just then tries a
+        moment later."""
+        path = self._path(_checked(scope))
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return ""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _holder(path)
+        finally:
+            os.close(descriptor)
+        return ""
+
     def forget(self, scope: str) -> None:
         """Remove the lock file of what is gone for good; it stays if somebody holds it."""
+        if not self._path(_checked(scope)).exists():
+            return
         with suppress(TimeoutError), self.hold(scope, timeout=0):
             self._path(scope).unlink()
+
+    def known(self) -> tuple[str, ...]:
+        return tuple(path.name.removesuffix(".lock") for path in self._directory.glob("*.lock"))
 
     def _path(self, scope: str) -> Path:
         return self._directory / f"{scope}.lock"
@@ -133,10 +155,19 @@ class MemoryLocks:
             del self._holders[scope]
             lock.release()
 
+    def holder(self, scope: str) -> str:
+        """As `FileLocks.holder`."""
+        return "another thread" if _checked(scope) in self._holders else ""
+
     def forget(self, scope: str) -> None:
         """As `FileLocks.forget`."""
+        if scope not in self._locks:
+            return
         with suppress(TimeoutError), self.hold(scope, timeout=0):
             del self._locks[scope]
+
+    def known(self) -> tuple[str, ...]:
+        return tuple(self._locks)
 
     def _acquired(self, scope: str, timeout: float | None) -> Lock:
         deadline = _deadline(timeout)

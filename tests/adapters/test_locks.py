@@ -109,6 +109,25 @@ def test_whoever_waits_is_next(locks: AnyLocks) -> None:
     other.join()
 
 
+def test_who_holds_it_is_told_without_waiting(locks: AnyLocks) -> None:
+    assert locks.holder("web") == ""
+    with locks.hold("web"):
+        assert locks.holder("web") in ("another thread", "another thread of this process")
+    assert locks.holder("web") == ""
+    assert is_free(locks)
+
+
+def test_what_is_kept_is_known_until_it_is_forgotten(locks: AnyLocks) -> None:
+    locks.forget("web")  # nothing is made in order to be forgotten
+    assert locks.known() == ()
+    with locks.hold("web"):
+        elsewhere(lambda: locks.forget("web"))
+        assert locks.known() == ("web",)
+    assert locks.known() == ("web",)
+    locks.forget("web")
+    assert locks.known() == ()
+
+
 @pytest.mark.parametrize("timeout", [0, 0.05, -1])
 def test_patience_ends(locks: AnyLocks, timeout: float) -> None:
     def attempt() -> float:
@@ -232,6 +251,7 @@ def test_a_file_that_was_replaced_meanwhile_does_not_count(
 
 def test_processes_exclude_each_other_and_are_named(files: FileLocks, tmp_path: Path) -> None:
     with process(tmp_path) as other:
+        assert files.holder("web") == f"process {other.pid}"
         with pytest.raises(TimeoutError, match=rf"'web' is held by process {other.pid} .*0.01 s"):
             files.hold("web", timeout=0.01).__enter__()
     assert is_free(files)

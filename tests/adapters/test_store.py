@@ -504,6 +504,23 @@ def test_writers_wait_for_each_other(disk: SqliteStore, path: Path) -> None:
     thread.join()
 
 
+def test_who_is_in_a_hurry_does_not_wait_for_a_writer(disk: SqliteStore, path: Path) -> None:
+    """Another process may have been stopped in the middle of it (FAULTS §4, 9)."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with unchanged(disk), pytest.raises(StoreError, match="another process has kept it locked"):
+            disk.append(commit(A), 0.01)
+        other.execute("ROLLBACK")
+    disk.append(commit(A), 0.01)
+
+
+def test_nor_for_a_thread_of_its_own(disk: SqliteStore) -> None:
+    with disk._connections.writing:
+        with unchanged(disk), pytest.raises(StoreError, match="another thread has kept it locked"):
+            disk.append(commit(A), 0.01)
+    disk.append(commit(A), 0.01)
+
+
 def test_what_fails_half_way_leaves_nothing(disk: SqliteStore) -> None:
     unwritable = happened("\udcff")
     with unchanged(disk), pytest.raises(UnicodeEncodeError):
@@ -813,6 +830,8 @@ if child:
 if "new" in sys.argv:
     store = SqliteStore(path)
 store.append(commit("child"))
+while not list(store.history("parent")):  # it is killed when we have spoken
+    store.wait_events(0, 0.01)
 print(os.getpid(), flush=True)
 sys.stdin.readline()
 store.append(commit("after"))

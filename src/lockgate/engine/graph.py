@@ -133,7 +133,7 @@ class Graph(Life):
         if idle and not recursive:
             raise DependencyNotRunning(name, tuple(map(self._name, sorted(idle))))
         for generation in generations(idle):
-            for one, outcome in side_by_side(generation, self._begun):
+            for one, outcome in tuple(side_by_side(generation, self._begun)):  # all of it is over
                 match outcome:
                     case Failure(LockgateError() as problem):
                         raise DependencyFailed(name, self._name(one), problem) from problem
