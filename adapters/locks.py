@@ -5,6 +5,7 @@ for each hold, so that two threads exclude each other too. The rule that keeps i
 the file its name leads to *now*; one that was unlinked or replaced meanwhile does not count.
 """
 
+import errno
 import fcntl
 import os
 import re
@@ -17,7 +18,9 @@ from threading import TIMEOUT_MAX, Lock, get_ident
 from filelock import lock_descriptor, unlock_descriptor
 
 from lockgate.adapters.forks import around_forks
+from lockgate.effects.ports import StoreError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _SCOPE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 
@@ -102,9 +105,9 @@ class FileLocks:
 
 
 def _attempt(path: Path) -> int | None:
-    """A descriptor that holds the lock, or `None` when somebody else does."""
+    """A descriptor that holds the lock, or `None` when somebody else does. Raises `StoreError`."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        descriptor = _opened(path)
         try:
             free = lock_descriptor(descriptor, blocking=False)
             if free and _leads_to(path, descriptor):
@@ -117,6 +120,21 @@ def _attempt(path: Path) -> int | None:
         os.close(descriptor)
         if not free:
             return None
+
+
+def _opened(path: Path) -> int:
+    how = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        try:
+            return os.open(path, how, 0o600)
+        except FileNotFoundError:  # a cleaner has taken the directory
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            return os.open(path, how, 0o600)
+    except OSError as error:
+        why = "no space left" if error.errno in FULL else str(error.strerror)
+        raise StoreError(
+            f"lock {path}: {why}; nothing was changed: mend that, and try again"
+        ) from error
 
 
 def _leads_to(path: Path, descriptor: int) -> bool:

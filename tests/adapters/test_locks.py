@@ -14,7 +14,7 @@ from threading import Barrier, Event, Thread
 import pytest
 
 from lockgate.adapters.locks import FileLocks, MemoryLocks
-from lockgate.effects.ports import Locks
+from lockgate.effects.ports import Locks, StoreError
 
 AnyLocks = FileLocks | MemoryLocks
 
@@ -224,7 +224,7 @@ def test_a_forgotten_lock_leaves_no_file(files: FileLocks, tmp_path: Path) -> No
 def test_a_link_in_its_place_is_refused(files: FileLocks, tmp_path: Path) -> None:
     (tmp_path / "target").write_text("precious")
     (tmp_path / "web.lock").symlink_to(tmp_path / "target")
-    with pytest.raises(OSError, match="symbolic links"):
+    with pytest.raises(StoreError, match="symbolic links"):
         files.hold("web").__enter__()
     assert (tmp_path / "target").read_text() == "precious"
 

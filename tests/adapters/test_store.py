@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from lockgate.adapters.store import MemoryStore, SqliteStore, schema
+from lockgate.adapters.store.reserve import FILES
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import UNKNOWN_EXIT, Exited
 from lockgate.effects.ports import (
@@ -448,15 +449,18 @@ def test_what_was_committed_is_there_tomorrow(path: Path) -> None:
         assert everything(store) == before
 
 
+RESERVE = ("store-reserve", *(f"store-reserve.{number}" for number in range(FILES)))
+
+
 def test_it_is_private(disk: SqliteStore, path: Path) -> None:
     disk.append(commit())
     modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
-    assert modes == dict.fromkeys(["store", "store-wal", "store-shm", "store-reserve"], 0o600)
+    assert modes == dict.fromkeys(["store", "store-wal", "store-shm", *RESERVE], 0o600)
 
 
 def test_closing_leaves_no_litter(path: Path) -> None:
     SqliteStore(path).close()
-    assert {one.name for one in path.parent.iterdir()} == {"store", "store-reserve"}
+    assert {one.name for one in path.parent.iterdir()} == {"store", *RESERVE}
 
 
 def test_a_closed_store_says_so(disk: SqliteStore) -> None:

@@ -10,6 +10,7 @@ from lockgate.testing.properties.lives import (
     stop_wins,
     untouched,
     waits_agree,
+    within_budget,
 )
 from lockgate.testing.properties.places import (
     LIVING,
@@ -21,6 +22,7 @@ from lockgate.testing.properties.places import (
     everywhere,
     exact_footprint,
     footprint,
+    freed,
     frozen_iff_paused,
     health_of_a_run,
     held_by_its_user,
@@ -65,6 +67,7 @@ __all__ = [
     "everywhere",
     "exact_footprint",
     "footprint",
+    "freed",
     "frozen_iff_paused",
     "health_of_a_run",
     "held_by_its_user",
@@ -96,4 +99,5 @@ __all__ = [
     "waits_agree",
     "watched",
     "whole",
+    "within_budget",
 ]
