@@ -15,7 +15,7 @@ from secrets import token_hex
 from lockgate.adapters.commands import finished
 from lockgate.adapters.filesystem import ensure_directory
 from lockgate.adapters.oci.command import printable
-from lockgate.adapters.storage.mounting import view_of_mount
+from lockgate.adapters.storage.mounting import PLAIN, Manner, view_of_mount
 from lockgate.adapters.syscalls import UnmountFlag, unmount
 from lockgate.effects.outcome import PortError
 
@@ -38,7 +38,11 @@ class FuseOverlay:
     def source(self, wanted: str) -> str:
         return PROGRAM  # it gives all its mounts this one
 
-    def mount(self, source: str, lower: Sequence[Path], place: Path) -> None:
+    def mount(
+        self, source: str, lower: Sequence[Path], place: Path, manner: Manner = PLAIN
+    ) -> None:
+        if manner.label:
+            raise PortError("refused", f"{PROGRAM} knows no SELinux labels", dirty=False)
         options: dict[str, str | Path] = {"lowerdir": _joined(lower), "upperdir": place / "upper"}
         _served(options | {"workdir": place / "work"}, place / "merged")
 

@@ -17,6 +17,7 @@ from lockgate.effects.ports import (
     Networks,
     Ports,
     Sessions,
+    Settlers,
     Store,
     Volumes,
 )
@@ -45,6 +46,7 @@ class Host:
     logs: Logs
     sessions: Sessions
     checks: Checks
+    settlers: Settlers
     meters: Meters
     me: Executor
     lives: Callable[[Executor], bool]
