@@ -21,6 +21,7 @@ from lockgate.adapters.simulated.images import SimulatedImages
 from lockgate.adapters.simulated.meters import SimulatedMeters
 from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.sessions import SimulatedSessions
+from lockgate.adapters.simulated.settlers import SimulatedSettlers
 from lockgate.adapters.simulated.volumes import SimulatedVolumes
 from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
 from lockgate.adapters.simulated.world import process as first_process
@@ -71,6 +72,7 @@ class SimulatedHost:
         self.artifacts = SimulatedArtifacts(self.world)
         self.volumes = SimulatedVolumes(self.now)
         self.checks = SimulatedChecks(self.do, lambda container: self.world(container).epoch)
+        self.settlers = SimulatedSettlers()
         self.meters = SimulatedMeters(self.world)
         self.sessions = SimulatedSessions(self._runs, self.now)
 

@@ -10,6 +10,9 @@ from lockgate.statemachine.policy import ENDED, SECOND, owes_removal, owes_resta
 from lockgate.statemachine.record import Record, holds
 from lockgate.statemachine.status import Status, Verb
 
+ID_LENGTH = 64
+"""Of the ids of containers: other locks have shorter names."""
+
 
 class Duties(Graph):
     """Obligations on record, fulfilled by whoever comes first."""
@@ -87,4 +90,11 @@ class Duties(Graph):
                 continue
             except LockgateError as problem:
                 problems[row.container] = problem
+        self._unlocked()
         return problems
+
+    def _unlocked(self) -> None:
+        """No lock is kept of a container that is gone, though whoever removed it died over it."""
+        for scope in self.host.locks.known():
+            if len(scope) == ID_LENGTH and self.host.store.row(scope) is None:
+                self.host.locks.forget(scope)

@@ -16,6 +16,7 @@ from lockgate.testing.properties.lives import (
     stop_wins,
     untouched,
     waits_agree,
+    within_budget,
 )
 from lockgate.testing.properties.places import (
     LIVING,
@@ -27,6 +28,7 @@ from lockgate.testing.properties.places import (
     everywhere,
     exact_footprint,
     footprint,
+    freed,
     frozen_iff_paused,
     health_of_a_run,
     held_by_its_user,
@@ -72,6 +74,7 @@ __all__ = [
     "everywhere",
     "exact_footprint",
     "footprint",
+    "freed",
     "frozen_iff_paused",
     "guests_at_home",
     "health_of_a_run",
@@ -106,4 +109,5 @@ __all__ = [
     "waits_agree",
     "watched",
     "whole",
+    "within_budget",
 ]
