@@ -119,8 +119,7 @@ _ALL = (
         "P16",
         "stop wins",
         "After a stop or kill was accepted nothing is started before somebody asks for it.",
-        ("stop_wins",),
-        "budgets of a restart policy: there is no policy yet",
+        ("stop_wins", "tests/kit/test_households.py"),
     ),
     Property(
         "P17",
@@ -132,7 +131,12 @@ _ALL = (
         "P18",
         "dependencies",
         "Whom a container needs is started before it, and is there as long as it.",
-        ("tests/engine/test_graph.py", "tests/adapters/test_store.py"),
+        (
+            "never_without",
+            "guests_at_home",
+            "tests/kit/test_households.py",
+            "tests/engine/test_graph.py",
+        ),
     ),
     Property(
         "P19",
@@ -150,7 +154,7 @@ _ALL = (
         "P21",
         "exec",
         "No session outlives its run, and each says whether it started.",
-        ("tests/engine/test_sessions.py", "tests/real/test_exec.py"),
+        ("sessions_of_a_run", "tests/engine/test_sessions.py", "tests/real/test_exec.py"),
     ),
     Property(
         "P22",
