@@ -106,6 +106,7 @@ def container(record: Record) -> dict[str, Any]:
         "networks": config.networks,
         "ports": [port(one) for one in config.ports],
         "memory": config.memory or None,
+        "systemd": config.systemd,
         "read_only": config.read_only,
         "mounts": config.mounts,
         "devices": config.devices,
