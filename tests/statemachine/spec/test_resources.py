@@ -103,6 +103,7 @@ class TestRlimits:
         endless = 2**64 - 1
         assert self.made("core", 0, -1) == [{"type": "RLIMIT_CORE", "soft": 0, "hard": endless}]
         assert self.made("stack", -1, -1)[0]["soft"] == endless
+        assert self.made("nofile", 0, 0) == [{"type": "RLIMIT_NOFILE", "soft": 0, "hard": 0}]
 
     @pytest.mark.parametrize(("hard", "said"), [(20001, "20001"), (-1, "no limit")])
     def test_more_than_the_hosts_is_refused(self, hard: int, said: str) -> None:
