@@ -263,6 +263,7 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     cgroup_parent: str = CGROUPS  # empty: it has no cgroup
     created_at: int = 0
 
+    systemd: bool = False  # it runs systemd, which wants a machine of its own
     read_only: bool = False  # the root filesystem
     mounts: tuple[Mount, ...] = ()
     devices: tuple[Device, ...] = ()

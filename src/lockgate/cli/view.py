@@ -108,6 +108,7 @@ def container(record: Record, busy: str = "") -> dict[str, Any]:
         "ports": [port(one) for one in config.ports],
         "cgroup": cgroup(config) or None,
         "memory": config.memory or None,
+        "systemd": config.systemd,
         "read_only": config.read_only,
         "mounts": config.mounts,
         "devices": config.devices,
