@@ -20,6 +20,7 @@ def test_without_faults_every_promise_holds() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_with_every_fault_every_promise_holds_and_no_law_is_unused() -> None:
     """Exhaustive: every command in every status, every outcome, crashes, deaths, damage."""
     report = explore_together(OneContainer, noted=here)
@@ -63,6 +64,7 @@ def test_who_looks_on_is_told_of_every_level() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_every_mutant_of_the_law_is_caught(mutant: Mutant) -> None:
     report = explore(broken(mutant))
