@@ -140,7 +140,7 @@ class Secret(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Ulimit(Struct, frozen=True, kw_only=True):
-    """A resource limit of setrlimit(2), `name` as there without RLIMIT_ and in lower case.
+    """A resource limit of setrlimit(2), `name` as there without `RLIMIT_` and in lower case.
 
     -1 (`UNLIMITED`) means no limit. A container may be given no more than its host has.
     """
