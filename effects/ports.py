@@ -380,6 +380,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     seccomp: bytes = b""
     hooks: tuple[HookFile, ...] = ()
     apparmor: bool = False  # are profiles enforced here?
+    systemd: bool = False  # does it run this host?
     selinux: bool = False
 
 

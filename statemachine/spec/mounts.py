@@ -6,7 +6,7 @@ One rule: a destination is mounted once, and what the user wants there wins.
 from collections.abc import Iterator
 from typing import Any, assert_never
 
-from lockgate.effects.config import Bind, Config, Mount, Tmpfs, VolumeMount
+from lockgate.effects.config import Bind, Config, Mount, Tmpfs, VolumeMount, cgroup
 from lockgate.effects.idmaps import host_id
 from lockgate.effects.ports import Facts
 from lockgate.statemachine.spec.files import Written
@@ -74,8 +74,8 @@ def _machine(config: Config, facts: Facts) -> Iterator[dict[str, Any]]:
     yield _mount("/run", "tmpfs", "tmpfs", *memory, "mode=755", "size=65536k")
     yield _mount("/tmp", "tmpfs", "tmpfs", *memory, "mode=1777")
     yield _mount("/var/log/journal", "tmpfs", "tmpfs", *memory, "mode=755")
-    if SYSTEMD in facts.controllers:
-        source = f"/sys/fs/cgroup/systemd{config.cgroup_parent}/{config.id}"
+    if SYSTEMD in facts.controllers and config.cgroup_parent:
+        source = f"/sys/fs/cgroup/systemd{cgroup(config)}"
         yield _mount("/sys/fs/cgroup/systemd", "bind", source, "bind", "private", *NOTHING)
 
 

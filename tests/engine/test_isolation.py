@@ -379,3 +379,20 @@ def test_systemd_is_halted_in_its_own_way(
 def test_what_is_no_signal(engine: Engine, text: str) -> None:
     with pytest.raises(InvalidArgument, match="is no signal"):
         engine.create(image="busybox", command=["sh"], stop_signal=text)
+
+
+@pytest.mark.parametrize(
+    ("wished", "kept"),
+    [("", "/lockgate"), ("/a//b/", "/a/b"), ("machine.slice", "machine.slice"), ("-.slice",) * 2],
+)
+def test_where_its_cgroup_is(engine: Engine, wished: str, kept: str) -> None:
+    web = engine.create(image="busybox", command=["sh"], cgroup_parent=wished)
+    assert web.config.cgroup_parent == kept
+
+
+@pytest.mark.parametrize(
+    "wished", ["/", "a", "/a/b.slice", ".slice", "a/b.slice", "a--b.slice", "a-.slice", "/a:b"]
+)
+def test_where_none_can_be(engine: Engine, wished: str) -> None:
+    with pytest.raises(InvalidArgument, match="is no parent of a cgroup"):
+        engine.create(image="busybox", command=["sh"], cgroup_parent=wished)

@@ -63,6 +63,7 @@ class Creation(Images, Networks):
         auto_remove: bool = False,
         restart: RestartPolicy = "no",
         restart_retries: int = 0,
+        cgroup_parent: str = "",
         systemd: bool = False,
         read_only: bool = False,
         mounts: Iterable[Mount] = (),
@@ -88,7 +89,8 @@ class Creation(Images, Networks):
         `ports` what is published of the container there; both as values or as written on the
         command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
         of a name and an address. With `uid_maps` it has users of its own; `gid_maps` left out are
-        the same. `systemd`: that is what it runs, and it gets what that needs. `health` is checked while it runs, instead of what the image says. `requires` names
+        the same. Its cgroup is in `cgroup_parent`, a path or the name of a systemd slice.
+        `systemd`: that is what it runs, and it gets what that needs. `health` is checked while it runs, instead of what the image says. `requires` names
         containers that are to run while this one does and stay as long as it. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
         `NameTaken`; nothing is left of a container that could not be made.
         """
@@ -132,7 +134,7 @@ class Creation(Images, Networks):
             auto_remove=auto_remove,
             restart=validation.restart(restart, restart_retries),
             restart_retries=restart_retries,
-            cgroup_parent=self.host.cgroups,
+            cgroup_parent=isolation.cgroup_parent(cgroup_parent) or self.host.cgroups,
             created_at=self.host.ports.clock.now(),
             systemd=systemd,
             read_only=read_only,
