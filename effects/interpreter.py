@@ -104,6 +104,7 @@ class Interpreter(Generic[R, Given, Refusal]):
             answer = session.tell(command)
             if isinstance(answer, Rejected) and session.abandoned:
                 session.resume()
+                session.catch_up()
                 answer = session.tell(command)
             if isinstance(answer, Rejected):
                 return Failure(answer.refusal)
@@ -120,6 +121,7 @@ class Interpreter(Generic[R, Given, Refusal]):
             session.catch_up()
             if session.abandoned:
                 session.resume()
+                session.catch_up()
             return session.record
 
 

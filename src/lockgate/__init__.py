@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from lockgate.errors import LockgateError as LockgateError
     from lockgate.errors import NameTaken as NameTaken
     from lockgate.errors import NetworkInUse as NetworkInUse
+    from lockgate.errors import NoCheckpoint as NoCheckpoint
     from lockgate.errors import NoSuchArtifact as NoSuchArtifact
     from lockgate.errors import NoSuchContainer as NoSuchContainer
     from lockgate.errors import NoSuchImage as NoSuchImage
@@ -116,6 +117,7 @@ _HOMES = {
         "LockgateError",
         "NameTaken",
         "NetworkInUse",
+        "NoCheckpoint",
         "NoSuchArtifact",
         "NoSuchContainer",
         "NoSuchImage",

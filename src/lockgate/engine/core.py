@@ -113,7 +113,8 @@ class Core:
         return record or salvaged(row)
 
     def _ended(self, record: Record) -> bool:
-        return record.exit_code is not None or self._lifecycle.look(record) is not None
+        over = record.exit_code is not None or record.checkpointed
+        return over or self._lifecycle.look(record) is not None
 
     def _fresh(self, record: Record) -> Record:
         """The record, brought up to date if its run has ended unnoticed, nobody is busy, and there

@@ -19,12 +19,13 @@ MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("law", "orders", "s
 
 
 class Mutant(Struct, frozen=True):
-    """`old` must stand exactly once in the source of `module`."""
+    """`old` must stand exactly once in the source of `module`; `model` is where it is looked for."""
 
     name: str
     module: str
     old: str
     new: str
+    model: str = "one container, all faults"
 
 
 def mutated(mutant: Mutant) -> Stepper:
@@ -261,6 +262,62 @@ MUTANTS = (
         "step",
         'changes["todo"] = _needed(record, plan.stages) if plan else ()',
         "pass",
+    ),
+    Mutant(
+        "nobody writes down that it is frozen for a checkpoint",
+        "step",
+        'write(draft, "freezer", UNCERTAIN)  # as long as it takes',
+        "pass",
+        "one container, checkpoints",
+    ),
+    Mutant(
+        "a checkpoint that was left running has ended it",
+        "step",
+        "if not effect.leave_running and record.status is Status.RUNNING:",
+        "if record.status is Status.RUNNING:",
+        "one container, checkpoints",
+    ),
+    Mutant(
+        "ended by a checkpoint looks like success",
+        "step",
+        '"exit_code": None,\n            "exit_reason": CHECKPOINTED',
+        '"exit_code": 0,\n            "exit_reason": CHECKPOINTED',
+        "one container, checkpoints",
+    ),
+    Mutant(
+        "the checkpoint goes before anything runs",
+        "law",
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "specify", "spend", "restore", "follow")',
+        "one container, checkpoints",
+    ),
+    Mutant(
+        "a failed restore is not undone",
+        "law",
+        'when=uncreated, reaches="restore", undo=UNWIND',
+        'when=uncreated, reaches="restore", undo=GIVE_UP',
+        "one container, checkpoints",
+    ),
+    Mutant(
+        "a restore skips a step of a start",
+        "law",
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "restore", "follow", "spend")',
+        "one container, checkpoints",
+    ),
+    Mutant(
+        "the restored are not followed",
+        "law",
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "spend")',
+        "one container, checkpoints and health checks",
+    ),
+    Mutant(
+        "limits that were refused are on record",
+        "step",
+        'write(draft, "limits_doubted", news.fault.dirty or order.again)',
+        'write(draft, "limits_doubted", False)',
+        "one container, limits",
     ),
     Mutant(
         "delete never forces",

@@ -13,7 +13,14 @@ from lockgate.effects.outcome import Done, Failed, Fault, Outcome, PortError
 from lockgate.lifecycle import LIVE
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.law import EDGES
-from lockgate.statemachine.record import RESOURCES, Answer, Record, Refused, Step
+from lockgate.statemachine.record import (
+    RESOURCES,
+    Answer,
+    Record,
+    Refused,
+    Step,
+    written_down,
+)
 from lockgate.statemachine.status import Presence, Status
 from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
@@ -89,6 +96,10 @@ class Rig:
     @staticmethod
     def observed(record: Record, world: World) -> tuple[i.Input, ...]:
         """What a look at the world tells now, as `Lifecycle.observe` does."""
+        return () if written_down(record) else Rig.ended(record, world)
+
+    @staticmethod
+    def ended(record: Record, world: World) -> tuple[i.Input, ...]:
         if record.status not in LIVE:
             return ()
         end = seen(world, record.epoch, AT)
@@ -98,7 +109,7 @@ class Rig:
         """At a host that was restarted, as `Lifecycle.observe` does: how its run ended, then the
         restart, unless there is nothing to tell. Who looks carries out what begins anew."""
         record, world = place.record, place.world
-        ended = () if record.status is Status.CREATED else self.observed(record, world)
+        ended = () if record.status is Status.CREATED else self.ended(record, world)
         for news in ended:
             place = self.after(place, news)
         if not ended and (record.status, "reboot") not in EDGES:
