@@ -27,7 +27,7 @@ from lockgate.adapters.oci.launch import (
     launch,
     restoring,
 )
-from lockgate.adapters.oci.limits import Changes, changes
+from lockgate.adapters.oci.limits import Changes, changes, lasting
 from lockgate.adapters.oci.process import identify, send
 from lockgate.adapters.oci.removal import Removal
 from lockgate.adapters.oci.run import Run
@@ -244,20 +244,22 @@ class ConmonRuntime:
         return criu
 
     def update(self, config: Config, epoch: int, memory: int, limits: Limits) -> None:
-        """As the port says. A runtime that fails half way is made to go back."""
+        """As the port says. What can be taken back comes first, and is taken back when one of the
+        others is refused; of several of these, nobody can tell which were."""
         run = self._present(config, epoch)
-        there, back = (
-            changes(config, memory, limits),
-            changes(replace(config, memory=memory, limits=limits), config.memory, config.limits),
-        )
-        ran = self._updated(run, there)
-        if ran.code == 0:
-            return
-        if self._command.state(run.container).status in ("stopped", "unknown"):
-            raise PortError("missing", f"nothing to update: {ran.complaint}", dirty=False)
-        undone = self._updated(run, back).code == 0
-        reason = f"its limits stay as they are: {ran.complaint}"
-        raise PortError("refused", reason, dirty=not undone)
+        wanted = replace(config, memory=memory, limits=limits)
+        last = lasting(config, limits)
+        for stage in filter(None, (changes(config, memory, limits), last)):
+            ran = self._updated(run, stage)
+            if ran.code == 0:
+                continue
+            if self._command.state(run.container).status in ("stopped", "unknown"):
+                raise PortError("missing", f"nothing to update: {ran.complaint}", dirty=False)
+            back = changes(wanted, config.memory, config.limits)
+            undone = not back or self._updated(run, back).code == 0
+            sure = stage is not last or sum(map(len, last.values())) == 1
+            reason = f"its limits stay as they are: {ran.complaint}"
+            raise PortError("refused", reason, dirty=not (undone and sure))
 
     def _updated(self, run: Run, wanted: Changes) -> Ran:
         document = msgspec.json.encode(wanted)

@@ -20,29 +20,39 @@ PIDS = 2048
 
 
 def changes(config: Config, memory: int, limits: Limits) -> Changes:
-    """From the limits of `config` to these. Raises `PortError("refused")`, clean, for what a cgroup
-    cannot be relieved of while it is in use."""
-    was, found = config.limits, Changes()
+    """From the limits of `config` to these, as far as there is a way back."""
+    was = config.limits
+    return _differing(
+        ("memory", "limit", config.memory or NONE, memory or NONE),
+        ("memory", "swap", _swap(config.memory, was), _swap(memory, limits)),
+        ("cpu", "shares", was.cpu_shares or SHARES, limits.cpu_shares or SHARES),
+        ("cpu", "quota", was.cpu_quota or NONE, limits.cpu_quota or NONE),
+        ("cpu", "period", was.cpu_period or PERIOD, limits.cpu_period or PERIOD),
+        ("pids", "limit", _pids(was), _pids(limits)),
+    )
 
-    def say(name: str, key: str, before: object, after: int | str) -> None:
-        if before != after:
-            found.setdefault(name, {})[key] = after
 
-    say("memory", "limit", config.memory or NONE, memory or NONE)
-    say("memory", "swap", _swap(config.memory, was), _swap(memory, limits))
-    say("cpu", "shares", was.cpu_shares or SHARES, limits.cpu_shares or SHARES)
-    say("cpu", "quota", was.cpu_quota or NONE, limits.cpu_quota or NONE)
-    say("cpu", "period", was.cpu_period or PERIOD, limits.cpu_period or PERIOD)
-    say("pids", "limit", _pids(was), _pids(limits))
-    for name, key, before, after in (
+def lasting(config: Config, limits: Limits) -> Changes:
+    """The others, of which a cgroup in use cannot be relieved: to lift one raises
+    `PortError("refused")`, clean."""
+    was = config.limits
+    wanted = (
         ("memory", "reservation", was.memory_reservation, limits.memory_reservation),
         ("cpu", "cpus", was.cpuset_cpus, limits.cpuset_cpus),
         ("cpu", "mems", was.cpuset_mems, limits.cpuset_mems),
-    ):
+    )
+    for name, key, before, after in wanted:
         if before and not after:
             reason = f"the limit of {name} {key} cannot be lifted while it runs: stop it first"
             raise PortError("refused", reason, dirty=False)
-        say(name, key, before, after)
+    return _differing(*wanted)
+
+
+def _differing(*wanted: tuple[str, str, int | str, int | str]) -> Changes:
+    found = Changes()
+    for name, key, before, after in wanted:
+        if before != after:
+            found.setdefault(name, {})[key] = after
     return found
 
 

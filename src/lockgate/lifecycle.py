@@ -19,6 +19,7 @@ from lockgate.statemachine.law import EDGES
 from lockgate.statemachine.record import Record, Refused, Step, newborn, written_down
 from lockgate.statemachine.status import Status
 from lockgate.statemachine.step import step
+from lockgate.telemetry import performed
 
 ENDINGS = frozenset({"died", "checkpoint"})
 """What a run may end by: a checkpoint may also leave it running."""
@@ -142,6 +143,9 @@ class Lifecycle:
         return self._ports.monitor.look(*run)
 
     def perform(self, record: Record, order: Order) -> Outcome:
+        return performed(record, order, self._performed)
+
+    def _performed(self, record: Record, order: Order) -> Outcome:
         return perform(order, record.config, self._ports)
 
 

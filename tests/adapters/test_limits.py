@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from lockgate.adapters.oci.limits import changes
+from lockgate.adapters.oci.limits import changes, lasting
 from lockgate.effects.config import Config, Limits
 from lockgate.effects.outcome import PortError
 
@@ -41,7 +41,8 @@ def test_shares_go_back_to_the_kernels() -> None:
     "limits", [Limits(cpuset_cpus="0"), Limits(cpuset_mems="0"), Limits(memory_reservation=1)]
 )
 def test_some_cannot_be_lifted_while_it_runs(limits: Limits) -> None:
-    assert changes(UNLIMITED, 0, limits)
+    assert lasting(UNLIMITED, limits)
+    assert changes(UNLIMITED, 0, limits) == {}
     with pytest.raises(PortError) as refusal:
-        changes(replace(UNLIMITED, limits=limits), 0, Limits())
+        lasting(replace(UNLIMITED, limits=limits), Limits())
     assert (refusal.value.fault.kind, refusal.value.fault.dirty) == ("refused", False)

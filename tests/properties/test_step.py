@@ -104,6 +104,8 @@ def test_a_plan_exists_exactly_where_a_resting_record_accepts(
         record = msgspec.structs.replace(record, config=owing, exit_code=0)
     if command.verb in (Verb.UNMOUNT, Verb.FORCE_UNMOUNT):  # of what its user holds
         record = msgspec.structs.replace(record, mounts=data.draw(st.integers(1, 2)))
+    if command.verb is Verb.RESTORE:  # of what there may be
+        record = msgspec.structs.replace(record, checkpoint=Presence.PRESENT)
     accepted = isinstance(step(record, command), Step)
     assert accepted == ((command.verb, status) in PLANS)
     assert (command.verb in admissible(record)) == accepted

@@ -63,7 +63,7 @@ def test_the_paused_and_the_created_are_told_as_well(engine: Engine, web: Record
 
 
 def test_where_the_kernel_refuses_one_none_has_changed(engine: Engine, web: Record) -> None:
-    """A processor that is not there; the memory is named before it."""
+    """A processor that is not there, when the memory has been changed already."""
     with pytest.raises(OperationFailed, match="its limits stay as they are"):
         engine.update("web", memory=64 * MIB, cpuset_cpus="4000")
     record = engine.inspect("web")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from returns.result import Failure, Result, Success
 
-from lockgate.effects.interpreter import Interpreter, unprobed
+from lockgate.effects.interpreter import unprobed
 from lockgate.effects.outcome import Exited, Fault, PortError
 from lockgate.effects.ports import NameTakenError, NeededError, Row, StoreError, UnmetError
 from lockgate.errors import (
@@ -18,9 +18,10 @@ from lockgate.errors import (
 )
 from lockgate.host import Host
 from lockgate.lifecycle import Lifecycle, readable, salvaged
-from lockgate.statemachine.inputs import Checked, Command, Input
+from lockgate.statemachine.inputs import Checked, Command
 from lockgate.statemachine.record import Record, Refused
 from lockgate.statemachine.status import Status
+from lockgate.telemetry import ToldInterpreter
 
 GLANCE = 0.02
 """Seconds a listing waits for a lock before it shows what it sees without it."""
@@ -32,7 +33,7 @@ class Core:
     def __init__(self, host: Host, probe: Callable[[str], None] = unprobed) -> None:
         self.host = host
         self._lifecycle = Lifecycle(host.ports)
-        self._interpreter: Interpreter[Record, Input, Refused] = Interpreter(
+        self._interpreter = ToldInterpreter(
             self._lifecycle, host.store, host.locks, host.me, host.lives, probe
         )
 
