@@ -15,7 +15,7 @@ from typing import Annotated, BinaryIO, Literal, Protocol
 from msgspec import Meta, Struct
 
 from lockgate.effects.config import Config, Limits
-from lockgate.effects.health import CheckResult
+from lockgate.effects.health import CheckResult, HealthCheck
 from lockgate.effects.hooks import Hook, HookFile
 from lockgate.effects.model import CheckpointRuntime, Process, RestoreRuntime, WriteSpec
 from lockgate.effects.outcome import Created, Exited, Joined, Mounted
@@ -183,7 +183,7 @@ class Image(Struct, frozen=True, kw_only=True):
     for an image whose record cannot be read. `layers` are the SHA-256 of their listings, lowest
     first, `sizes` the bytes of file content in each, `size` in all; `diff_ids` the digests of the
     archives they came as, without compression, where they came as such. `volumes` are directories
-    for which the image asks a volume; `created_at` nanoseconds since the epoch. An image that
+    for which the image asks a volume; `health` the check it comes with; `created_at` nanoseconds since the epoch. An image that
     lost its name to a newer one is named by its id.
     """
 
@@ -198,6 +198,7 @@ class Image(Struct, frozen=True, kw_only=True):
     stop_signal: int = 15
     labels: tuple[tuple[str, str], ...] = ()
     volumes: tuple[str, ...] = ()
+    health: HealthCheck | None = None
     size: int = 0
     sizes: tuple[int, ...] = ()
     diff_ids: tuple[str, ...] = ()
@@ -471,7 +472,8 @@ class Filesystem(Protocol):
 
 
 class Checks(Protocol):
-    """Health checks of a run: who sees to them, and what they found. All of it goes with the run."""
+    """Health checks of a run: who sees to them, and what they found. All of it goes with the run:
+    afterwards `alone` and `note` raise `PortError("missing")`."""
 
     def watch(self, config: Config, epoch: int) -> None:
         """Let somebody run the checks of this run when they are due; nothing where somebody does."""
@@ -506,6 +508,15 @@ class Checkpoints(Protocol):
         ...
 
     def drop(self, config: Config) -> None: ...
+
+
+class Settlers(Protocol):
+    """Whoever does what is owed after a run, when its monitor did not live to call him."""
+
+    def begin(self, config: Config, epoch: int, monitor: Process) -> None:
+        """Let somebody do what is owed after this run, unless its monitor lives or somebody is at
+        it, or was and came to an end. Does not wait for him. *Lock free.*"""
+        ...
 
 
 class Artifacts(Protocol):
@@ -760,11 +771,11 @@ class Store(Protocol):
     """State and history, never apart: one transaction each (P24). All methods are thread safe
     and, but for `append`, *lock free* snapshots that never wait for a writer (P13)."""
 
-    def append(self, commit: Commit) -> None:
+    def append(self, commit: Commit, patience: float | None = None) -> None:
         """Durable when it returns; nothing happened when it raises (`NameTakenError`,
         `UnmetError` for the first commit of what would need somebody who is not there or leaving,
         `NeededError` for the first that is `leaving` of whom others need; `StaleError`,
-        `StoreError`)."""
+        `StoreError`, also when another has not finished writing after `patience` seconds)."""
         ...
 
     def row(self, container: str) -> Row | None: ...
@@ -807,4 +818,16 @@ class Locks(Protocol):
     def hold(self, scope: str, timeout: float | None = None) -> AbstractContextManager[None]:
         """Exclusive among threads and processes, not re-entrant; `TimeoutError` after `timeout`
         seconds. Released by the kernel when the holder dies (P14)."""
+        ...
+
+    def holder(self, scope: str) -> str:
+        """Who holds it now, in words; empty when nobody does. Never waits."""
+        ...
+
+    def forget(self, scope: str) -> None:
+        """Nothing is kept of the lock of what is gone, unless somebody holds it."""
+        ...
+
+    def known(self) -> tuple[str, ...]:
+        """The scopes of which something is kept."""
         ...

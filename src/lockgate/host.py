@@ -16,6 +16,7 @@ from lockgate.effects.ports import (
     Networks,
     Ports,
     Sessions,
+    Settlers,
     Store,
     Volumes,
 )
@@ -43,6 +44,7 @@ class Host:
     logs: Logs
     sessions: Sessions
     checks: Checks
+    settlers: Settlers
     meters: Meters
     me: Executor
     lives: Callable[[Executor], bool]

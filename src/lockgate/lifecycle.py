@@ -122,7 +122,7 @@ class Lifecycle:
         """How its run ended, then that the host was restarted since. A container that was only
         created has not run: of it, the restart is all there is to tell."""
         boot = self._ports.clock.boot()
-        restarted = record.boot != boot
+        restarted = record.boot != boot and not record.gone
         if restarted and record.status is not Status.CREATED:
             end = self._end(record)
         else:

@@ -14,6 +14,7 @@ from lockgate import (
     OperationFailed,
     Record,
     Status,
+    StillNeeded,
 )
 from lockgate.effects.model import (
     AdjustLimits,
@@ -116,6 +117,14 @@ class TestCheckpoint:
         (exported,) = [one for one in simulation.seen if isinstance(one, ExportCheckpoint)]
         assert exported.target == str(Path("archive.tar").absolute())
         assert engine.settle(made.id) is not None  # nothing is owed
+
+    def test_others_live_in_its_namespaces(self, engine: Engine) -> None:
+        engine.create(name="owner", image="busybox", network="private")
+        engine.create(name="guest", image="busybox", network="container:owner")
+        engine.start("guest")
+        with pytest.raises(StillNeeded, match="guest"):
+            engine.checkpoint("owner")
+        assert engine.checkpoint("owner", leave_running=True).status is Status.RUNNING
 
     def test_a_failed_one_leaves_it_running(
         self, simulation: Simulation, engine: Engine, web: Record

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from lockgate.effects.config import PortMapping
+from lockgate.effects.health import CheckResult
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
 from lockgate.effects.ports import Change, Event, Image, NetworkInfo, Sizes, Volume
@@ -66,8 +67,8 @@ def ago(at: int, now: int) -> str | None:
 # ---- containers --------------------------------------------------------------------------
 
 
-def container(record: Record) -> dict[str, Any]:
-    """All there is to know of it. Times are RFC 3339 or null, sizes bytes, timeouts seconds."""
+def container(record: Record, busy: str = "") -> dict[str, Any]:
+    """All there is to know of it, and who has its lock (`busy`). Times are RFC 3339 or null, sizes bytes, timeouts seconds."""
     config = record.config
     return {
         "id": record.id,
@@ -88,6 +89,7 @@ def container(record: Record) -> dict[str, Any]:
         "restored": record.restored,
         "pending_hooks": [hook.path for hook in record.poststop],
         "operation": str(record.operation.verb) if record.operation else None,
+        "busy": busy or None,
         "legal": [str(verb) for verb in admissible(record)],
         "epoch": record.epoch,
         "exit_reason": record.exit_reason or None,
@@ -137,6 +139,21 @@ def container(record: Record) -> dict[str, Any]:
     }
 
 
+def checks(found: Sequence[CheckResult]) -> dict[str, Any]:
+    """What its health checks have found in its newest run, oldest first."""
+    return {
+        "health_log": [
+            {
+                "began": rfc3339(one.began),
+                "ended": rfc3339(one.ended),
+                "code": one.code,
+                "output": one.output,
+            }
+            for one in found
+        ]
+    }
+
+
 def sizes(found: Sizes) -> dict[str, Any]:
     return {"size_written": found.written, "size_image": found.image}
 
@@ -158,13 +175,15 @@ def busy_or_live(record: Record) -> bool:
 CONTAINERS = ("ID", "NAME", "STATE", "EXIT", "PID", "CREATED", "IMAGE", "COMMAND")
 
 
-def container_row(record: Record, now: int) -> tuple[object, ...]:
+def container_row(record: Record, now: int, busy: str = "") -> tuple[object, ...]:
     config = record.config
     state = str(record.status)
     if stands := current(record):
         state += f" ({stands.status})"
     if record.operation:
         state += f" ({record.operation.verb})"
+    elif busy:
+        state += " (busy)"
     return (
         record.id[:SHORT],
         config.name,
@@ -198,6 +217,7 @@ def image(one: Image) -> dict[str, Any]:
         "stop_signal": one.stop_signal or None,
         "labels": dict(one.labels),
         "volumes": one.volumes,
+        "health_check": one.health,
         "size": one.size,
         "sizes": one.sizes,
         "created_at": rfc3339(one.created_at),

@@ -33,7 +33,8 @@ class Moments(Graph):
 
         Raises `OperationFailed`, before anything is touched, where this host cannot do it, and
         `InvalidArgument` for a container that is to go with its run, and its checkpoint with it,
-        unless it is exported. Whatever fails, older checkpoints stay.
+        unless it is exported; `StillNeeded` while others live in its namespaces and it is not to run
+        on. Whatever fails, older checkpoints stay.
         """
         record = self.inspect(reference)
         if record.config.auto_remove and not leave_running and export is None:
@@ -44,6 +45,8 @@ class Moments(Graph):
         target = "" if export is None else str(Path(export).absolute())
         command = Checkpoint(leave_running, tcp_established, keep, target)
         self._able(command.verb, record)
+        if not leave_running:
+            self._free_of_guests("checkpoint", record.id)
         return self._command(record.id, command)
 
     def restore(
@@ -67,7 +70,9 @@ class Moments(Graph):
         command = Restore(tcp_established, keep, archive)
         record = self.inspect(reference)
         self._able(Verb.RESTORE, record)
-        return self._over(record.id, lambda container: self._command(container, command))
+        return self._over(
+            record.id, Verb.RESTORE, lambda container: self._command(container, command)
+        )
 
     def update(
         self,

@@ -5,6 +5,9 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from msgspec.structs import replace
+
+from lockgate.effects.config import SHARED, Config
 from lockgate.testing.containers import (
     CHECKED,
     CHECKPOINTS,
@@ -13,15 +16,23 @@ from lockgate.testing.containers import (
     OneContainer,
 )
 from lockgate.testing.explore import Model
+from lockgate.testing.households import Households
 from lockgate.testing.mutants import MUTANTS, Mutant, mutated
 from lockgate.testing.operators import TwoOperators
 
 SHORT = (
     "one container, nothing goes wrong",
     "one container, all faults",
+    "one container, health checks",
     "two operators, either may die",
+    "one container, always restarted",
+    "one container, restarted once",
+    "one container, removed by itself",
 )
-"""What takes seconds; the others take minutes."""
+"""What takes less than a minute; the others take several."""
+
+_ONE = Config(id="a", name="a", rootfs="/simulated", network="private")
+_OTHER = Config(id="b", name="b", rootfs="/simulated", network=f"{SHARED}a", requires=("a",))
 
 WHOLE = (
     "one container, all faults",
@@ -46,6 +57,21 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
         "one container, limits": partial(OneContainer, mounts=0, commands=FEWER, besides=LIMITS),
         "two operators, either may die": partial(TwoOperators, faults=False),
         "two operators, all faults": TwoOperators,
+        "one container, always restarted": partial(
+            Households, (replace(_ONE, restart="always"),), execs=True
+        ),
+        "one container, restarted once": partial(
+            Households, (replace(_ONE, restart="on-failure", restart_retries=1),), execs=True
+        ),
+        "one container, removed by itself": partial(
+            Households, (replace(_ONE, auto_remove=True),), execs=True
+        ),
+        "two containers, one needs the other": partial(Households, (_ONE, _OTHER)),
+        "two containers, always restarted": partial(
+            Households,
+            (replace(_ONE, restart="always"), replace(_OTHER, restart="always")),
+            troubles=0,
+        ),
     }
 )
 
@@ -61,8 +87,10 @@ def model(name: str) -> Model[Any]:
 
 
 def broken(mutant: Mutant) -> Model[Any]:
-    """The model it is looked for in, of the machine that it breaks."""
-    made: Callable[..., Model[Any]] = MODELS[mutant.model]
+    """The model in which somebody should notice this mutant."""
+    made: Callable[..., Model[Any]] = MODELS[mutant.model or "one container, all faults"]
+    if mutant.checked:
+        return OneContainer(step=mutated(mutant), mounts=0, config=CHECKED)
     return made(step=mutated(mutant))
 
 

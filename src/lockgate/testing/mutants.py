@@ -19,13 +19,15 @@ MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("law", "orders", "s
 
 
 class Mutant(Struct, frozen=True):
-    """`old` must stand exactly once in the source of `module`; `model` is where it is looked for."""
+    """`old` must stand exactly once in the source of `module`. `checked`: it takes a container
+    with health checks to tell, or another `model`."""
 
     name: str
     module: str
     old: str
     new: str
-    model: str = "one container, all faults"
+    checked: bool = False
+    model: str = ""
 
 
 def mutated(mutant: Mutant) -> Stepper:
@@ -268,56 +270,56 @@ MUTANTS = (
         "step",
         'write(draft, "freezer", UNCERTAIN)  # as long as it takes',
         "pass",
-        "one container, checkpoints",
+        model="one container, checkpoints",
     ),
     Mutant(
         "a checkpoint that was left running has ended it",
         "step",
         "if not effect.leave_running and record.status is Status.RUNNING:",
         "if record.status is Status.RUNNING:",
-        "one container, checkpoints",
+        model="one container, checkpoints",
     ),
     Mutant(
         "ended by a checkpoint looks like success",
         "step",
         '"exit_code": None,\n            "exit_reason": CHECKPOINTED',
         '"exit_code": 0,\n            "exit_reason": CHECKPOINTED',
-        "one container, checkpoints",
+        model="one container, checkpoints",
     ),
     Mutant(
         "the checkpoint goes before anything runs",
         "law",
         'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
         'RESTORE = ("clear", "settle", "prepare", "specify", "spend", "restore", "follow")',
-        "one container, checkpoints",
+        model="one container, checkpoints",
     ),
     Mutant(
         "a failed restore is not undone",
         "law",
         'when=uncreated, reaches="restore", undo=UNWIND',
         'when=uncreated, reaches="restore", undo=GIVE_UP',
-        "one container, checkpoints",
+        model="one container, checkpoints",
     ),
     Mutant(
         "a restore skips a step of a start",
         "law",
         'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
         'RESTORE = ("clear", "settle", "prepare", "restore", "follow", "spend")',
-        "one container, checkpoints",
+        model="one container, checkpoints",
     ),
     Mutant(
         "the restored are not followed",
         "law",
         'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
         'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "spend")',
-        "one container, checkpoints and health checks",
+        model="one container, checkpoints and health checks",
     ),
     Mutant(
         "limits that were refused are on record",
         "step",
         'write(draft, "limits_doubted", news.fault.dirty or order.again)',
         'write(draft, "limits_doubted", False)',
-        "one container, limits",
+        model="one container, limits",
     ),
     Mutant(
         "delete never forces",
@@ -330,6 +332,48 @@ MUTANTS = (
         "orders",
         "force = r.status is not Status.STOPPED",
         "force = r.status not in (Status.STOPPED, Status.EXITED)",
+    ),
+    Mutant(
+        "nobody sees to the checks",
+        "law",
+        'LAUNCH = (*INIT, "watch", "launch")',
+        'LAUNCH = (*INIT, "launch")',
+        checked=True,
+    ),
+    Mutant(
+        "it is watched when it runs already",
+        "law",
+        'LAUNCH = (*INIT, "watch", "launch")',
+        'LAUNCH = (*INIT, "launch", "watch")',
+        checked=True,
+    ),
+    Mutant(
+        "a check of an earlier run counts",
+        "step",
+        "if check is None or news.epoch != record.epoch or record.status",
+        "if check is None or record.status",
+        checked=True,
+    ),
+    Mutant(
+        "a check counts though nothing runs",
+        "step",
+        "or record.status is not Status.RUNNING:\n        return Step(record)\n    before",
+        ":\n        return Step(record)\n    before",
+        checked=True,
+    ),
+    Mutant(
+        "health outlives its run",
+        "step",
+        "        health=None,\n",
+        "",
+        checked=True,
+    ),
+    Mutant(
+        "a health check acts though nothing is owed",
+        "step",
+        "or (for_health and owed_action(record) != command)",
+        "or False",
+        checked=True,
     ),
 )
 """Each a bug that an engine of this kind has had, or that the explorer found in this one."""
