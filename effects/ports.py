@@ -400,6 +400,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     rlimits: tuple[tuple[str, int], ...] = ()
     controllers: tuple[str, ...] = ()
     oom_score_adj: int = 0
+    unbounded: bool = False  # may it give more than it was given itself? root of a whole host may
     machine: str = ""  # as uname(2) calls it
     hostname: str = ""
     resolv_conf: bytes = b""

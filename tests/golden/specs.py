@@ -182,6 +182,12 @@ CASES: dict[str, tuple[Config, WriteSpec, Facts]] = {
         NETNS,
         replace(FACTS, apparmor=True),
     ),
+    "systemd": (replace(CONFIG, systemd=True), EFFECT, FACTS),
+    "systemd-beside-version-1": (
+        replace(CONFIG, systemd=True, read_only=True),
+        EFFECT,
+        replace(FACTS, controllers=("cpu", "memory", "name=systemd", "pids")),
+    ),
     "privileged": (replace(CONFIG, security=Security(privileged=True)), EFFECT, FACTS),
 }
 

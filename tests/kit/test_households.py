@@ -107,7 +107,7 @@ class Eager(Explored):
         (Careless, APART, "P18"),
         (Pushy, ALWAYS, "P16"),
         (Forgetful, ALWAYS[:1], "P16"),
-        (Eager, PAIR[:1], "P16"),
+        (Eager, ALWAYS[:1], "P16"),
     ],
 )
 def test_an_engine_that_forgets_one_of_its_rules_is_found_out(

@@ -1,6 +1,6 @@
 """Each promise bites: a life that breaks it is refused, by number, and a sound one is not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,7 @@ from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
 from lockgate.testing.explore import Broken
 from lockgate.testing.properties import Footprint
+from lockgate.testing.rehearsal import Kept
 
 CONFIG = Config(id="c", name="c", network="private")
 HERE = Presence.PRESENT
@@ -304,3 +305,42 @@ def test_there_are_all_of_them_and_the_documentation_says_so() -> None:
     assert list(promised.PROPERTIES) == [f"P{number:02}" for number in range(1, 28)]
     page = (ROOT / "docs" / "reference" / "properties.md").read_text()
     assert promised.table() in page, "run: python -m lockgate.testing --properties"
+
+
+# ---- of several --------------------------------------------------------------------------
+
+OWNER = Kept(CONFIG, RUNNING, WATCHED, namespace="here")
+GUEST_CONFIG = replace(CONFIG, id="g", name="g", network="container:c")
+GUEST = Kept(GUEST_CONFIG, replace(RUNNING, config=GUEST_CONFIG, netns="here"), WATCHED)
+GONE = replace(OWNER, record=None, world=World(), namespace="")
+
+
+@pytest.mark.parametrize(
+    ("check", "members", "promise"),
+    [
+        (promised.never_without, (GONE, GUEST), "P18"),
+        (
+            promised.never_without,
+            (replace(OWNER, record=replace(RUNNING, status=Status.REMOVING)), GUEST),
+            "P18",
+        ),
+        (promised.guests_at_home, (replace(OWNER, namespace="elsewhere"), GUEST), "P18"),
+        (
+            promised.guests_at_home,
+            (replace(OWNER, world=replace(WATCHED, network=False)), GUEST),
+            "P18",
+        ),
+        (promised.sessions_of_a_run, (replace(OWNER, world=ENDED, sessions=1),), "P21"),
+    ],
+)
+def test_checks_of_several_bite(
+    check: Callable[[Sequence[Kept]], None], members: tuple[Kept, ...], promise: str
+) -> None:
+    with pytest.raises(Broken, match=promise):
+        check(members)
+
+
+def test_several_that_are_well_break_nothing() -> None:
+    for check in (promised.never_without, promised.guests_at_home, promised.sessions_of_a_run):
+        check((OWNER, GUEST))
+        check((OWNER, replace(GUEST, record=None, damaged=True)))

@@ -371,8 +371,8 @@ MUTANTS = (
     Mutant(
         "a health check acts though nothing is owed",
         "step",
-        "or (for_health and owed_action(record) != command)",
-        "or False",
+        "        or (for_health and owed_action(record) != command)  # its user was first\n",
+        "",
         checked=True,
     ),
 )
