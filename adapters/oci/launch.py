@@ -103,6 +103,15 @@ def command_line(run: Run, config: Config, conmon: Path, runtime: RuntimeCommand
     return line
 
 
+def restoring(image: Path, work: Path, *options: str) -> list[str]:
+    """How conmon is told to have a container restored instead of created. It names a place for the
+    runtime's log itself; the last one named counts."""
+    line = ["--restore", str(image)]
+    for word in ("--work-path", str(work), *options):
+        line += ["--runtime-opt", word]
+    return line
+
+
 def exit_command(words: Sequence[str]) -> list[str]:
     """How conmon is told what to call when the run is over."""
     line: list[str] = []
