@@ -372,6 +372,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     rlimits: tuple[tuple[str, int], ...] = ()
     controllers: tuple[str, ...] = ()
     oom_score_adj: int = 0
+    unbounded: bool = False  # may it give more than it was given itself? root of a whole host may
     machine: str = ""  # as uname(2) calls it
     hostname: str = ""
     resolv_conf: bytes = b""
@@ -379,6 +380,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     seccomp: bytes = b""
     hooks: tuple[HookFile, ...] = ()
     apparmor: bool = False  # are profiles enforced here?
+    systemd: bool = False  # does it run this host?
     selinux: bool = False
 
 

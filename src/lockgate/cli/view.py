@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from lockgate.effects.config import PortMapping
+from lockgate.effects.config import PortMapping, cgroup
 from lockgate.effects.health import CheckResult
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
@@ -106,7 +106,9 @@ def container(record: Record, busy: str = "") -> dict[str, Any]:
         "network": config.network,
         "networks": config.networks,
         "ports": [port(one) for one in config.ports],
+        "cgroup": cgroup(config) or None,
         "memory": config.memory or None,
+        "systemd": config.systemd,
         "read_only": config.read_only,
         "mounts": config.mounts,
         "devices": config.devices,

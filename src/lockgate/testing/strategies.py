@@ -133,6 +133,7 @@ wishes: SearchStrategy[Config] = st.builds(
     network=st.sampled_from(("none", "host", "private")),
     memory=sizes,
     terminal=st.booleans(),
+    systemd=st.booleans(),
     read_only=st.booleans(),
     mounts=st.lists(binds | tmpfs, max_size=4, unique_by=lambda one: one.destination).map(tuple),
     devices=st.lists(
