@@ -270,7 +270,13 @@ def _learned_created(fact: Created) -> dict[str, Any]:
 
 LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
     Mounted: lambda fact: {"mountpoint": fact.mountpoint},
-    Joined: lambda fact: {"netns": fact.netns, "links": fact.links, "dns": fact.dns},
+    Joined: lambda fact: {
+        "netns": fact.netns,
+        "links": fact.links,
+        "dns": fact.dns,
+        "lodging": fact.lodging,
+        "homes": fact.homes,
+    },
     Created: _learned_created,
     Launched: lambda fact: {"started_at": fact.at},
     Saved: lambda fact: {"poststop": fact.poststop} if fact.poststop else {},
@@ -281,7 +287,7 @@ LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
 FORGOTTEN: Mapping[str, dict[str, Any]] = {
     "layer": {"poststop": ()},
     "mount": {"mountpoint": "", "mounts": 0},
-    "network": {"netns": "", "links": (), "dns": None},
+    "network": {"netns": "", "links": (), "dns": None, "lodging": ()},
     "runtime": {"process": None, "monitor": None, "freezer": ABSENT},
     "freezer": {},
 }

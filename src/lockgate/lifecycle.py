@@ -7,7 +7,7 @@ from typing import assert_never
 
 import msgspec
 
-from lockgate.effects.config import Config, needs
+from lockgate.effects.config import Config, needs, pod_of
 from lockgate.effects.interpreter import Rejected, Stepped
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Exited, Fault, Outcome
@@ -92,11 +92,14 @@ class Lifecycle:
                     said.exit_code,
                     said.signal,
                     health=said.health,
+                    pod=pod_of(record.config),
                 )
                 for said in answer.notices
             ),
             exits=((record.epoch, ending(record)),) if died else (),
             needs=needs(record.config),
+            pod=pod_of(record.config),
+            pod_name=record.config.holds.name if record.config.holds else "",
             leaving=type(record.operation) is Remove or record.status is Status.REMOVING,
         )
 

@@ -641,8 +641,8 @@ def test_a_store_upgraded_under_our_feet_is_not_written_to(disk: SqliteStore, pa
 
 
 NEXT = (
-    "ALTER TABLE containers ADD COLUMN pod TEXT NOT NULL DEFAULT ''",
-    "UPDATE containers SET pod = name",
+    "ALTER TABLE containers ADD COLUMN ship TEXT NOT NULL DEFAULT ''",
+    "UPDATE containers SET ship = name",
 )
 
 
@@ -652,7 +652,7 @@ def test_an_older_store_is_brought_up_to_date(path: Path) -> None:
         before = everything(store)
     with closing(schema.connect(path, [*schema.MIGRATIONS, NEXT])) as connection:
         assert schema.version(connection) == len(schema.MIGRATIONS) + 1
-        assert connection.execute("SELECT pod FROM containers").fetchall() == [("web",)]
+        assert connection.execute("SELECT ship FROM containers").fetchall() == [("web",)]
         connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS)}")
     with closing(SqliteStore(path)) as store:
         assert everything(store) == before
