@@ -7,6 +7,7 @@ from lockgate.adapters.network.book import NetworkBook
 from lockgate.adapters.network.claims import Claims
 from lockgate.adapters.network.cni import Cni, CniNote
 from lockgate.adapters.network.leases import Leases
+from lockgate.adapters.network.lodgings import FirstProcess, Lodgings
 from lockgate.adapters.network.namespaces import Namespaces
 from lockgate.adapters.network.netavark import Netavark, NetavarkNote
 from lockgate.adapters.network.notes import Notes
@@ -17,8 +18,8 @@ from lockgate.adapters.network.usermode import Slirp, UserNote
 from lockgate.effects.ports import Locks
 
 
-def network(root: Path, book: NetworkBook, locks: Locks) -> PluggedNetwork:
-    """Namespaces, claims and notes below `root`."""
+def network(root: Path, book: NetworkBook, locks: Locks, first: FirstProcess) -> PluggedNetwork:
+    """Namespaces, claims and notes below `root`. `first` knows who runs."""
     namespaces = Namespaces(root / "netns")
     cni = Plumber(
         Cni(book.find, Plugins()), Notes(root / "attached", CniNote, PATIENCE), namespaces
@@ -31,4 +32,5 @@ def network(root: Path, book: NetworkBook, locks: Locks) -> PluggedNetwork:
     user = Plumber(
         Slirp(root / "slirp"), Notes(root / "attached-user", UserNote, PATIENCE), namespaces
     )
-    return PluggedNetwork(namespaces, Claims(root / "ports", locks), (cni, netavark), user)
+    lodgings, claims = Lodgings(namespaces, first), Claims(root / "ports", locks)
+    return PluggedNetwork(namespaces, lodgings, claims, (cni, netavark), user)

@@ -105,6 +105,23 @@ class AsyncEngine:
     settle = awaited(Engine.settle)
     refresh = awaited(Engine.refresh)
 
+    check = awaited(Engine.check)
+    checks = awaited(Engine.checks)
+    health = awaited(Engine.health)
+    watch = awaited(Engine.watch)
+    watch_all = awaited(Engine.watch_all)
+
+    create_pod = awaited(Engine.create_pod)
+    start_pod = awaited(Engine.start_pod)
+    stop_pod = awaited(Engine.stop_pod)
+    kill_pod = awaited(Engine.kill_pod)
+    pause_pod = awaited(Engine.pause_pod)
+    unpause_pod = awaited(Engine.unpause_pod)
+    restart_pod = awaited(Engine.restart_pod)
+    remove_pod = awaited(Engine.remove_pod)
+    pod = awaited(Engine.pod)
+    pods = awaited(Engine.pods)
+
     exec = awaited(Engine.exec)
     call = awaited(Engine.call)
     attach = awaited(Engine.attach)

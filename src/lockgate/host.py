@@ -28,8 +28,9 @@ if TYPE_CHECKING:  # only for its name: a real host needs none of it
 class Host:
     """A world an engine can act on: the ports, and what it keeps its books with.
 
-    `lives` says whether an executor of a waiting operation still can finish it; `close` gives back
-    what the host itself holds open.
+    `lives` says whether an executor of a waiting operation still can finish it; `pause` has the root
+    filesystem of a program that waits, `pause_command`, for what holds a pod together; `close` gives
+    back what the host itself holds open.
     """
 
     ports: Ports
@@ -46,6 +47,8 @@ class Host:
     meters: Meters
     me: Executor
     lives: Callable[[Executor], bool]
+    pause: Callable[[], str]
     close: Callable[[], None]
     description: str
+    pause_command: tuple[str, ...] = ("/pause",)
     simulation: "SimulatedHost | None" = None

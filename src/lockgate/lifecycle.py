@@ -17,11 +17,8 @@ from lockgate.statemachine import history
 from lockgate.statemachine.inputs import Booted, Died, Input, Remove, Resumed, Salvaged
 from lockgate.statemachine.law import EDGES
 from lockgate.statemachine.record import Record, Refused, Step, newborn
-from lockgate.statemachine.status import Status
+from lockgate.statemachine.status import LIVE, Status
 from lockgate.statemachine.step import step
-
-LIVE = frozenset({Status.CREATED, Status.RUNNING, Status.PAUSED, Status.STOPPING})
-"""Where a process is believed to be, so that its end must be looked for."""
 
 
 def readable(container: str, name: str, data: bytes) -> Record | None:

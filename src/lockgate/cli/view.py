@@ -16,7 +16,6 @@ from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
 from lockgate.effects.ports import Change, Event, Image, NetworkInfo, Sizes, Volume
 from lockgate.effects.usage import Running, Usage
-from lockgate.lifecycle import LIVE
 from lockgate.statemachine.health import current
 from lockgate.statemachine.history import Entry
 from lockgate.statemachine.inputs import (
@@ -34,7 +33,7 @@ from lockgate.statemachine.inputs import (
 )
 from lockgate.statemachine.law import RESTING
 from lockgate.statemachine.record import RESOURCES, Record
-from lockgate.statemachine.status import Presence
+from lockgate.statemachine.status import LIVE, Presence
 from lockgate.statemachine.step import admissible
 
 SHORT = 12

@@ -5,13 +5,21 @@ from contextlib import contextmanager
 
 from returns.result import Failure, Result, Success
 
-from lockgate.effects.interpreter import Interpreter, unprobed
+from lockgate.effects.interpreter import Gate, Interpreter, unprobed
 from lockgate.effects.outcome import Exited, Fault, PortError
-from lockgate.effects.ports import NameTakenError, NeededError, Row, StoreError, UnmetError
+from lockgate.effects.ports import (
+    NameTakenError,
+    NeededError,
+    NoPodError,
+    Row,
+    StoreError,
+    UnmetError,
+)
 from lockgate.errors import (
     AmbiguousName,
     NameTaken,
     NoSuchContainer,
+    NoSuchPod,
     OperationFailed,
     StillNeeded,
     refused,
@@ -43,7 +51,9 @@ class Core:
 
         Raises `TimeoutError` when somebody holds the container's lock for `timeout` seconds.
         """
-        return self._interpreter.submit(self.resolve(reference), command, timeout)
+        container = self.resolve(reference)
+        gate = self._gate(container, command)
+        return self._interpreter.submit(container, command, timeout, gate)
 
     def sync(self, reference: str) -> Record:
         """Look at the world, finish what somebody left unfinished, and say how things are."""
@@ -81,11 +91,22 @@ class Core:
         row = self.host.store.row(container)
         return self._done(row.name if row else reference, command, container)
 
-    def _done(self, name: str, command: Command | Checked, container: str) -> Record:
+    def _gate(self, container: str, command: Input) -> Gate | None:
+        """What else must be so when the command is accepted."""
+        return None
+
+    def _done(
+        self, name: str, command: Command | Checked, container: str, gate: Gate | None = None
+    ) -> Record:
+        gate = gate or self._gate(container, command)
         try:
-            result: Result[Record, Refused | Fault] = self._interpreter.submit(container, command)
+            result: Result[Record, Refused | Fault] = self._interpreter.submit(
+                container, command, gate=gate
+            )
         except NameTakenError as taken:
-            raise NameTaken(taken.name, taken.holder) from None
+            raise NameTaken(taken.name, taken.holder, taken.what) from None
+        except NoPodError as missing:
+            raise NoSuchPod(missing.pod) from None
         except UnmetError as unmet:
             raise NoSuchContainer(unmet.needed) from None
         except NeededError as needed:

@@ -13,6 +13,7 @@ from lockgate.effects.config import (
     Config,
     Device,
     IdMap,
+    InitKind,
     Limits,
     Mount,
     Namespaces,
@@ -73,6 +74,8 @@ class Creation(Images, Networks):
         hosts: Iterable[tuple[str, str]] = (),
         health: HealthCheck | None = None,
         requires: Sequence[str] = (),
+        pod: str = "",
+        init: InitKind = "",
     ) -> Record:
         """A container, configured: name claimed, writable layer made, nothing running.
 
@@ -82,9 +85,11 @@ class Creation(Images, Networks):
         `ports` what is published of the container there; both as values or as written on the
         command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
         of a name and an address. With `uid_maps` it has users of its own; `gid_maps` left out are
-        the same. `health` is checked while it runs (`watch_all`, `check`). `requires` names containers that are to run while this one does and stay as long
-        as it. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
-        `NameTaken`; nothing is left of a container that could not be made.
+        the same. `health` is checked while it runs (`watch_all`, `check`). `requires` names containers
+        that are to run while this one does and stay as long as it. In a `pod` it lives in that
+        one's namespaces; as an `init` container it runs to its end before the others start, each time
+        (`always`) or until it has succeeded (`once`). Raises `InvalidArgument`, `NoSuchImage`,
+        `NoSuchNetwork`, `NoSuchPod`, `NameTaken`; nothing is left of a container that could not be made.
         """
         if bool(image) == bool(rootfs):
             raise InvalidArgument("give an image or a root filesystem directory, one of them")
@@ -137,7 +142,7 @@ class Creation(Images, Networks):
             sysctls=isolation.sysctls(sysctls or {}),
             limits=isolation.limits(limits, memory),
             security=isolation.security(security),
-            namespaces=isolation.namespaces(namespaces),
+            namespaces=isolation.namespaces(namespaces, self.resolve),
             uid_maps=users,
             gid_maps=isolation.id_maps(gid_maps, "groups") or users,
             dns=isolation.dns(dns),
@@ -148,12 +153,15 @@ class Creation(Images, Networks):
             ),
         )
         isolation.consistent(config)
+        return self._made(self._lodged(self._placed(config, pod, init)))
+
+    def _made(self, config: Config) -> Record:
         creation = Create(config, self.host.ports.clock.boot())
-        if not networks and not published:
-            return self._done(config.name, creation, container)
+        if not config.networks and not config.ports:
+            return self._done(config.name, creation, config.id)
         with self.host.locks.hold(NETWORKS):  # none of them may go meanwhile
             self._connectable(config)
-            return self._done(config.name, creation, container)
+            return self._done(config.name, creation, config.id)
 
 
 def _unset(defaults: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:

@@ -1,12 +1,22 @@
 """What is owed when no user asks: restarts, removals, and order after a reboot."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
+from lockgate.effects.interpreter import Gate
 from lockgate.engine.core import faults_raised
 from lockgate.engine.graph import Graph
-from lockgate.errors import IllegalState, LockgateError, NoSuchContainer
+from lockgate.engine.members import scope
+from lockgate.errors import (
+    DependencyNotRunning,
+    IllegalState,
+    LockgateError,
+    NoSuchContainer,
+    StillNeeded,
+)
 from lockgate.statemachine.health import current
-from lockgate.statemachine.inputs import Cleanup, Command, Remove, Revive
+from lockgate.statemachine.inputs import Cleanup, Command, Remove, Revive, Stop
+from lockgate.statemachine.pods import winds_down
 from lockgate.statemachine.policy import SECOND, owes_removal, owes_restart, restart_due
 from lockgate.statemachine.record import Record, holds
 from lockgate.statemachine.status import Status
@@ -35,10 +45,44 @@ class Duties(Graph):
                     self.host.ports.clock.sleep(min(pause, SECOND))
                     continue  # and look again: its user may have stopped it meanwhile
                 self._provided(record)
-                return self._owed(record, Revive(booted))
+                try:
+                    return self._owed(record, Revive(booted))
+                except DependencyNotRunning:  # its pod was stopped meanwhile
+                    continue
+            self._wound_down(record)
             if owes_removal(record):
                 return self._owed(record, Remove())
             return record
+
+    def remove(
+        self,
+        reference: str,
+        *,
+        force: bool = False,
+        timeout: int | None = None,
+        depend: bool = False,
+    ) -> Record:
+        after = super().remove(reference, force=force, timeout=timeout, depend=depend)
+        self._wound_down(after)
+        return after
+
+    def _wound_down(self, member: Record) -> None:
+        """Its pod is stopped, if this was the last of it and that is its policy: by whoever sees it,
+        once (L-99)."""
+        if member.config.pod is None or not member.config.pod.ends:
+            return
+        row = self.host.store.pod(member.config.pod.pod)
+        pod = self._stands(row) if row else None
+        if row is None or pod is None or not winds_down(pod, (member,)):
+            return
+
+        def still() -> None:
+            now = self._stands(row, fresh=False)
+            if now is None or not winds_down(now, (member,)):
+                raise StillNeeded("stop", pod.infra.config.name, (pod.name,))
+
+        with suppress(LockgateError):  # somebody has begun another run, or was first
+            self._done(pod.infra.config.name, Stop(), row.infra, Gate(scope(row.pod), still))
 
     def _owed(self, record: Record, command: Command) -> Record | None:
         try:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from returns.result import Failure
 
-from lockgate.effects.config import needs, shares
+from lockgate.effects.config import needs, owners
 from lockgate.engine.life import Life
 from lockgate.errors import (
     AlreadyStopped,
@@ -22,8 +22,12 @@ from lockgate.errors import (
 from lockgate.side_by_side import side_by_side
 from lockgate.statemachine.graph import closure, generations
 from lockgate.statemachine.inputs import Start
+from lockgate.statemachine.pods import lives_in
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Status
+
+TRIES = 5
+"""How often what it needs is started again, when somebody else ends it meanwhile."""
 
 RUNS = (Status.RUNNING, Status.PAUSED)
 """Where its namespaces are in use."""
@@ -109,15 +113,24 @@ class Graph(Life):
         """What it needs runs before `act`; where that begins another run, its guests live in that."""
         container = self.resolve(reference)
         record = self._glimpse(container)
-        if record is not None and needs(record.config):
-            self._provided(record, recursive)
-            self._renewed(record)
-        guests = self._guests(container) if record and record.status in begins else ()
-        for guest in guests:
-            with suppress(AlreadyStopped):
-                self.stop(guest)
-        after = act(container)
-        for guest in guests:
+        guests: list[str] = []
+        tries = 0
+        while True:
+            tries += 1
+            if record is not None and needs(record.config):
+                self._provided(record, recursive)
+                self._renewed(record)
+            for guest in self._guests(container) if record and record.status in begins else ():
+                with suppress(AlreadyStopped):
+                    self.stop(guest)
+                guests.append(guest)
+            try:
+                after = act(container)
+                break
+            except (DependencyNotRunning, StillNeeded):  # somebody of its pod was faster
+                if tries == TRIES or not recursive:
+                    raise
+        for guest in dict.fromkeys(guests):
             self.start(guest)
         return after
 
@@ -144,25 +157,25 @@ class Graph(Life):
 
     def _begun(self, container: str) -> None:
         try:
-            self._command(container, Start())
+            self._over(container, lambda one: self._command(one, Start()))
         except IllegalState:  # somebody else has started it meanwhile, if anything
             if not self._is(container, (Status.RUNNING,)):
                 raise
 
     def _renewed(self, record: Record) -> None:
-        """What waits to be started in a namespace of an earlier run of its owner is made anew."""
-        owner = shares(record.config)
-        if record.status is Status.CREATED and owner:
-            there = self._glimpse(owner)
-            if there is not None and there.netns != record.netns:
-                super().cleanup(record.id)
+        """What waits to be started in namespaces of an earlier run of their owner is made anew."""
+        if record.status is not Status.CREATED:
+            return
+        there = (self._glimpse(owner) for owner in owners(record.config))
+        if not all(owner is None or lives_in(record, owner) for owner in there):
+            super().cleanup(record.id)
 
     def _guests(self, container: str) -> tuple[str, ...]:
         """Those that live in its namespaces now."""
         return tuple(
             one
             for one in self.host.store.needed_by(container)
-            if self._is(one, RUNS) and shares(self.inspect(one).config) == container
+            if self._is(one, RUNS) and container in owners(self.inspect(one).config)
         )
 
     def _needs_of(self, container: str) -> tuple[str, ...]:
@@ -172,10 +185,6 @@ class Graph(Life):
     def _is(self, container: str, statuses: Collection[Status]) -> bool:
         record = self._glimpse(container)
         return record is not None and self._fresh(record).status in statuses
-
-    def _name(self, container: str) -> str:
-        row = self.host.store.row(container)
-        return row.name if row and row.name else container[:12]
 
     def _removed(self, container: str, force: bool, timeout: int | None) -> None:
         super().remove(container, force=force, timeout=timeout)

@@ -7,7 +7,7 @@ from lockgate import validation
 from lockgate.effects.health import HealthStatus
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import LogLine
-from lockgate.engine.core import Core
+from lockgate.engine.members import Members
 from lockgate.errors import (
     AlreadyStopped,
     InvalidArgument,
@@ -28,18 +28,16 @@ from lockgate.statemachine.inputs import (
     Unpause,
 )
 from lockgate.statemachine.record import Record, newborn
-from lockgate.statemachine.status import Status
+from lockgate.statemachine.status import LIVE, Status
 
 REMOVED = "removed"
 """What can be waited for besides a status."""
-
-LIVING = (Status.CREATED, Status.RUNNING, Status.PAUSED, Status.STOPPING)
 
 BRIEFLY, AT_MOST = 0.002, 0.1
 """Seconds between two looks of whoever waits for what nobody tells of, twice as long each time."""
 
 
-class Life(Core):
+class Life(Members):
     """Everything that happens to a container that exists."""
 
     def init(self, reference: str) -> Record:
@@ -164,7 +162,7 @@ class Life(Core):
                     return one
             if now == REMOVED:
                 raise NoSuchContainer(reference)
-            if healths.issuperset(conditions) and now not in LIVING:
+            if healths.issuperset(conditions) and now not in LIVE:
                 raise NotRunning("wait for the health of", reference, Status(now))
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"{reference} is {now} after {timeout} seconds")
