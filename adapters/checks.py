@@ -29,7 +29,9 @@ SYSTEMD = Path("/run/systemd/system")
 """There where systemd is the first process (sd_booted(3))."""
 
 RESULTS, CHECKING, WATCHER = "checks.json", "checks.lock", "watcher.lock"
-LIMIT = 1 << 20
+LIMIT = 16 << 20
+"""Bytes of all results: what may be kept of them, escaped."""
+
 PATIENCE = 30.0
 BEHIND = ("/bin/sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh")
 """Begin what follows, and let the first process of the host have it when we go."""
@@ -72,9 +74,11 @@ class LocalChecks:
             yield mine
 
     def note(self, container: str, epoch: int, result: CheckResult, keep: int) -> None:
-        newest = (*self.noted(container, epoch), result)[-keep:]
-        directory = self._directory(container, epoch)
-        write_atomic(directory, RESULTS, msgspec.json.encode(newest), 0o600, durable=False)
+        newest = msgspec.json.encode((*self.noted(container, epoch), result)[-keep:])
+        try:
+            write_atomic(self._directory(container, epoch), RESULTS, newest, 0o600, durable=False)
+        except FileNotFoundError:
+            raise _over() from None
 
     def noted(self, container: str, epoch: int) -> tuple[CheckResult, ...]:
         try:
@@ -100,11 +104,15 @@ def _held(path: Path, timeout: float) -> Generator[bool]:
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except FileNotFoundError:
-        raise PortError("missing", "the run is over", dirty=False) from None
+        raise _over() from None
     try:
         yield locked(file, timeout)
     finally:
         os.close(file)
+
+
+def _over() -> PortError:
+    return PortError("missing", "the run is over", dirty=False)
 
 
 def _unit(manager: str, container: str, epoch: int) -> list[str]:

@@ -262,7 +262,6 @@ def _learned_created(fact: Created) -> dict[str, Any]:
         "finished_at": 0,
         "exit_code": None,
         "exit_reason": "",
-        "health": None,
         "oom_killed": False,  # else it would tell of an earlier run (D-12)
         "stopped_by_user": False,
     }

@@ -8,9 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.testing import busybox
+
+settings.register_profile(
+    "a machine shared with others", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("a machine shared with others")
 
 
 def why_not_real() -> str:

@@ -81,7 +81,7 @@ class SimulatedHost:
         self.contents = SimulatedContents(self.world)
         self.artifacts = SimulatedArtifacts(self.world)
         self.volumes = SimulatedVolumes(self.now)
-        self.checks = SimulatedChecks(self.do)
+        self.checks = SimulatedChecks(self.do, lambda container: self.world(container).epoch)
         self.meters = SimulatedMeters(self.world)
         self.sessions = SimulatedSessions(self._runs, self.now)
 

@@ -142,6 +142,8 @@ def identified(image: Image) -> Image:
     )
     if image.entrypoint or image.labels or image.volumes:
         essence += (image.entrypoint, image.labels, image.volumes)
+    if image.health:
+        essence += (image.health,)
     return replace(image, id=hashlib.sha256(msgspec.json.encode(essence)).hexdigest())
 
 

@@ -105,12 +105,6 @@ class AsyncEngine:
     settle = awaited(Engine.settle)
     refresh = awaited(Engine.refresh)
 
-    check = awaited(Engine.check)
-    checks = awaited(Engine.checks)
-    health = awaited(Engine.health)
-    watch = awaited(Engine.watch)
-    watch_all = awaited(Engine.watch_all)
-
     create_pod = awaited(Engine.create_pod)
     start_pod = awaited(Engine.start_pod)
     stop_pod = awaited(Engine.stop_pod)
@@ -130,6 +124,12 @@ class AsyncEngine:
     exec_wait = awaited(Engine.exec_wait)
     exec_kill = awaited(Engine.exec_kill)
     exec_output = streamed(Engine.exec_output)
+
+    check = awaited(Engine.check)
+    checks = awaited(Engine.checks)
+    health = awaited(Engine.health)
+    watch = awaited(Engine.watch)
+    watch_all = awaited(Engine.watch_all)
 
     resolve = awaited(Engine.resolve)
     inspect = awaited(Engine.inspect)

@@ -42,9 +42,10 @@ class InvalidArgument(LockgateError, ValueError):
 
 
 class NoSuchContainer(LockgateError, LookupError):
-    def __init__(self, reference: str) -> None:
+    def __init__(self, reference: str, *, pod: bool = False) -> None:
         super().__init__(
-            f"no container has the name or id {reference!r}; `lockgate ps -a` lists all"
+            f"no container has the name or id {reference!r}; "
+            + ("that is a pod: see `lockgate pod`" if pod else "`lockgate ps -a` lists all")
         )
 
 

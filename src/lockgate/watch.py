@@ -4,7 +4,7 @@
 
 It runs each check when it is due, does what is owed to a container that failed them, and ends with
 the run. It is no daemon: there is one for each run that has checks, it belongs to no container, and
-whatever it dies of, the next command that looks begins another.
+whatever it dies of, the next who asks for health (a check, a wait for it, `refresh`) begins another.
 """
 
 import sys

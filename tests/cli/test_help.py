@@ -51,6 +51,7 @@ def test_the_page_names_every_command_in_the_order_of_a_life(shell: Shell) -> No
             "cleanup",
             "exec",
             "attach",
+            "healthcheck run",
             "rm",
             "refresh",
             "ps",

@@ -116,6 +116,17 @@ class TestStarting:
             Status.RUNNING, Status.RUNNING, Status.CONFIGURED,
         ]  # fmt: skip
 
+    def test_what_needs_one_that_failed_is_not_tried_and_every_other_is(
+        self, engine: Engine, make: Make
+    ) -> None:
+        make("front", "app")
+        make("back", "log")
+        make("all", "front", "back")
+        fails(engine, engine.inspect("app").id)
+        with pytest.raises(DependencyFailed, match="all, which needs app"):
+            engine.start("all")
+        assert set(begun(engine)) == {"db", "log", "back"}
+
     def test_one_that_is_paused_is_not_running(self, engine: Engine) -> None:
         engine.start("db")
         engine.pause("db")

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from lockgate import Engine
 from lockgate.adapters.simulated.world import World, monitor, process
 from lockgate.effects.config import Config
+from lockgate.effects.health import Health, HealthCheck, HealthStatus
 from lockgate.effects.model import (
     CreateLayer,
     CreateRuntime,
@@ -74,6 +75,12 @@ def forgetful(world: World) -> None:
 STARTED = Order(1, StartRuntime("c", 1))
 STARTING = replace(RUNNING, status=Status.CREATED, operation=i.Start(), todo=("launch",))
 BORN = newborn(CONFIG)
+UNWELL = Health(HealthStatus.UNHEALTHY, 3)
+CHECKED = replace(
+    RUNNING, config=replace(CONFIG, health=HealthCheck(command=("true",))), health=UNWELL
+)
+WATCHED = World(True, True, True, True, "running", 1, watched=1)
+HEAL = i.Kill(by_health=True)
 
 
 def life(*inputs: i.Input) -> list[Entry]:
@@ -145,6 +152,16 @@ BITES: list[tuple[str, Callable[[], object]]] = [
             replace(RUNNING, epoch=0), [Entry(0, 1, i.Died(0, Exited(7, 1)))]
         ),
     ),
+    ("P22", lambda: promised.health_of_a_run(replace(RUNNING, health=UNWELL))),
+    ("P22", lambda: promised.health_of_a_run(replace(CHECKED, status=Status.STOPPED))),
+    ("P22", lambda: promised.health_of_a_run(replace(CHECKED, health=replace(UNWELL, failures=4)))),
+    ("P22", lambda: promised.health_of_a_run(replace(CHECKED, health=replace(UNWELL, failures=2)))),
+    ("P22", lambda: promised.health_of_a_run(replace(CHECKED, health=Health(failures=3)))),
+    ("P22", lambda: promised.watched(CHECKED, replace(WATCHED, watched=0))),
+    ("P22", lambda: promised.watched(CHECKED, replace(WATCHED, watched=2))),
+    ("P22", lambda: promised.owed_for_health(replace(CHECKED, health=None), HEAL)),
+    ("P22", lambda: promised.owed_for_health(replace(CHECKED, health=Health(failures=2)), HEAL)),
+    ("P22", lambda: promised.owed_for_health(replace(CHECKED, status=Status.PAUSED), HEAL)),
     (
         "P23",
         lambda: promised.oom_of_this_run(
@@ -212,6 +229,9 @@ def test_a_sound_place_breaks_nothing() -> None:
         promised.at_rest(record, there)
         promised.settled(record, there)
     promised.one_truthful_exit(STOPPED, ENDED)
+    promised.health_of_a_run(CHECKED)
+    promised.watched(CHECKED, WATCHED)
+    promised.owed_for_health(CHECKED, HEAL)
     promised.kept_its_word(STARTING, Step(RUNNING))
     promised.kept_its_word(STARTING, Step(replace(CONFIGURED, faults=(Fault("failed", "no"),))))
 

@@ -23,6 +23,7 @@ from lockgate.cli import (
     mounts,
     networks,
     past,
+    pods,
     run,
     volumes,
 )
@@ -58,6 +59,7 @@ SECTIONS: Sections = (
             life.refresh,
         ),
     ),
+    ("Pods", (pods.pod,)),
     (
         "How things are",
         (

@@ -16,10 +16,13 @@ from lockgate.cli.streams import show
 @click.command(short_help="List what is alive; with -a, all.")
 @click.option("-a", "--all", "everything", is_flag=True, help="Also what is at rest.")
 @click.option("-q", "--quiet", is_flag=True, help="Ids only, whole, one a line.")
+@click.option("-p", "--pod", "pods", is_flag=True, help="Also which pod each is in.")
 @FILTER
 @JSON
 @pass_session
-def ps(session: Session, everything: bool, quiet: bool, filters: Filters, as_json: bool) -> int:
+def ps(
+    session: Session, everything: bool, quiet: bool, pods: bool, filters: Filters, as_json: bool
+) -> int:
     """List containers, oldest first: those not at rest, or with -a all.
 
     At rest are configured, created, stopped and exited, unless something is being done to them.
@@ -34,7 +37,13 @@ def ps(session: Session, everything: bool, quiet: bool, filters: Filters, as_jso
         click.echo("".join(f"{one.id}\n" for one in records), nl=False)
     else:
         now = time.time_ns()
-        output.table(view.CONTAINERS, [view.container_row(one, now) for one in records])
+        header: tuple[str, ...] = view.CONTAINERS
+        rows = [view.container_row(one, now) for one in records]
+        if pods:
+            named = {one.pod: one.name for one in session.engine.host.store.pods()}
+            header = (*header, *view.POD_OF)
+            rows = [(*row, *view.pod_of(one, named)) for row, one in zip(rows, records)]
+        output.table(header, rows)
     return exits.OK
 
 
@@ -52,7 +61,7 @@ def inspect(session: Session, names: tuple[str, ...], sized: bool) -> int:
     engine = session.engine
 
     def shown(name: str) -> dict[str, object]:
-        known = view.container(engine.inspect(name))
+        known = view.container(engine.inspect(name)) | view.checks(engine.checks(name))
         return known | view.sizes(engine.sizes(name)) if sized else known
 
     found, code = exits.gathered(names, shown)

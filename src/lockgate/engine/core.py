@@ -26,6 +26,7 @@ from lockgate.errors import (
 )
 from lockgate.host import Host
 from lockgate.lifecycle import Lifecycle, readable, salvaged
+from lockgate.statemachine.health import current
 from lockgate.statemachine.inputs import Checked, Command, Input
 from lockgate.statemachine.record import Record, Refused
 from lockgate.statemachine.status import Status
@@ -68,7 +69,8 @@ class Core:
             return found[0]
         gone = self.host.store.past(reference) if past and reference else None
         if gone is None:
-            raise NoSuchContainer(reference)
+            pod = bool(reference and self.host.store.find_pod(reference))
+            raise NoSuchContainer(reference, pod=pod)
         return gone
 
     def inspect(self, reference: str) -> Record:
@@ -90,6 +92,12 @@ class Core:
         container = self.resolve(reference)
         row = self.host.store.row(container)
         return self._done(row.name if row else reference, command, container)
+
+    def _watched(self, record: Record) -> None:
+        """Somebody sees to its checks, though whoever did may be dead."""
+        if current(record) is not None:
+            with faults_raised("watch", record.config.name, "container"):
+                self.host.ports.checks.watch(record.config, record.epoch)
 
     def _gate(self, container: str, command: Input) -> Gate | None:
         """What else must be so when the command is accepted."""

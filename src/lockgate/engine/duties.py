@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from lockgate.effects.interpreter import Gate
-from lockgate.engine.core import faults_raised
 from lockgate.engine.graph import Graph
 from lockgate.engine.members import scope
 from lockgate.errors import (
@@ -14,7 +13,6 @@ from lockgate.errors import (
     NoSuchContainer,
     StillNeeded,
 )
-from lockgate.statemachine.health import current
 from lockgate.statemachine.inputs import Cleanup, Command, Remove, Revive, Stop
 from lockgate.statemachine.pods import winds_down
 from lockgate.statemachine.policy import SECOND, owes_removal, owes_restart, restart_due
@@ -91,11 +89,6 @@ class Duties(Graph):
             return self._glimpse(record.id)
         return None if after.gone else after
 
-    def _watched(self, record: Record) -> None:
-        """Somebody sees to its checks, though the one who did is dead."""
-        with faults_raised("watch", record.config.name, "container"):
-            self.host.ports.checks.watch(record.config, record.epoch)
-
     def refresh(self) -> Mapping[str, LockgateError]:
         """After a reboot of the host, or at any time: finish what was interrupted, give back what
         ended runs still hold, complete removals, and do what is owed. One failure does not keep
@@ -111,8 +104,7 @@ class Duties(Graph):
                     continue
                 if record.status in (Status.CONFIGURED, Status.EXITED) and holds(record):
                     self._owed(record, Cleanup())
-                if current(record) is not None:
-                    self._watched(record)
+                self._watched(record)
                 self.settle(row.container, booted=booted)
             except NoSuchContainer:
                 continue

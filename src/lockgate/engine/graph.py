@@ -112,11 +112,11 @@ class Graph(Life):
     ) -> Record:
         """What it needs runs before `act`; where that begins another run, its guests live in that."""
         container = self.resolve(reference)
-        record = self._glimpse(container)
         guests: list[str] = []
         tries = 0
         while True:
             tries += 1
+            record = self._glimpse(container)
             if record is not None and needs(record.config):
                 self._provided(record, recursive)
                 self._renewed(record)
@@ -135,7 +135,8 @@ class Graph(Life):
         return after
 
     def _provided(self, record: Record, recursive: bool = True) -> None:
-        """All that it needs, and what they need, runs when this returns."""
+        """All that it needs, and what they need, runs when this returns. What needs one that would
+        not start is not tried; the others are, before the first failure is raised."""
         name = record.config.name
         graph = {
             one: near
@@ -145,15 +146,19 @@ class Graph(Life):
         idle = {one: near for one, near in graph.items() if not self._is(one, (Status.RUNNING,))}
         if idle and not recursive:
             raise DependencyNotRunning(name, tuple(map(self._name, sorted(idle))))
+        failed: dict[str, Exception] = {}
+        lost: set[str] = set()
         for generation in generations(idle):
-            for one, outcome in side_by_side(generation, self._begun):
-                match outcome:
-                    case Failure(LockgateError() as problem):
-                        raise DependencyFailed(name, self._name(one), problem) from problem
-                    case Failure(Exception() as bug):
-                        raise bug
-                    case _:
-                        pass
+            ready = [one for one in generation if lost.isdisjoint(idle[one])]
+            lost |= {*generation} - {*ready}
+            for one, outcome in side_by_side(ready, self._begun):
+                if isinstance(outcome, Failure):
+                    failed[one] = outcome.failure()
+                    lost.add(one)
+        for one, problem in failed.items():
+            if isinstance(problem, LockgateError):
+                raise DependencyFailed(name, self._name(one), problem) from problem
+            raise problem
 
     def _begun(self, container: str) -> None:
         try:
