@@ -108,7 +108,11 @@ class StillNeeded(LockgateError):
         self.by = by
         super().__init__(
             f"cannot {verb} container {name}: others need it ({', '.join(by)}); "
-            + ("remove them first, or all with --depend" if verb == "remove" else "stop them first")
+            + (
+                "remove them first, or all with --depend"
+                if verb.startswith("remove")
+                else "stop them first"
+            )
         )
 
 

@@ -6,6 +6,7 @@ upon on record; never while anything is waited for.
 """
 
 from functools import partial
+from typing import get_args
 
 from msgspec.structs import replace
 
@@ -137,6 +138,9 @@ class Members(Core):
     def _placed(self, config: Config, pod: str, init: InitKind) -> Config:
         """With what it has of its pod, instead of its own. Raises `InvalidArgument` for what cannot be
         of both, or needs somebody in another pod."""
+        if init not in get_args(InitKind):
+            known = ", ".join(filter(None, get_args(InitKind)))
+            raise InvalidArgument(f"{init!r} is no init container: {known}")
         if init and not pod:
             raise InvalidArgument("an init container is one of a pod: give the pod")
         found = self._member(config, self.pod(pod), init) if pod else config
