@@ -13,7 +13,7 @@ from lockgate.errors import LockgateError
 from lockgate.testing import counterexamples
 from lockgate.testing.containers import OneContainer
 from lockgate.testing.explore import Broken, Report, explore
-from lockgate.testing.models import MODELS, SHORT, model, mutant_model
+from lockgate.testing.models import LOCKS, MODELS, SHORT, model, mutant_model
 from lockgate.testing.mutants import MUTANTS, mutated
 from lockgate.testing.properties import table
 from lockgate.testing.together import explore_together
@@ -53,9 +53,12 @@ def _explored(names: Collection[str], workers: int | None, folder: Path | None) 
     used: frozenset[str] = frozenset()
     with watched() as usage:
         for name in names:
-            report = explore_together(
-                MODELS[name], workers=workers, progress=_progress, noted=usage.used
-            )
+            if name == LOCKS:
+                report: Report[Any] = explore(model(name), progress=_progress)
+            else:
+                report = explore_together(
+                    MODELS[name], workers=workers, progress=_progress, noted=usage.used
+                )
             used |= report.used
             _told(name, report, folder)
             broken += not report.holds

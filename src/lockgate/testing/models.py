@@ -9,11 +9,16 @@ from lockgate.testing.containers import CHECKED, OneContainer
 from lockgate.testing.explore import Model
 from lockgate.testing.mutants import MUTANTS, Mutant, mutated
 from lockgate.testing.operators import TwoOperators
+from lockgate.testing.order import Orders
+
+LOCKS = "two operations on a pod, their locks"
+"""Made from what threads did: no two processes would make the same, so it is walked alone."""
 
 SHORT = (
     "one container, nothing goes wrong",
     "one container, all faults",
     "two operators, either may die",
+    LOCKS,
 )
 """What takes seconds; the others take minutes."""
 
@@ -24,6 +29,7 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
         "one container, health checks": partial(OneContainer, mounts=0, config=CHECKED),
         "two operators, either may die": partial(TwoOperators, faults=False),
         "two operators, all faults": TwoOperators,
+        LOCKS: Orders,
     }
 )
 
