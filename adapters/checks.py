@@ -10,14 +10,13 @@ be left behind. Where there is systemd it is a transient unit, so that no sessio
 """
 
 import os
-import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from lockgate.adapters.commands import finished
+from lockgate.adapters.behind import begin
 from lockgate.adapters.filesystem import read_bounded, write_atomic
 from lockgate.adapters.flocks import locked
 from lockgate.adapters.oci.run import Run
@@ -25,16 +24,9 @@ from lockgate.effects.config import Config
 from lockgate.effects.health import CheckResult
 from lockgate.effects.outcome import PortError
 
-SYSTEMD = Path("/run/systemd/system")
-"""There where systemd is the first process (sd_booted(3))."""
-
 RESULTS, CHECKING, WATCHER = "checks.json", "checks.lock", "watcher.lock"
 LIMIT = 16 << 20
 """Bytes of all results: what may be kept of them, escaped."""
-
-PATIENCE = 30.0
-BEHIND = ("/bin/sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh")
-"""Begin what follows, and let the first process of the host have it when we go."""
 
 
 class LocalChecks:
@@ -50,23 +42,8 @@ class LocalChecks:
         with watching(self._root, config.id, epoch) as free:
             if not free:
                 return
-        line = (*self._watcher, config.id, str(epoch))
-        environment = {
-            name: os.environ[name]
-            for name in ("PATH", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
-            if name in os.environ
-        }
-        manager = shutil.which("systemd-run") if SYSTEMD.is_dir() else None
-        unit = [] if manager is None else _unit(manager, config.id, epoch)
-        started = finished(
-            (*(unit or BEHIND), *line),
-            environment=environment,
-            patience=PATIENCE,
-            folder=self._root,
-        )
-        if started.code != 0:
-            words = started.complaints.decode(errors="replace").strip()
-            raise PortError("failed", f"nobody can watch its health: {words}")
+        unit = f"lockgate-{config.id[:12]}-{epoch}"
+        begin((*self._watcher, config.id, str(epoch)), unit, self._root)
 
     @contextmanager
     def alone(self, container: str, epoch: int, timeout: float) -> Generator[bool]:
@@ -113,16 +90,3 @@ def _held(path: Path, timeout: float) -> Generator[bool]:
 
 def _over() -> PortError:
     return PortError("missing", "the run is over", dirty=False)
-
-
-def _unit(manager: str, container: str, epoch: int) -> list[str]:
-    """Its own unit, gone with it; of the user's where there is one of his own (HOST §9)."""
-    scope = ["--user"] if os.geteuid() else []
-    return [
-        manager,
-        *scope,
-        "--quiet",
-        "--collect",
-        f"--unit=lockgate-{container[:12]}-{epoch}",
-        "--",
-    ]

@@ -12,6 +12,7 @@ from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
+from lockgate.adapters import labels
 from lockgate.adapters.filesystem import bundle, read_bounded, volume_data
 from lockgate.adapters.hooks import hook_directories, hook_files
 from lockgate.adapters.oci.cgroups import Cgroups
@@ -32,8 +33,8 @@ STUB_RESOLVER = b"127.0.0.53"
 RESOLVED = Path("/run/systemd/resolve/resolv.conf")
 """Where the servers behind the stub are named."""
 
-APPARMOR, SELINUX = Path("/sys/module/apparmor/parameters/enabled"), Path("/sys/fs/selinux/enforce")
-"""Where the kernel tells of the policies it enforces."""
+APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
+"""Where the kernel tells whether it enforces profiles."""
 
 RLIMITS = {
     name.removeprefix("RLIMIT_").lower(): getattr(resource, name)
@@ -81,7 +82,7 @@ class LocalSurroundings:
             seccomp=_profile(config.security.seccomp),
             hooks=hook_files(hook_directories(self.root)),
             apparmor=_says(APPARMOR, b"Y"),
-            selinux=SELINUX.exists(),
+            selinux=labels.present(),
         )
 
 

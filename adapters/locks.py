@@ -5,6 +5,8 @@ for each hold, so that two threads exclude each other too. The rule that keeps i
 the file its name leads to *now*; one that was unlinked or replaced meanwhile does not count.
 """
 
+import errno
+import fcntl
 import os
 import re
 import time
@@ -16,7 +18,9 @@ from threading import TIMEOUT_MAX, Lock, get_ident
 from filelock import lock_descriptor, unlock_descriptor
 
 from lockgate.adapters.forks import around_forks
+from lockgate.effects.ports import StoreError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _SCOPE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 
@@ -48,10 +52,31 @@ class FileLocks:
         finally:
             self._release(self._held.pop(holder, None))
 
+    def holder(self, scope: str) -> str:
+        """Who holds it now, in words; empty when nobody does. Whoever wants it just then tries a
+        moment later."""
+        path = self._path(_checked(scope))
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return ""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _holder(path)
+        finally:
+            os.close(descriptor)
+        return ""
+
     def forget(self, scope: str) -> None:
         """Remove the lock file of what is gone for good; it stays if somebody holds it."""
+        if not self._path(_checked(scope)).exists():
+            return
         with suppress(TimeoutError), self.hold(scope, timeout=0):
             self._path(scope).unlink()
+
+    def known(self) -> tuple[str, ...]:
+        return tuple(path.name.removesuffix(".lock") for path in self._directory.glob("*.lock"))
 
     def _path(self, scope: str) -> Path:
         return self._directory / f"{scope}.lock"
@@ -80,9 +105,9 @@ class FileLocks:
 
 
 def _attempt(path: Path) -> int | None:
-    """A descriptor that holds the lock, or `None` when somebody else does."""
+    """A descriptor that holds the lock, or `None` when somebody else does. Raises `StoreError`."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        descriptor = _opened(path)
         try:
             free = lock_descriptor(descriptor, blocking=False)
             if free and _leads_to(path, descriptor):
@@ -95,6 +120,21 @@ def _attempt(path: Path) -> int | None:
         os.close(descriptor)
         if not free:
             return None
+
+
+def _opened(path: Path) -> int:
+    how = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        try:
+            return os.open(path, how, 0o600)
+        except FileNotFoundError:  # a cleaner has taken the directory
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            return os.open(path, how, 0o600)
+    except OSError as error:
+        why = "no space left" if error.errno in FULL else str(error.strerror)
+        raise StoreError(
+            f"lock {path}: {why}; nothing was changed: mend that, and try again"
+        ) from error
 
 
 def _leads_to(path: Path, descriptor: int) -> bool:
@@ -133,10 +173,19 @@ class MemoryLocks:
             del self._holders[scope]
             lock.release()
 
+    def holder(self, scope: str) -> str:
+        """As `FileLocks.holder`."""
+        return "another thread" if _checked(scope) in self._holders else ""
+
     def forget(self, scope: str) -> None:
         """As `FileLocks.forget`."""
+        if scope not in self._locks:
+            return
         with suppress(TimeoutError), self.hold(scope, timeout=0):
             del self._locks[scope]
+
+    def known(self) -> tuple[str, ...]:
+        return tuple(self._locks)
 
     def _acquired(self, scope: str, timeout: float | None) -> Lock:
         deadline = _deadline(timeout)

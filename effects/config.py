@@ -68,7 +68,8 @@ UNLIMITED = -1
 
 class Bind(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="bind"):
     """A file or directory of the host at `destination`; both absolute. `recursive`: with what is
-    mounted below it."""
+    mounted below it. `relabel`, where SELinux is: its files get the container's mount label, its own
+    (`private`) or one that it shares with all others of its kind; once, when it is made."""
 
     source: str
     destination: str
@@ -78,6 +79,7 @@ class Bind(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="bind"):
     nosuid: bool = False
     nodev: bool = False
     noexec: bool = False
+    relabel: Literal["", "shared", "private"] = ""
 
 
 class Tmpfs(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="tmpfs"):

@@ -114,8 +114,7 @@ class Interpreter(Generic[R, Given, Refusal]):
         """Carry a command to its end: resume what was interrupted, step, act, until nothing is
         left to do. A refusal has changed nothing. Raises `TimeoutError` when the lock is not free
         within `timeout` seconds, what the gate raises, and what the store raises."""
-        with _Hold(self.locks, container, timeout, gate.scope if gate else "") as hold:
-            session = _Session(self, hold, container)
+        with self._session(container, timeout, above=gate.scope if gate else "") as session:
             session.catch_up()
             answer = session.tell(command, gate)
             if isinstance(answer, Rejected) and session.abandoned:
@@ -123,7 +122,7 @@ class Interpreter(Generic[R, Given, Refusal]):
                 answer = session.tell(command, gate)
             if isinstance(answer, Rejected):
                 return Failure(answer.refusal)
-            hold.lower()
+            session.lower()
             mine = session.drive(answer.orders)
             for fault in self.machine.faults(session.record):
                 if fault in mine:
@@ -131,13 +130,31 @@ class Interpreter(Generic[R, Given, Refusal]):
             return Success(session.record)
 
     def sync(self, container: str, timeout: float | None = None) -> R:
-        """Look at the world, and finish what somebody left unfinished."""
-        with _Hold(self.locks, container, timeout) as hold:
-            session = _Session(self, hold, container)
+        """Look at the world, and finish what somebody left unfinished. Waits `timeout` seconds for
+        the lock, and as long for whoever else writes to the store; but once something is written
+        down, as long as it takes."""
+        with self._session(container, timeout, hasty=timeout) as session:
             session.catch_up()
             if session.abandoned:
                 session.resume()
             return session.record
+
+    @contextmanager
+    def _session(
+        self, container: str, timeout: float | None, hasty: float | None = None, above: str = ""
+    ) -> "Generator[_Session[R, Given, Refusal]]":
+        """Under the lock; of what is not there when it is given back, no lock stays either (P14)."""
+        there = True
+        try:
+            with _Hold(self.locks, container, timeout, above) as hold:
+                session = _Session(self, hold, container, hasty)
+                try:
+                    yield session
+                finally:
+                    there = session.there
+        finally:
+            if not there:
+                self.locks.forget(container)
 
 
 class _Hold:
@@ -185,16 +202,27 @@ class _Hold:
 class _Session(Generic[R, Given, Refusal]):
     """One container between taking its lock and giving it back."""
 
-    def __init__(self, owner: Interpreter[R, Given, Refusal], hold: _Hold, container: str) -> None:
+    def __init__(
+        self,
+        owner: Interpreter[R, Given, Refusal],
+        hold: _Hold,
+        container: str,
+        hasty: float | None,
+    ) -> None:
         self._owner, self._hold, self._container = owner, hold, container
-        self._machine = owner.machine
+        self._machine, self._hasty = owner.machine, hasty
         self._read()
 
     def _read(self) -> None:
         row = self._owner.store.row(self._container)
         self.record, self._first = self._machine.load(self._container, row)
+        self.there = row is not None
         self._seq = row.seq if row else 0
         self._executor = row.executor if row else None
+
+    def lower(self) -> None:
+        """Nothing above the container needs to be kept as it is any longer."""
+        self._hold.lower()
 
     def catch_up(self) -> None:
         """Hear what the stored bytes and the world have to say, and do what follows from it."""
@@ -247,8 +275,9 @@ class _Session(Generic[R, Given, Refusal]):
             executor = self._executor
         commit = replace(answer.commit, executor=executor)
         self._owner.probe("before commit")
-        self._owner.store.append(commit)
-        self.record, self._executor = answer.record, executor
+        self._owner.store.append(commit, self._hasty)
+        self.record, self._executor, self._hasty = answer.record, executor, None
+        self.there = commit.record is not None
         self._seq += 1
         self._owner.probe("after commit")
         return answer

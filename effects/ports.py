@@ -465,6 +465,15 @@ class Checks(Protocol):
         ...
 
 
+class Settlers(Protocol):
+    """Whoever does what is owed after a run, when its monitor did not live to call him."""
+
+    def begin(self, config: Config, epoch: int, monitor: Process) -> None:
+        """Let somebody do what is owed after this run, unless its monitor lives or somebody is at
+        it, or was and came to an end. Does not wait for him. *Lock free.*"""
+        ...
+
+
 class Artifacts(Protocol):
     """Small named files kept with a container and removed with it: what its user wants to find
     there again. The container never sees them. All methods are *lock free*."""
@@ -741,12 +750,12 @@ class Store(Protocol):
     """State and history, never apart: one transaction each (P24). All methods are thread safe
     and, but for `append`, *lock free* snapshots that never wait for a writer (P13)."""
 
-    def append(self, commit: Commit) -> None:
+    def append(self, commit: Commit, patience: float | None = None) -> None:
         """Durable when it returns; nothing happened when it raises (`NameTakenError`: containers and
         pods share their names; `UnmetError` for the first commit of what would need somebody who is
         not there or leaving, `NoPodError` for that of what would be in such a pod,
         `NeededError` for the first that is `leaving` of whom others need; `StaleError`,
-        `StoreError`)."""
+        `StoreError`, also when another has not finished writing after `patience` seconds)."""
         ...
 
     def row(self, container: str) -> Row | None: ...
@@ -808,4 +817,16 @@ class Locks(Protocol):
     def hold(self, scope: str, timeout: float | None = None) -> AbstractContextManager[None]:
         """Exclusive among threads and processes, not re-entrant; `TimeoutError` after `timeout`
         seconds. Released by the kernel when the holder dies (P14)."""
+        ...
+
+    def holder(self, scope: str) -> str:
+        """Who holds it now, in words; empty when nobody does. Never waits."""
+        ...
+
+    def forget(self, scope: str) -> None:
+        """Nothing is kept of the lock of what is gone, unless somebody holds it."""
+        ...
+
+    def known(self) -> tuple[str, ...]:
+        """The scopes of which something is kept."""
         ...

@@ -51,6 +51,11 @@ def owes_removal(record: Record) -> bool:
     return ended and record.config.auto_remove and not owes_restart(record)
 
 
+def owes(record: Record) -> bool:
+    """Is anything owed to it, and nobody about to do it?"""
+    return not record.todo and (owes_restart(record) or owes_removal(record))
+
+
 def restart_due(record: Record) -> int:
     """When another run may begin, in nanoseconds since the Unix epoch: at once after a long run,
     else after a pause that doubles with every restart, from 0.1 to 60 seconds."""

@@ -15,12 +15,17 @@ from pathlib import Path
 from lockgate.adapters.inotify import Inotify, Mask, readable
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.command import RuntimeCommand, complaint, printable
-from lockgate.adapters.oci.process import held
+from lockgate.adapters.oci.process import arguments, descendants, held
 from lockgate.adapters.oci.run import RESERVED, Answer, Run
 from lockgate.adapters.sockets import bound
 from lockgate.effects.config import USER, Config
+from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
 
+LOOK_AGAIN = 1.0
+"""Seconds without an answer after which it is looked whether anybody is left to give one."""
+
+VERBS = frozenset((b"create", b"exec"))
 _STDERR_LIMIT = 4096
 _BEGIN = b"\0"
 _SYNC_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -104,11 +109,13 @@ def exit_command(words: Sequence[str]) -> list[str]:
 
 
 def heard(run: Run, deadline: float, *, search: bool = False) -> Answer | None:
-    """The monitor's answer; None when it ended without one, or there is no monitor.
+    """The monitor's answer; None when it ended without one, there is no monitor, or the runtime was
+    killed: then the monitor waits for the last words of whom it had begun, and those never come.
 
     `search`: the monitor may be anywhere on its way (see `Run.monitor`). Raises `TimeoutError`
     when `deadline` (of the monotonic clock) passes.
     """
+    silent = 0
     with Inotify() as news:
         try:
             news.watch(run.sync, Mask.MODIFY | Mask.DONT_FOLLOW)
@@ -121,15 +128,27 @@ def heard(run: Run, deadline: float, *, search: bool = False) -> Answer | None:
             if monitor is None:
                 return run.answer()  # its last words may be younger than our question
             with held(monitor) as fd:
-                if fd is not None and not readable((news.fileno(), fd), _left(deadline)):
-                    raise TimeoutError(f"no answer from conmon (process {monitor.pid})")
+                if fd is not None and not readable(
+                    (news.fileno(), fd), min(LOOK_AGAIN, _left(deadline))
+                ):
+                    if not _left(deadline):
+                        raise TimeoutError(f"no answer from conmon (process {monitor.pid})")
+                    silent = 0 if _at_work(monitor) else silent + 1
+                    if silent > 1:  # it may have been on the point of answering
+                        return run.answer()
             news.read()
+
+
+def _at_work(monitor: Process) -> bool:
+    """Does the runtime that this monitor has called still live? Known by the verb it was given, which
+    what it has begun in the container does not have."""
+    return any(not VERBS.isdisjoint(arguments(one.pid)) for one in descendants(monitor))
 
 
 def failure(run: Run, answer: Answer | None, said: str) -> str:
     """Why there is no container: the best of the runtime's log, the answer, and what conmon said."""
     told = printable(answer.message) if answer else ""
-    return complaint(run.complaints()) or told or said or "conmon ended without an answer"
+    return complaint(run.complaints()) or told or said or "it ended without an answer"
 
 
 def _reaped(child: subprocess.Popen[bytes], deadline: float) -> int:

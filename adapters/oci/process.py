@@ -20,6 +20,7 @@ from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
 
 _STAT_LIMIT = 4096
+_ARGUMENTS_LIMIT = 64 * 1024
 
 
 class Stat(Struct, frozen=True):
@@ -144,6 +145,15 @@ def descendants(process: Process) -> tuple[Process, ...]:
         family += born
         waiting += [child.pid for child in born]
     return tuple(family)
+
+
+def arguments(pid: int) -> tuple[bytes, ...]:
+    """What it was called with; nothing for one that is gone, or of whom it cannot be told."""
+    try:
+        with Path(f"/proc/{pid}/cmdline").open("rb") as file:
+            return tuple(file.read(_ARGUMENTS_LIMIT).split(b"\0"))
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return ()
 
 
 def pids() -> tuple[int, ...]:

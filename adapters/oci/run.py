@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from lockgate.adapters.filesystem import bundle, read_bounded
-from lockgate.adapters.oci.process import alive, identify, pids
+from lockgate.adapters.oci.process import alive, arguments, identify, pids
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
 
@@ -205,13 +205,8 @@ class Run(Struct, frozen=True):
     def _watcher(self, pid: int) -> Process | None:
         if pid <= 1 or (process := identify(pid)) is None:
             return None
-        try:
-            with Path(f"/proc/{pid}/cmdline").open("rb") as file:
-                words = file.read(ANSWER_LIMIT).split(b"\0")
-        except (FileNotFoundError, ProcessLookupError):
-            return None
         ours = (b"--exit-dir", os.fsencode(self.exits))
-        if ours not in pairwise(words):
+        if ours not in pairwise(arguments(pid)):
             return None
         return process if alive(process) else None
 

@@ -6,9 +6,9 @@ one nanosecond a reading, so the same program gives the same history, byte for b
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Condition, RLock
 from typing import assert_never
 
@@ -24,6 +24,7 @@ from lockgate.adapters.simulated.images import SimulatedImages
 from lockgate.adapters.simulated.meters import SimulatedMeters
 from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.sessions import SimulatedSessions
+from lockgate.adapters.simulated.settlers import SimulatedSettlers
 from lockgate.adapters.simulated.volumes import SimulatedVolumes
 from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
 from lockgate.adapters.simulated.world import process as first_process
@@ -82,6 +83,7 @@ class SimulatedHost:
         self.artifacts = SimulatedArtifacts(self.world)
         self.volumes = SimulatedVolumes(self.now)
         self.checks = SimulatedChecks(self.do, lambda container: self.world(container).epoch)
+        self.settlers = SimulatedSettlers()
         self.meters = SimulatedMeters(self.world)
         self.sessions = SimulatedSessions(self._runs, self.now)
 
@@ -107,13 +109,15 @@ class SimulatedHost:
     def snapshot(self) -> "Snapshot":
         """Everything there is, to come back to."""
         with self._changed:
-            return Snapshot(dict(self._worlds), self.images.list(), self._time)
+            namespaces = self.networks.namespaces()
+            return Snapshot(dict(self._worlds), self.images.list(), self._time, namespaces)
 
     def restore(self, snapshot: "Snapshot") -> None:
         with self._changed:
             self._worlds = dict(snapshot.worlds)
             self.images.restore(snapshot.images)
             self._time, self._late = snapshot.time, {}
+            self.networks.restore(snapshot.namespaces)
             self._changed.notify_all()
 
     def advance(self, seconds: float) -> None:
@@ -194,11 +198,12 @@ class SimulatedHost:
         assert isinstance(fact, Joined)
         with self._changed:
             if owner:
-                joined = self.networks.shared(owner, Joined(f"/simulated/netns/{owner}"))
+                joined = self.networks.shared(owner, Joined(self.networks.newest(owner)))
             elif config.network in UNPLUGGED:
                 joined = Joined("")
             else:
-                joined = self.networks.plug(config, fact)
+                entered = Joined(self.networks.entered(config.id, epoch))
+                joined = self.networks.plug(config, entered)
             homes = tuple(Home(one, self.world(one).epoch) for one in owners(config))
             return replace(joined, lodging=tuple(_lodging(config)), homes=homes)
 
@@ -298,6 +303,8 @@ class SimulatedHost:
                     raise PortError("failed", "nobody can tell what became of it")
                 case "scarce":
                     raise PortError("scarce", "no space left on device")
+                case "denied":
+                    raise PortError("denied", "read-only file system", dirty=False)
                 case "after":
                     self._happens(effect, at)
                     raise PortError("failed", "it failed after all")
@@ -346,8 +353,9 @@ class Snapshot:
     """A simulated host at one moment."""
 
     worlds: dict[str, World]
-    images: tuple[Image, ...]
-    time: int
+    images: tuple[Image, ...] = ()
+    time: int = EPOCH_BEGIN
+    namespaces: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class SimulatedRuntime:

@@ -1,5 +1,6 @@
 """Networks in memory: who is plugged in where, with which address, and who holds which port."""
 
+from collections.abc import Mapping
 from ipaddress import ip_network
 
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ class SimulatedNetworks:
         self._networks: dict[str, NetworkInfo] = {}
         self._plugged: dict[str, tuple[Link, ...]] = {}  # container -> its interfaces
         self._claims: dict[Claim, str] = {}  # claim -> the name of who holds it
+        self._namespaces: dict[str, str] = {}  # container -> where its newest one is
 
     # ---- Networks ------------------------------------------------------------------------
 
@@ -75,6 +77,21 @@ class SimulatedNetworks:
                 if other.container != config.id and wish.meets(other):
                     raise taken(port, f"container {name} ({other.container[:12]})")
         self._claims |= dict.fromkeys(claims(config), config.name)
+
+    def entered(self, container: str, epoch: int) -> str:
+        """Where the namespace of this run is: no two runs have the same."""
+        later = f"-{epoch}" if epoch > 1 else ""
+        self._namespaces[container] = f"/simulated/netns/{container}{later}"
+        return self._namespaces[container]
+
+    def newest(self, container: str) -> str:
+        return self._namespaces[container]
+
+    def namespaces(self) -> dict[str, str]:
+        return dict(self._namespaces)
+
+    def restore(self, namespaces: Mapping[str, str]) -> None:
+        self._namespaces = dict(namespaces)
 
     def plug(self, config: Config, joined: Joined) -> Joined:
         """The same addresses again for who is plugged in already."""

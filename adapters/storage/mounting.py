@@ -8,6 +8,7 @@ import os
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from lockgate.adapters.syscalls import (
     MountAttribute,
@@ -25,42 +26,63 @@ _OPTIONS_MAX = 4095  # bytes; mount(2) cuts the rest off without a word
 _STRING_MAX = 255  # bytes of one value for fsconfig(2)
 
 
-def mount_overlay(source: str, lower: Sequence[Path], place: Path) -> None:
+class Manner(NamedTuple):
+    """How a root file system is mounted (MAP §2.5). `devices`: files in it that stand for devices
+    do so, as the privileged expect; `label`: what SELinux takes every file in it for."""
+
+    devices: bool = False
+    label: str = ""
+
+    @property
+    def flags(self) -> MountFlag:
+        return MountFlag(0) if self.devices else MountFlag.NODEV
+
+    @property
+    def attributes(self) -> MountAttribute:
+        return MountAttribute(0) if self.devices else MountAttribute.NODEV
+
+
+PLAIN = Manner()
+
+
+def mount_overlay(source: str, lower: Sequence[Path], place: Path, manner: Manner = PLAIN) -> None:
     """Mount `place/merged` of these layers, the topmost first, and of `place/upper`."""
     parts = [os.fsencode(part) for part in (*lower, place / "upper", place / "work")]
     merged = place / "merged"
     try:
-        if _fits(parts):
-            return mount(source, merged, "overlay", MountFlag.NODEV, _options(parts))
+        if _fits(parts, manner):
+            return mount(source, merged, "overlay", manner.flags, options(parts, manner))
         with _short(parts) as names:
-            if _fits(names):
-                return mount(source, merged, "overlay", MountFlag.NODEV, _options(names))
-            return _mount_deep(source, names, merged)
+            if _fits(names, manner):
+                return mount(source, merged, "overlay", manner.flags, options(names, manner))
+            return _mount_deep(source, names, merged, manner)
     except OSError as error:
         reason = f"{error.strerror} (overlay of {len(lower)} layers; the kernel log may say why)"
         raise OSError(error.errno, reason, str(merged)) from error
 
 
-def _options(parts: Sequence[bytes]) -> bytes:
+def options(parts: Sequence[bytes], manner: Manner = PLAIN) -> bytes:
     """Of lower layers, upper and work, in this order.
 
     The index is off: a copy of a mount in some namespace outlives its unmounting here, and with
     an index the kernel would not mount the upper again as long as that namespace lives.
     """
     *lower, upper, work = parts
-    options = {
+    found = {
         b"lowerdir": b":".join(lower),
         b"upperdir": upper,
         b"workdir": work,
         b"index": b"off",
     }
-    return b",".join(b"=".join(option) for option in options.items())
+    if manner.label:  # in quotes, for its categories are a list of their own
+        found[b"context"] = b'"%s"' % manner.label.encode()
+    return b",".join(b"=".join(option) for option in found.items())
 
 
-def _fits(parts: Sequence[bytes]) -> bool:
+def _fits(parts: Sequence[bytes], manner: Manner) -> bool:
     """Whether the one string mount(2) takes can say it, without any escaping."""
     special = any(character in part for part in parts for character in (b",", b":", b"\\"))
-    return not special and len(_options(parts)) <= _OPTIONS_MAX
+    return not special and len(options(parts, manner)) <= _OPTIONS_MAX
 
 
 @contextmanager
@@ -76,7 +98,7 @@ def _short(parts: Sequence[bytes]) -> Generator[list[bytes]]:
         yield names
 
 
-def _mount_deep(source: str, parts: Sequence[bytes], merged: Path) -> None:
+def _mount_deep(source: str, parts: Sequence[bytes], merged: Path, manner: Manner) -> None:
     """By the mount interface that takes one layer at a time (`lowerdir+`, Linux 6.7)."""
     *lower, upper, work = parts
     context = fsopen("overlay")
@@ -87,8 +109,10 @@ def _mount_deep(source: str, parts: Sequence[bytes], merged: Path) -> None:
         fsconfig_string(context, "upperdir", upper)
         fsconfig_string(context, "workdir", work)
         fsconfig_string(context, "index", "off")
+        if manner.label:
+            fsconfig_string(context, "context", manner.label)
         fsconfig_create(context)
-        made = fsmount(context, MountAttribute.NODEV)
+        made = fsmount(context, manner.attributes)
         try:
             move_mount(made, merged)
         finally:

@@ -13,10 +13,16 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lockgate.adapters import labels
 from lockgate.adapters.filesystem import bundle, ensure_directory
 from lockgate.adapters.storage.images import Images
 from lockgate.adapters.storage.mapping import UserNamespaces, admit, mount_mapped, view_mapped
-from lockgate.adapters.storage.mounting import mount_overlay, view_of_layers, view_of_mount
+from lockgate.adapters.storage.mounting import (
+    Manner,
+    mount_overlay,
+    view_of_layers,
+    view_of_mount,
+)
 from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.storage.volumes import LocalVolumes
 from lockgate.adapters.syscalls import UnmountFlag, mounted_at, unmount
@@ -94,9 +100,10 @@ class OverlayStorage:
         else:
             lower = self.lower(config)
             if config.uid_maps:
-                mount_mapped(_source(config), lower, place, self._namespaces.of(config))
+                namespace = self._namespaces.of(config)
+                mount_mapped(_source(config), lower, place, namespace, manner(config))
             else:
-                mount_overlay(_source(config), lower, place)
+                mount_overlay(_source(config), lower, place, manner(config))
         return Mounted(str(merged))
 
     def unmount(self, config: Config) -> None:
@@ -198,6 +205,11 @@ class OverlayStorage:
 
 
 # ---- what is mounted ----------------------------------------------------------------
+
+
+def manner(config: Config) -> Manner:
+    """How its root file system is mounted."""
+    return Manner(config.security.privileged, labels.of_files(config))
 
 
 def viewed(merged: Path, upper: Path, unmounted: Callable[[], int]) -> int:

@@ -29,6 +29,7 @@ from lockgate.adapters.storage.entries import (
     refused,
     shown,
 )
+from lockgate.adapters.storage.sparse import empty
 
 _ENTER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -105,7 +106,11 @@ class _Tree:
         (fd,) = made
         try:
             for chunk in file.content:
-                write_all(fd, chunk)
+                if empty(chunk):
+                    os.lseek(fd, len(chunk), os.SEEK_CUR)
+                else:
+                    write_all(fd, chunk)
+            os.ftruncate(fd, os.lseek(fd, 0, os.SEEK_CUR))  # a hole at the end is part of it
             self._dress(fd, file.meta)
         finally:
             os.close(fd)

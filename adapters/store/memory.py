@@ -34,7 +34,8 @@ class MemoryStore:
 
     # ---- writing -------------------------------------------------------------------------
 
-    def append(self, commit: Commit) -> None:
+    def append(self, commit: Commit, patience: float | None = None) -> None:
+        """Nobody is long about it here: `patience` is never tried."""
         with self._changed:
             container, name = commit.container, commit.name
             before = self._rows.get(container)

@@ -23,7 +23,7 @@ from lockgate.adapters.store.connections import Connections
 from lockgate.adapters.store.reserve import Reserve
 from lockgate.adapters.store.trouble import OutOfSpace, told
 from lockgate.effects.outcome import UNKNOWN_EXIT, Exited
-from lockgate.effects.ports import Commit, Event, Executor, Leaving, PodRow, Row
+from lockgate.effects.ports import Commit, Event, Executor, Leaving, PodRow, Row, StoreError
 
 BATCH = 500
 """How many entries or events are read at a time."""
@@ -47,7 +47,7 @@ class SqliteStore:
     """Implements `Store` in the file `path`, which is made if there is none; its directory must
     exist. Raises `StoreError` when it cannot be used, and then has changed nothing.
 
-    Thread safe, and safe across forks. `append` waits up to 100 seconds for another process.
+    Thread safe, and safe across forks. Left to itself, `append` waits up to 100 seconds for others.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,17 +72,17 @@ class SqliteStore:
 
     # ---- writing -------------------------------------------------------------------------
 
-    def append(self, commit: Commit) -> None:
+    def append(self, commit: Commit, patience: float | None = None) -> None:
         try:
-            self._append(commit)
+            self._append(commit, patience)
         except OutOfSpace:
             if not self._reserve.give_up():
                 raise
-            self._append(commit)
+            self._append(commit, patience)
         self._reserve.keep()
 
-    def _append(self, commit: Commit) -> None:
-        with self._writing() as database:
+    def _append(self, commit: Commit, patience: float | None) -> None:
+        with self._writing(schema.PATIENCE if patience is None else patience) as database:
             entries, name, leaving, holder = database.execute(
                 "SELECT (SELECT MAX(seq) + 1 FROM history WHERE container = :container),"
                 " (SELECT name FROM containers WHERE container = :container),"
@@ -172,9 +172,10 @@ class SqliteStore:
                 )
 
     @contextmanager
-    def _writing(self) -> Generator[sqlite3.Connection]:
+    def _writing(self, patience: float) -> Generator[sqlite3.Connection]:
         """One transaction: all of it, or none."""
-        with self._connections.writing, self._reading() as database:
+        with self._turn(patience), self._reading() as database:
+            database.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
             database.execute("BEGIN IMMEDIATE")
             try:
                 found = schema.version(database)
@@ -186,6 +187,16 @@ class SqliteStore:
                 if database.in_transaction:
                     database.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def _turn(self, patience: float) -> Generator[None]:
+        """Among the threads of this process."""
+        if not self._connections.writing.acquire(timeout=patience):
+            raise StoreError(f"store {self._path}: another thread has kept it locked; try again")
+        try:
+            yield
+        finally:
+            self._connections.writing.release()
 
     # ---- reading -------------------------------------------------------------------------
 
@@ -261,7 +272,7 @@ class SqliteStore:
         self._reserve.keep()
 
     def _dismiss(self, pod: str, leaving: Leaving) -> None:
-        with self._writing() as database:
+        with self._writing(schema.PATIENCE) as database:
             database.execute("UPDATE pods SET leaving = ? WHERE pod = ?", (leaving, pod))
 
     # ---- what there ever was -------------------------------------------------------------

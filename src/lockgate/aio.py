@@ -134,6 +134,7 @@ class AsyncEngine:
     resolve = awaited(Engine.resolve)
     inspect = awaited(Engine.inspect)
     list = awaited(Engine.list)
+    busy = awaited(Engine.busy)
     export = awaited(Engine.export)
     diff = awaited(Engine.diff)
     usage = awaited(Engine.usage)

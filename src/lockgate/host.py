@@ -16,6 +16,7 @@ from lockgate.effects.ports import (
     Networks,
     Ports,
     Sessions,
+    Settlers,
     Store,
     Volumes,
 )
@@ -44,6 +45,7 @@ class Host:
     logs: Logs
     sessions: Sessions
     checks: Checks
+    settlers: Settlers
     meters: Meters
     me: Executor
     lives: Callable[[Executor], bool]

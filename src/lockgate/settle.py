@@ -4,12 +4,15 @@
 
 With no engine alive, this is the one that tidies up: it starts the container again by its restart
 policy, or removes it. Called late, twice, or for a run that never began it does nothing. Its end
-is nobody's news: what it could not do stays owed, and any later command may do it.
+is nobody's news: what it could not do stays owed, and any later command may do it. Where the monitor
+died first, or this one did, whoever looks at the container next calls it (`adapters/settlers.py`).
 """
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from lockgate.adapters.settlers import settling
 from lockgate.engine import Engine
 from lockgate.errors import LockgateError, NoSuchContainer
 
@@ -19,16 +22,19 @@ LAST_WORDS = 1_000_000_000
 
 def main(arguments: Sequence[str]) -> int:
     root, container, epoch, runtime, conmon = arguments
-    try:
-        with Engine.open(root, runtime=runtime, conmon=conmon) as engine:
-            if engine.inspect(container).config.auto_remove:
-                engine.host.ports.clock.sleep(LAST_WORDS)
-            engine.settle(container, int(epoch))
-    except NoSuchContainer:
-        pass
-    except LockgateError as problem:
-        print(f"lockgate: {problem}", file=sys.stderr)
-        return 1
+    with settling(Path(root).absolute(), container, int(epoch)) as mine:
+        if not mine:
+            return 0
+        try:
+            with Engine.open(root, runtime=runtime, conmon=conmon) as engine:
+                if engine.inspect(container).config.auto_remove:
+                    engine.host.ports.clock.sleep(LAST_WORDS)
+                engine.settle(container, int(epoch))
+        except NoSuchContainer:
+            pass
+        except LockgateError as problem:
+            print(f"lockgate: {problem}", file=sys.stderr)
+            return 1
     return 0
 
 

@@ -37,6 +37,7 @@ def simulated() -> Host:
         logs=host,
         sessions=host.sessions,
         checks=host.checks,
+        settlers=host.settlers,
         meters=host.meters,
         me=me,
         lives=lambda executor: executor == me,

@@ -19,6 +19,7 @@ from lockgate.adapters.oci.process import alive, identify
 from lockgate.adapters.oci.sessions import ConmonSessions
 from lockgate.adapters.oci.usage import LocalUsage
 from lockgate.adapters.pause import pause_root
+from lockgate.adapters.settlers import LocalSettlers
 from lockgate.adapters.storage import (
     LocalArtifacts,
     OverlayContents,
@@ -69,11 +70,13 @@ def real(
     if me is None:
         raise LockgateError("cannot read /proc/self/stat: mount /proc and try again")
 
+    settler = (sys.executable, "-m", "lockgate.settle")
+    programs = (str(chosen.runtime), str(chosen.conmon))
+
     def at_exit(config: Config, epoch: int) -> tuple[str, ...]:
         if not has_duties(config):
             return ()
-        words = (str(root), config.id, str(epoch), str(chosen.runtime), str(chosen.conmon))
-        return (sys.executable, "-m", "lockgate.settle", *words)
+        return (*settler, str(root), config.id, str(epoch), *programs)
 
     try:
         kept = _storage(root, storage)
@@ -86,8 +89,7 @@ def real(
     store = SqliteStore(root / "lockgate.db")
     locks = FileLocks(root / "locks")
     book = NetworkBook(root)
-    words = (str(root), str(chosen.runtime), str(chosen.conmon))
-    watcher = (sys.executable, "-m", "lockgate.watch", *words) if watchers else ()
+    watcher = (sys.executable, "-m", "lockgate.watch", str(root), *programs) if watchers else ()
     checks = LocalChecks(root, watcher)
     return Host(
         ports=Ports(
@@ -112,6 +114,7 @@ def real(
         logs=FileLogs(root),
         meters=LocalUsage(),
         checks=checks,
+        settlers=LocalSettlers(root, settler, programs),
         sessions=ConmonSessions(root, chosen.runtime, chosen.conmon),
         me=Executor(me),
         lives=lambda executor: alive(executor.process),

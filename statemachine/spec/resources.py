@@ -73,11 +73,18 @@ def _rlimit(limit: Ulimit, most: int) -> dict[str, Any]:
 
 
 def devices(config: Config, facts: Facts) -> list[dict[str, Any]]:
-    """What appears below /dev, besides what every container has there."""
+    """What the runtime makes below /dev, besides what every container has there. Nothing where it
+    may not make devices, in a user namespace: there they are bound (`mounts`)."""
+    if config.uid_maps:
+        return []
+    return [_device(path, node) for path, node in seen(config, facts).items()]
+
+
+def seen(config: Config, facts: Facts) -> dict[str, Node]:
+    """The host's devices that are wished for, by where they are in the container."""
     nodes = dict(facts.nodes)
-    seen = {one.path: one for one in facts.host_nodes if config.security.privileged}
-    seen |= {one.destination: nodes[one.source] for one in config.devices}
-    return [_device(path, node) for path, node in seen.items()]
+    found = {one.path: one for one in facts.host_nodes if config.security.privileged}
+    return found | {one.destination: nodes[one.source] for one in config.devices}
 
 
 def _device(path: str, node: Node) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class TestWatchers:
     def test_not_while_another_lives(
         self, tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(checks, "finished", _none_may_begin)
+        monkeypatch.setattr(checks, "begin", _none_may_begin)
         with watching(tmp_path, CONFIG.id, 1) as free:
             assert free
             LocalChecks(tmp_path, ("watcher",)).watch(CONFIG, 1)
@@ -83,38 +83,11 @@ class TestWatchers:
     def test_nor_where_somebody_else_sees_to_it(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(checks, "finished", _none_may_begin)
+        monkeypatch.setattr(checks, "begin", _none_may_begin)
         LocalChecks(tmp_path).watch(CONFIG, 1)
 
     def test_there_is_none_for_a_run_that_is_over(self, tmp_path: Path) -> None:
         with pytest.raises(PortError, match="the run is over"):
-            LocalChecks(tmp_path, ("watcher",)).watch(CONFIG, 1)
-
-    def test_where_systemd_is_it_is_a_unit_of_its_own(
-        self, tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        pipe = tmp_path / "pipe"
-        os.mkfifo(pipe)
-        manager = tmp_path / "bin" / "systemd-run"
-        manager.parent.mkdir()
-        manager.write_text(f'#!/bin/sh\nexec >/dev/null 2>&1\n(echo "$@" >{pipe}) &\n')
-        manager.chmod(0o755)
-        monkeypatch.setattr(checks, "SYSTEMD", tmp_path)
-        monkeypatch.setenv("PATH", f"{manager.parent}:{os.environ['PATH']}")
-        LocalChecks(tmp_path, ("watcher", "root")).watch(CONFIG, 1)
-        told = pipe.read_text().split()
-        assert told[-5:] == ["--", "watcher", "root", CONFIG.id, "1"]
-        assert f"--unit=lockgate-{CONFIG.id}-1" in told and "--collect" in told
-
-    def test_one_that_cannot_begin_is_told(
-        self, tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        manager = tmp_path / "systemd-run"
-        manager.write_text("#!/bin/sh\necho no bus >&2\nexit 1\n")
-        manager.chmod(0o755)
-        monkeypatch.setattr(checks, "SYSTEMD", tmp_path)
-        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-        with pytest.raises(PortError, match="nobody can watch its health: no bus"):
             LocalChecks(tmp_path, ("watcher",)).watch(CONFIG, 1)
 
 

@@ -14,7 +14,7 @@ from threading import Barrier, Event, Thread
 import pytest
 
 from lockgate.adapters.locks import FileLocks, MemoryLocks
-from lockgate.effects.ports import Locks
+from lockgate.effects.ports import Locks, StoreError
 
 AnyLocks = FileLocks | MemoryLocks
 
@@ -107,6 +107,25 @@ def test_whoever_waits_is_next(locks: AnyLocks) -> None:
         assert not entered.wait(0.05)
     assert entered.wait(5)
     other.join()
+
+
+def test_who_holds_it_is_told_without_waiting(locks: AnyLocks) -> None:
+    assert locks.holder("web") == ""
+    with locks.hold("web"):
+        assert locks.holder("web") in ("another thread", "another thread of this process")
+    assert locks.holder("web") == ""
+    assert is_free(locks)
+
+
+def test_what_is_kept_is_known_until_it_is_forgotten(locks: AnyLocks) -> None:
+    locks.forget("web")  # nothing is made in order to be forgotten
+    assert locks.known() == ()
+    with locks.hold("web"):
+        elsewhere(lambda: locks.forget("web"))
+        assert locks.known() == ("web",)
+    assert locks.known() == ("web",)
+    locks.forget("web")
+    assert locks.known() == ()
 
 
 @pytest.mark.parametrize("timeout", [0, 0.05, -1])
@@ -205,7 +224,7 @@ def test_a_forgotten_lock_leaves_no_file(files: FileLocks, tmp_path: Path) -> No
 def test_a_link_in_its_place_is_refused(files: FileLocks, tmp_path: Path) -> None:
     (tmp_path / "target").write_text("precious")
     (tmp_path / "web.lock").symlink_to(tmp_path / "target")
-    with pytest.raises(OSError, match="symbolic links"):
+    with pytest.raises(StoreError, match="symbolic links"):
         files.hold("web").__enter__()
     assert (tmp_path / "target").read_text() == "precious"
 
@@ -232,6 +251,7 @@ def test_a_file_that_was_replaced_meanwhile_does_not_count(
 
 def test_processes_exclude_each_other_and_are_named(files: FileLocks, tmp_path: Path) -> None:
     with process(tmp_path) as other:
+        assert files.holder("web") == f"process {other.pid}"
         with pytest.raises(TimeoutError, match=rf"'web' is held by process {other.pid} .*0.01 s"):
             files.hold("web", timeout=0.01).__enter__()
     assert is_free(files)

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from lockgate.adapters.store import MemoryStore, SqliteStore, schema
+from lockgate.adapters.store.reserve import FILES
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import UNKNOWN_EXIT, Exited
 from lockgate.effects.ports import (
@@ -526,15 +527,18 @@ def test_what_was_committed_is_there_tomorrow(path: Path) -> None:
         assert everything(store) == before
 
 
+RESERVE = ("store-reserve", *(f"store-reserve.{number}" for number in range(FILES)))
+
+
 def test_it_is_private(disk: SqliteStore, path: Path) -> None:
     disk.append(commit())
     modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
-    assert modes == dict.fromkeys(["store", "store-wal", "store-shm", "store-reserve"], 0o600)
+    assert modes == dict.fromkeys(["store", "store-wal", "store-shm", *RESERVE], 0o600)
 
 
 def test_closing_leaves_no_litter(path: Path) -> None:
     SqliteStore(path).close()
-    assert {one.name for one in path.parent.iterdir()} == {"store", "store-reserve"}
+    assert {one.name for one in path.parent.iterdir()} == {"store", *RESERVE}
 
 
 def test_a_closed_store_says_so(disk: SqliteStore) -> None:
@@ -580,6 +584,23 @@ def test_writers_wait_for_each_other(disk: SqliteStore, path: Path) -> None:
         other.execute("COMMIT")
     assert done.wait(10)
     thread.join()
+
+
+def test_who_is_in_a_hurry_does_not_wait_for_a_writer(disk: SqliteStore, path: Path) -> None:
+    """Another process may have been stopped in the middle of it (FAULTS §4, 9)."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with unchanged(disk), pytest.raises(StoreError, match="another process has kept it locked"):
+            disk.append(commit(A), 0.01)
+        other.execute("ROLLBACK")
+    disk.append(commit(A), 0.01)
+
+
+def test_nor_for_a_thread_of_its_own(disk: SqliteStore) -> None:
+    with disk._connections.writing:
+        with unchanged(disk), pytest.raises(StoreError, match="another thread has kept it locked"):
+            disk.append(commit(A), 0.01)
+    disk.append(commit(A), 0.01)
 
 
 def test_what_fails_half_way_leaves_nothing(disk: SqliteStore) -> None:
@@ -905,6 +926,8 @@ if child:
 if "new" in sys.argv:
     store = SqliteStore(path)
 store.append(commit("child"))
+while not list(store.history("parent")):  # it is killed when we have spoken
+    store.wait_events(0, 0.01)
 print(os.getpid(), flush=True)
 sys.stdin.readline()
 store.append(commit("after"))

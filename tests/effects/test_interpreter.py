@@ -229,7 +229,7 @@ def test_a_store_that_refuses_stops_everything_before_it_is_done(
     seen: list[e.AnyEffect] = []
     house.simulation.before = seen.append
 
-    def full(commit: object) -> None:
+    def full(commit: object, patience: object) -> None:
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as patched:

@@ -280,7 +280,9 @@ def test_an_order_given_again_says_so_to_the_runtime(
     ],
 )
 def test_what_the_world_raises_has_a_kind(problem: Exception, kind: str) -> None:
-    assert fault_of(problem).kind == kind
+    fault = fault_of(problem)
+    assert (fault.kind, fault.reason) == (kind, str(problem))
+    assert fault.dirty is (kind != "refused")
 
 
 def test_unclassified_trouble_is_dirty(stage: Stage) -> None:

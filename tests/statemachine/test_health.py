@@ -80,6 +80,7 @@ class TestStanding:
 
     def test_failures_of_its_beginning_do_not_count(self) -> None:
         patient = replace(CHECK, start_period=60 * SECOND, retries=1)
+        assert after(patient, Health(), running=0, passed=False) == Health()
         early = after(patient, Health(), running=60 * SECOND - 1, passed=False)
         assert early == Health()
         assert after(patient, Health(), running=60 * SECOND, passed=False).status is UNHEALTHY
@@ -121,6 +122,7 @@ class TestDue:
         assert due(RUNNING, 200 * SECOND, 200 * SECOND) == 5 * SECOND
         assert due(RUNNING, 200 * SECOND, 205 * SECOND - 1) == 1
         assert due(RUNNING, 200 * SECOND, LATE) == 0
+        assert due(RUNNING, 1, 1) == 5 * SECOND
 
     def test_a_clock_that_was_set_back_keeps_nothing_waiting(self) -> None:
         assert due(RUNNING, LATE, LATE - 1) == 0
@@ -293,6 +295,7 @@ def test_what_may_be_asked_is_told_without_regard_to_health() -> None:
         (("none",), ()),
         (("CMD", "a", "b c"), ("a", "b c")),
         (("CMD",), ()),
+        (("CMD-SHELL", "a", "b"), ("/bin/sh", "-c", "a b")),
         (("CMD-SHELL", "a | b"), ("/bin/sh", "-c", "a | b")),
         (("a", "b"), ("a", "b")),
         (("none", "of", "these"), ("none", "of", "these")),

@@ -32,13 +32,13 @@ def ps(
     there = passing(session.engine.list(), filters)
     records = [one for one in there if everything or "status" in filters or view.busy_or_live(one)]
     if as_json:
-        output.as_json([view.container(one) for one in records])
+        output.as_json([view.container(one, session.engine.busy(one.id)) for one in records])
     elif quiet:
         click.echo("".join(f"{one.id}\n" for one in records), nl=False)
     else:
         now = time.time_ns()
         header: tuple[str, ...] = view.CONTAINERS
-        rows = [view.container_row(one, now) for one in records]
+        rows = [view.container_row(one, now, session.engine.busy(one.id)) for one in records]
         if pods:
             named = {one.pod: one.name for one in session.engine.host.store.pods()}
             header = (*header, *view.POD_OF)
@@ -61,7 +61,8 @@ def inspect(session: Session, names: tuple[str, ...], sized: bool) -> int:
     engine = session.engine
 
     def shown(name: str) -> dict[str, object]:
-        known = view.container(engine.inspect(name)) | view.checks(engine.checks(name))
+        record = engine.inspect(name)
+        known = view.container(record, engine.busy(record.id)) | view.checks(engine.checks(name))
         return known | view.sizes(engine.sizes(name)) if sized else known
 
     found, code = exits.gathered(names, shown)

@@ -68,8 +68,8 @@ def ago(at: int, now: int) -> str | None:
 # ---- containers --------------------------------------------------------------------------
 
 
-def container(record: Record) -> dict[str, Any]:
-    """All there is to know of it. Times are RFC 3339 or null, sizes bytes, timeouts seconds."""
+def container(record: Record, busy: str = "") -> dict[str, Any]:
+    """All there is to know of it, and who has its lock (`busy`). Times are RFC 3339 or null, sizes bytes, timeouts seconds."""
     config = record.config
     return {
         "id": record.id,
@@ -86,6 +86,7 @@ def container(record: Record) -> dict[str, Any]:
         "oom_killed": record.oom_killed,
         "pending_hooks": [hook.path for hook in record.poststop],
         "operation": str(record.operation.verb) if record.operation else None,
+        "busy": busy or None,
         "legal": [str(verb) for verb in admissible(record)],
         "epoch": record.epoch,
         "exit_reason": record.exit_reason or None,
@@ -182,13 +183,15 @@ def busy_or_live(record: Record) -> bool:
 CONTAINERS = ("ID", "NAME", "STATE", "EXIT", "PID", "CREATED", "IMAGE", "COMMAND")
 
 
-def container_row(record: Record, now: int) -> tuple[object, ...]:
+def container_row(record: Record, now: int, busy: str = "") -> tuple[object, ...]:
     config = record.config
     state = str(record.status)
     if stands := current(record):
         state += f" ({stands.status})"
     if record.operation:
         state += f" ({record.operation.verb})"
+    elif busy:
+        state += " (busy)"
     return (
         record.id[:SHORT],
         config.name,

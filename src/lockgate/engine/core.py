@@ -1,7 +1,7 @@
 """What all commands stand on: whom is meant, how it is now, and one command carried to its end."""
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from returns.result import Failure, Result, Success
 
@@ -28,6 +28,7 @@ from lockgate.host import Host
 from lockgate.lifecycle import Lifecycle, readable, salvaged
 from lockgate.statemachine.health import current
 from lockgate.statemachine.inputs import Checked, Command, Input
+from lockgate.statemachine.policy import owes
 from lockgate.statemachine.record import Record, Refused
 from lockgate.statemachine.status import Status
 
@@ -147,12 +148,20 @@ class Core:
     def _fresh(self, record: Record) -> Record:
         """The record, brought up to date if its run has ended unnoticed, nobody is busy, and there
         is space to write it down; a look never fails for want of either (P13, P25)."""
-        if not self._lifecycle.observe(record):
-            return record
-        try:
-            return self._interpreter.sync(record.id, GLANCE)
-        except (TimeoutError, StoreError):
-            return record
+        if self._lifecycle.observe(record):
+            try:
+                record = self._interpreter.sync(record.id, GLANCE)
+            except (TimeoutError, StoreError):
+                return record
+        if record.monitor is not None and owes(record):
+            with suppress(PortError, OSError):  # it stays owed
+                self.host.settlers.begin(record.config, record.epoch, record.monitor)
+        return record
+
+    def busy(self, reference: str) -> str:
+        """Who has its lock now, in words ("process 4711"); empty when nobody does, also of one that
+        is gone. What is being done under it may not be on record yet. Never waits."""
+        return self.host.locks.holder(self.resolve(reference, past=True))
 
     def _exit_code(self, container: str, epoch: int | None) -> int:
         end: Exited | None = self.host.store.exit(container, epoch)

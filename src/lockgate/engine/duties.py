@@ -5,19 +5,22 @@ from contextlib import suppress
 
 from lockgate.effects.interpreter import Gate
 from lockgate.engine.graph import Graph
-from lockgate.engine.members import scope
+from lockgate.engine.members import POD_LOCK, scope
 from lockgate.errors import (
-    DependencyNotRunning,
     IllegalState,
     LockgateError,
     NoSuchContainer,
     StillNeeded,
 )
+from lockgate.statemachine.graph import closure
 from lockgate.statemachine.inputs import Cleanup, Command, Remove, Revive, Stop
 from lockgate.statemachine.pods import winds_down
-from lockgate.statemachine.policy import SECOND, owes_removal, owes_restart, restart_due
+from lockgate.statemachine.policy import ENDED, SECOND, owes_removal, owes_restart, restart_due
 from lockgate.statemachine.record import Record, holds
-from lockgate.statemachine.status import Status
+from lockgate.statemachine.status import Status, Verb
+
+ID_LENGTH = 64
+"""Of the ids of containers: other locks have shorter names."""
 
 
 class Duties(Graph):
@@ -42,15 +45,31 @@ class Duties(Graph):
                 if pause > 0:
                     self.host.ports.clock.sleep(min(pause, SECOND))
                     continue  # and look again: its user may have stopped it meanwhile
-                self._provided(record)
-                try:
-                    return self._owed(record, Revive(booted))
-                except DependencyNotRunning:  # its pod was stopped meanwhile
-                    continue
+                if self._kept_waiting(record):
+                    return record
+                return self._revived(record, booted)
             self._wound_down(record)
             if owes_removal(record):
                 return self._owed(record, Remove())
             return record
+
+    def _kept_waiting(self, record: Record) -> bool:
+        """Does it need one that its user has stopped? A policy starts nobody against his last word,
+        not even for another; this one's run stays owed (P16)."""
+        needed = closure([record.id], self._needs_of)
+        records = (self._interpreter.sync(one) for one in needed if one != record.id)
+        return any(one.stopped_by_user and one.status in ENDED for one in records)
+
+    def _revived(self, record: Record, booted: bool) -> Record | None:
+        """As another run, with those that live in its namespaces."""
+
+        def act(container: str) -> Record:
+            return self._done(record.config.name, Revive(booted), container)
+
+        try:
+            return self._over(record.id, Verb.REVIVE, act)
+        except (IllegalState, NoSuchContainer):  # somebody else was first
+            return self._glimpse(record.id)
 
     def remove(
         self,
@@ -102,7 +121,8 @@ class Duties(Graph):
                 if record.status is Status.REMOVING:
                     self._owed(record, Remove())
                     continue
-                if record.status in (Status.CONFIGURED, Status.EXITED) and holds(record):
+                over = record.status in (Status.CONFIGURED, Status.EXITED)
+                if over and holds(record) and not self._guests(record.id):
                     self._owed(record, Cleanup())
                 self._watched(record)
                 self.settle(row.container, booted=booted)
@@ -110,4 +130,13 @@ class Duties(Graph):
                 continue
             except LockgateError as problem:
                 problems[row.container] = problem
+        self._unlocked()
         return problems
+
+    def _unlocked(self) -> None:
+        """No lock is kept of a container or pod that is gone, though whoever removed it died over it."""
+        for lock in self.host.locks.known():
+            pod = lock.removeprefix(POD_LOCK) if lock.startswith(POD_LOCK) else ""
+            gone = self.host.store.pod(pod) if pod else self.host.store.row(lock)
+            if (pod or len(lock) == ID_LENGTH) and gone is None:
+                self.host.locks.forget(lock)

@@ -37,10 +37,12 @@ from lockgate.statemachine.inputs import Init, Input, Kill, Restart, Revive, Sta
 from lockgate.statemachine.pods import PodRecord, lives, lives_in
 from lockgate.statemachine.status import Status
 
+POD_LOCK = "pod-"
+
 
 def scope(pod: str) -> str:
     """Of its lock."""
-    return f"pod-{pod}"
+    return f"{POD_LOCK}{pod}"
 
 
 class Members(Core):

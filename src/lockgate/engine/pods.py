@@ -206,7 +206,10 @@ class Pods(Creation, Duties, Many):
                 raise PodRunning(row.name, running)
             force = force or row.leaving == "force"
             self._dismissed(pod, force=force)
-        return self._emptied(row, force, patience)
+        told = self._emptied(row, force, patience)
+        if self.host.store.pod(pod) is None:
+            self.host.locks.forget(scope(pod))
+        return told
 
     def refresh(self) -> Mapping[str, LockgateError]:
         """As `Duties.refresh`, and the removals of pods that were cut short, before."""

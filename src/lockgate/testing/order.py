@@ -237,6 +237,9 @@ class Orders:
         if node.walkers and not over and not any(True for _ in self.moves(node)):
             raise Broken("P13", f"nobody can go on: {node}")
 
+    def home(self, node: Crossing) -> int:
+        return node.walkers[0].trace if node.walkers else 0
+
     def sometimes(self) -> Mapping[str, Callable[[Crossing], bool]]:
         return {
             "one holds pod and member": lambda node: any(len(w.held) > 1 for w in node.walkers),

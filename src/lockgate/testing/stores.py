@@ -13,11 +13,11 @@ class FullStore:
     def __init__(self, store: Store, at: int = 0) -> None:
         self._store, self.at, self.commits = store, at, 0
 
-    def append(self, commit: Commit) -> None:
+    def append(self, commit: Commit, patience: float | None = None) -> None:
         self.commits += 1
         if self.at and self.commits >= self.at:
             raise StoreError("no space left on device; nothing was written")
-        self._store.append(commit)
+        self._store.append(commit, patience)
 
     def row(self, container: str) -> Row | None:
         return self._store.row(container)

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lockgate.effects.config import Device, Limits, Security, Ulimit
+from lockgate.effects.config import Device, IdMap, Limits, Security, Ulimit
 from lockgate.effects.outcome import PortError
 
-from .conftest import CONFIG, FACTS, spec
+from .conftest import CONFIG, FACTS, destinations, spec
 
 
 def resources(memory: int = 0, **limits: Any) -> Any:
@@ -103,6 +103,7 @@ class TestRlimits:
         endless = 2**64 - 1
         assert self.made("core", 0, -1) == [{"type": "RLIMIT_CORE", "soft": 0, "hard": endless}]
         assert self.made("stack", -1, -1)[0]["soft"] == endless
+        assert self.made("nofile", 0, 0) == [{"type": "RLIMIT_NOFILE", "soft": 0, "hard": 0}]
 
     @pytest.mark.parametrize(("hard", "said"), [(20001, "20001"), (-1, "no limit")])
     def test_more_than_the_hosts_is_refused(self, hard: int, said: str) -> None:
@@ -129,6 +130,23 @@ class TestDevices:
         assert linux["resources"]["devices"][1:] == [
             {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rw"}
         ]
+
+    def test_who_has_users_of_its_own_is_lent_them(self) -> None:
+        """In a user namespace nobody makes devices, nor is one found there that is opened."""
+        users = (IdMap(container=0, host=100_000, size=65_536),)
+        config = replace(CONFIG, devices=(self.FUSE,), uid_maps=users, gid_maps=users)
+        made = spec(config)
+        assert "devices" not in made["linux"]
+        assert made["linux"]["resources"]["devices"][1]["access"] == "rw"
+        assert destinations(made)["/dev/my"] == {
+            "destination": "/dev/my",
+            "type": "bind",
+            "source": "/dev/fuse",
+            "options": ["bind", "private", "nosuid", "noexec"],
+        }
+        privileged = destinations(spec(replace(config, security=Security(privileged=True))))
+        assert privileged["/dev/loop0"]["source"] == "/dev/loop0"
+        assert "/dev/my" not in destinations(spec(replace(CONFIG, devices=(self.FUSE,))))
 
     def test_the_privileged_have_all_and_what_they_named(self) -> None:
         config = replace(CONFIG, devices=(self.FUSE,), security=Security(privileged=True))

@@ -1,6 +1,12 @@
 """The promises P01 to P27, by name: small checks that raise `Broken`, and the list of them all."""
 
 from lockgate.testing.properties.catalogue import PROPERTIES, Property, table
+from lockgate.testing.properties.company import (
+    Member,
+    guests_at_home,
+    never_without,
+    sessions_of_a_run,
+)
 from lockgate.testing.properties.lives import (
     in_order,
     one_exit_each,
@@ -10,6 +16,7 @@ from lockgate.testing.properties.lives import (
     stop_wins,
     untouched,
     waits_agree,
+    within_budget,
 )
 from lockgate.testing.properties.places import (
     LIVING,
@@ -21,6 +28,7 @@ from lockgate.testing.properties.places import (
     everywhere,
     exact_footprint,
     footprint,
+    freed,
     frozen_iff_paused,
     health_of_a_run,
     held_by_its_user,
@@ -55,6 +63,7 @@ __all__ = [
     "PROPERTIES",
     "STABLE",
     "Footprint",
+    "Member",
     "Property",
     "Stepper",
     "about_itself",
@@ -65,7 +74,9 @@ __all__ = [
     "everywhere",
     "exact_footprint",
     "footprint",
+    "freed",
     "frozen_iff_paused",
+    "guests_at_home",
     "health_of_a_run",
     "held_by_its_user",
     "hooks_kept",
@@ -73,6 +84,7 @@ __all__ = [
     "in_order",
     "intent_first",
     "kept_its_word",
+    "never_without",
     "nobodys_mount",
     "nothing_left",
     "one_exit_each",
@@ -86,6 +98,7 @@ __all__ = [
     "patient_alone",
     "replays",
     "same_again",
+    "sessions_of_a_run",
     "settled",
     "sound_answer",
     "stale_is_no_news",
@@ -96,4 +109,5 @@ __all__ = [
     "waits_agree",
     "watched",
     "whole",
+    "within_budget",
 ]

@@ -14,6 +14,7 @@ from lockgate.effects.outcome import Done, Exited, Failed
 from lockgate.effects.ports import Event
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.history import Entry, replay
+from lockgate.statemachine.policy import owes_restart
 from lockgate.statemachine.record import Record, Step
 from lockgate.statemachine.step import step
 from lockgate.testing.explore import Broken
@@ -51,6 +52,26 @@ def stop_wins(history: Sequence[Entry]) -> None:
         fresh = (order for order in entry.orders if not order.again)
         if stopped and any(isinstance(order.effect, StartRuntime) for order in fresh):
             raise Broken("P16", f"entry {entry.seq} starts what was asked to stop")
+
+
+def within_budget(newborn: Record, history: Iterable[Entry]) -> None:
+    """P16: a policy starts no more runs than it may, each of them counted, none that is not owed."""
+    record, made = newborn, 0
+    for entry in history:
+        answer = step(record, entry.given)
+        if not isinstance(answer, Step):
+            continue
+        after = answer.record
+        if isinstance(entry.given, i.Revive):
+            if not owes_restart(record, booted=entry.given.booted):
+                raise Broken("P16", f"entry {entry.seq} is a restart that nobody owes")
+            made += 1
+        elif isinstance(entry.given, STARTING) and after.operation == entry.given:
+            made = after.restarts
+        allowed = after.config.restart_retries
+        if after.restarts != made or (allowed and made > allowed):
+            raise Broken("P16", f"{after.restarts} of {allowed} restarts, and {made} were made")
+        record = after
 
 
 def one_exit_each(newborn: Record, history: Iterable[Entry]) -> None:

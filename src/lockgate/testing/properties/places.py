@@ -5,6 +5,9 @@ so can any real host, so the same checks serve the explorer, the Hypothesis mach
 that kill real engines. Each raises `Broken` and returns nothing.
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 from msgspec import Struct
 
 from lockgate.adapters.simulated.world import World
@@ -35,6 +38,7 @@ class Footprint(Struct, frozen=True):
     runtime: str = ""
 
 
+@lru_cache(maxsize=4096)
 def footprint(world: World) -> Footprint:
     """Of a simulated world."""
     there = {
@@ -203,3 +207,9 @@ def at_rest(record: Record, there: Footprint) -> None:
     can_work(record, there)
     frozen_iff_paused(record, there)
     nothing_left(record, there)
+
+
+def freed(before: Sequence[int], after: Sequence[int]) -> None:
+    """P25: after a removal there is more room than before, of every kind that is counted."""
+    if any(now <= then for then, now in zip(before, after, strict=True)):
+        raise Broken("P25", f"a removal took space: {tuple(before)} before, {tuple(after)} after")

@@ -1,0 +1,45 @@
+"""Where the promises are kept: a simulated host, and an engine on a real runtime."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.engine.conftest import Simulation
+
+from lockgate import Engine, Record
+from lockgate.testing import busybox
+
+PATIENT = ["sh", "-c", "until [ -e /go ]; do sleep 0.02; done; exit 7"]
+"""Ends with 7 as soon as it is let go."""
+
+
+@pytest.fixture
+def simulation(tmp_path: Path) -> Iterator[Simulation]:
+    made = Simulation()
+    made.engine().import_image("busybox", tmp_path, command=["sh"])
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def engine(root: Path, runtime: str, tmp_path: Path) -> Iterator[Engine]:
+    """A real one; nothing of it is left."""
+    with Engine.open(root, runtime=runtime) as made:
+        made.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
+        yield made
+        for record in made.list():
+            made.remove(record.id, force=True, timeout=0)
+
+
+def patient(engine: Engine, name: str = "web", **wishes: object) -> Record:
+    """A container that ends with 7 when it is let go."""
+    return engine.create(name=name, image="busybox", command=PATIENT, **wishes)  # type: ignore[arg-type]
+
+
+def let_go(record: Record) -> None:
+    Path(record.mountpoint, "go").touch()

@@ -1,0 +1,141 @@
+"""Engines in processes of their own that are killed, or stopped, where a test says.
+
+A boundary is a point before or after a commit, an effect, or a call of a `Tool`: whatever else an
+operation does to the world. What is carried out must be a function of a module, so that it can be named
+to another process.
+"""
+
+import importlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, TypeAlias
+from unittest import mock
+
+from tests.soak import SOAK
+
+from lockgate import Engine
+
+Operation: TypeAlias = Callable[[Engine], object]
+Tool: TypeAlias = tuple[str, str]
+"""A module, and what is called in it: "function" or "Class.method"."""
+
+LEAST = 4
+"""Boundaries in the shortest operation: before and after a commit, and before and after an effect."""
+
+SOON = 60.0
+"""Seconds in which anything has happened, or something is wrong."""
+
+
+class Victim:
+    """Carries out `operation` in a process of its own; at the n-th boundary (`place`), or at the
+    n-th of that name (`at`), it sends itself the signal `number`."""
+
+    def __init__(
+        self,
+        root: Path,
+        runtime: str,
+        operation: Operation,
+        place: int,
+        *,
+        at: str = "",
+        number: int = signal.SIGKILL,
+        tools: tuple[Tool, ...] = (),
+    ) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["lockgate.engine", "lockgate.wiring"])
+        arguments = (root, runtime, operation, place, at, number, tools)
+        self.process: BaseProcess = context.Process(target=_obey, args=arguments)
+        self.process.start()
+
+    def killed(self) -> bool:
+        """Once it is over: was it killed, or did it come to the end of what it had to do?"""
+        self.process.join(SOON)
+        assert self.process.exitcode in (0, -signal.SIGKILL), self.process.exitcode
+        return self.process.exitcode != 0
+
+    def stopped(self) -> bool:
+        """Wait until it has stopped itself (SIGSTOP): True; or has ended without: False."""
+        assert self.process.pid is not None
+        while self.process.is_alive():
+            if _state(self.process.pid) == "T":
+                return True
+            self.process.join(0.01)
+        return False
+
+    def go_on(self) -> None:
+        assert self.process.pid is not None
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.join(SOON)
+
+
+def killed_everywhere(
+    root: Path, runtime: str, operation: Operation, tools: tuple[Tool, ...] = (), every: int = 1
+) -> Iterator[int]:
+    """Kill an engine at the first boundary, then at the second, and so on; yields after each of
+    these deaths, and once more when one has come to its end. `every`: so many at a time in the test
+    suite, all of them under `make soak`."""
+    for place in count(1, 1 if SOAK > 1 else every):
+        killed = Victim(root, runtime, operation, place, tools=tools).killed()
+        yield place
+        if not killed:
+            assert place > LEAST, "the fuse was hardly lit"
+            return
+
+
+def _obey(
+    root: Path,
+    runtime: str,
+    operation: Operation,
+    place: int,
+    at: str,
+    number: int,
+    tools: tuple[Tool, ...],
+) -> None:
+    passed = 0
+
+    def fuse(here: str) -> None:
+        nonlocal passed
+        if at and here != at:
+            return
+        passed += 1
+        if passed == place:
+            os.kill(os.getpid(), number)
+
+    with ExitStack() as patches:
+        for module, name in tools:
+            patches.enter_context(_fused(module, name, fuse))
+        with Engine.open(root, runtime=runtime, probe=fuse) as engine:
+            operation(engine)
+
+
+def _fused(module: str, name: str, fuse: Callable[[str], None]) -> Any:
+    *owner, called = name.split(".")
+    place: Any = importlib.import_module(module)
+    for one in owner:
+        place = getattr(place, one)
+    whole = getattr(place, called)
+
+    def between(*words: Any, **more: Any) -> Any:
+        fuse(f"before {called}")
+        result = whole(*words, **more)
+        fuse(f"after {called}")
+        return result
+
+    return mock.patch.object(place, called, between)
+
+
+def _state(pid: int) -> str:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    return stat[stat.rindex(")") + 2]
