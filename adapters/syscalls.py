@@ -39,6 +39,7 @@ class MountFlag(IntFlag):
 
     NOSUID = 2
     NODEV = 4
+    NOEXEC = 8
     BIND = 4096
     REC = 16384
     PRIVATE = 1 << 18

@@ -20,6 +20,9 @@ NETWORK_MODES = ("none", "host", "private")
 """Words that name no network. `none`: a fresh namespace made by the runtime; `host`: the host's;
 `private`: one of our making, with nothing but a loopback interface."""
 
+UNPLUGGED = ("none", "host")
+"""Those of them that need nobody to see to them."""
+
 SHARED = "container:"
 """Followed by a container's id: the mode of whoever has no namespace but that container's."""
 
@@ -54,6 +57,9 @@ after a reboot: the first starts again also what its user had stopped."""
 
 Sharing = Literal["private", "host"]
 """Whose namespace: the container's own, or the host's."""
+
+SHAREABLE = "shareable"
+"""Of the IPC namespace: the container's own, made so that others can live in it."""
 
 Propagation = Literal["private", "rprivate", "shared", "rshared", "slave", "rslave"]
 """Mount propagation (mount_namespaces(7)); with `r`, of the mounts below it, too."""
@@ -208,12 +214,54 @@ class IdMap(Struct, frozen=True, kw_only=True):
 
 
 class Namespaces(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which namespaces are the container's own; the network's is `Config.network`."""
+    """Which namespaces are the container's own; the network's is `Config.network`.
 
-    pid: Sharing = "private"
-    ipc: Sharing = "private"
-    uts: Sharing = "private"
+    `pid`, `ipc` and `uts` are `private`, `host`, or `container:ID` for that of another; an `ipc` others
+    can live in is `shareable`: its /dev/shm, too, is then theirs.
+    """
+
+    pid: str = "private"
+    ipc: str = "private"
+    uts: str = "private"
     cgroup: Sharing = "private"
+
+
+Shared = Literal["net", "ipc", "uts", "pid"]
+"""Kinds of namespaces a pod may have for all its members."""
+
+ExitPolicy = Literal["continue", "stop"]
+"""What becomes of a pod when the last of its members has ended."""
+
+InitKind = Literal["", "always", "once"]
+"""Whether a member runs to its end before others start: at each start of the pod, or until it has
+succeeded, and is removed then."""
+
+
+class Pod(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a pod was asked to be, in the config of the container that holds it together.
+
+    Its networks and published ports are that container's. `shares` are the namespaces that members
+    live in; `created_at` nanoseconds since the Unix epoch.
+    """
+
+    id: str
+    name: str
+    shares: tuple[Shared, ...] = ("net", "ipc", "uts")
+    exit_policy: ExitPolicy = "continue"
+    labels: tuple[tuple[str, str], ...] = ()
+    created_at: int = 0
+
+
+class Membership(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of a container in a pod: the pod's id, and that of the container that holds it together.
+
+    `ends`: the pod is stopped when the last such member has ended.
+    """
+
+    pod: str
+    infra: str
+    init: InitKind = ""
+    ends: bool = False
 
 
 LIMITS, SECURITY, NAMESPACES, DNS = Limits(), Security(), Namespaces(), Dns()
@@ -279,6 +327,8 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     hosts: tuple[tuple[str, str], ...] = ()  # lines of /etc/hosts: (name, address)
     health: HealthCheck | None = None
     requires: tuple[str, ...] = ()  # ids of containers that run while this one does
+    holds: Pod | None = None  # the pod it holds together: it is there as long as this container
+    pod: Membership | None = None
 
 
 SLICE = ".slice"
@@ -316,10 +366,40 @@ def shares(config: Config) -> str:
     return config.network.removeprefix(SHARED) if config.network.startswith(SHARED) else ""
 
 
+def borrowed(config: Config) -> tuple[tuple[str, str], ...]:
+    """Which kinds of namespaces, besides the network's, are of another container, and whose."""
+    own = config.namespaces
+    return tuple(
+        (kind, whose.removeprefix(SHARED))
+        for kind, whose in (("pid", own.pid), ("ipc", own.ipc), ("uts", own.uts))
+        if whose.startswith(SHARED)
+    )
+
+
+def owners(config: Config) -> tuple[str, ...]:
+    """The ids of those in whose namespaces it lives."""
+    net = (shares(config),) if shares(config) else ()
+    return tuple(dict.fromkeys((*net, *(owner for _, owner in borrowed(config)))))
+
+
 def needs(config: Config) -> tuple[str, ...]:
     """The ids of those it cannot run without, and which cannot go before it does."""
-    owner = (shares(config),) if shares(config) else ()
-    return tuple(dict.fromkeys((*owner, *config.requires)))
+    infra = (config.pod.infra,) if config.pod else ()
+    return tuple(dict.fromkeys((*owners(config), *infra, *config.requires)))
+
+
+def pod_of(config: Config) -> str:
+    """The id of the pod it is in, or holds together; empty for none."""
+    if config.holds is not None:
+        return config.holds.id
+    return config.pod.pod if config.pod is not None else ""
+
+
+def lodges(config: Config) -> bool:
+    """Is there anything to see to in its namespaces before a run can begin in them? Not where the
+    runtime makes them, or the host has them."""
+    plugged = config.network not in UNPLUGGED
+    return plugged or config.namespaces.ipc == SHAREABLE or bool(borrowed(config))
 
 
 def volume_mounts(config: Config) -> tuple[VolumeMount, ...]:

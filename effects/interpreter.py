@@ -8,7 +8,7 @@ what takes long is done with the lock released, and everything is re-read afterw
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from typing import Generic, Protocol, TypeVar
 
@@ -64,6 +64,18 @@ class Machine(Protocol[R, Given, Refusal]):
     def perform(self, record: R, order: Order) -> Outcome: ...
 
 
+class Gate(Struct, frozen=True):
+    """What else must be true when a command is accepted, and whose lock keeps it so until then: that
+    of something above the container. `check` raises what forbids it; nothing has changed then.
+
+    The lock of `scope` is taken before the container's, never after it (P13), and let go of as soon as the
+    command is on record, or the world is waited for: from then on the record itself tells others.
+    """
+
+    scope: str
+    check: Callable[[], None]
+
+
 def unprobed(place: str) -> None:
     """Nobody watches where we are."""
 
@@ -94,20 +106,25 @@ class Interpreter(Generic[R, Given, Refusal]):
         self.pool.shutdown()
 
     def submit(
-        self, container: str, command: Given, timeout: float | None = None
+        self,
+        container: str,
+        command: Given,
+        timeout: float | None = None,
+        gate: Gate | None = None,
     ) -> Result[R, Refusal | Fault]:
         """Carry a command to its end: resume what was interrupted, step, act, until nothing is
         left to do. A refusal has changed nothing. Raises `TimeoutError` when the lock is not free
-        within `timeout` seconds, and what the store raises."""
-        with self._session(container, timeout) as session:
+        within `timeout` seconds, what the gate raises, and what the store raises."""
+        with self._session(container, timeout, above=gate.scope if gate else "") as session:
             session.catch_up()
-            answer = session.tell(command)
+            answer = session.tell(command, gate)
             if isinstance(answer, Rejected) and session.abandoned:
                 session.resume()
                 session.catch_up()
-                answer = session.tell(command)
+                answer = session.tell(command, gate)
             if isinstance(answer, Rejected):
                 return Failure(answer.refusal)
+            session.lower()
             mine = session.drive(answer.orders)
             for fault in self.machine.faults(session.record):
                 if fault in mine:
@@ -127,12 +144,12 @@ class Interpreter(Generic[R, Given, Refusal]):
 
     @contextmanager
     def _session(
-        self, container: str, timeout: float | None, hasty: float | None = None
+        self, container: str, timeout: float | None, hasty: float | None = None, above: str = ""
     ) -> "Generator[_Session[R, Given, Refusal]]":
         """Under the lock; of what is not there when it is given back, no lock stays either (P14)."""
         there = True
         try:
-            with _Hold(self.locks, container, timeout) as hold:
+            with _Hold(self.locks, container, timeout, above) as hold:
                 session = _Session(self, hold, container, hasty)
                 try:
                     yield session
@@ -144,28 +161,45 @@ class Interpreter(Generic[R, Given, Refusal]):
 
 
 class _Hold:
-    """The container's lock, held; and how it is let go of for a while."""
+    """The container's lock, held, below that of what is above it, if anything is; and how they are
+    let go of, both for a while, or the upper one for good."""
 
-    def __init__(self, locks: Locks, container: str, timeout: float | None) -> None:
-        self._locks, self._container, self._timeout = locks, container, timeout
+    def __init__(
+        self, locks: Locks, container: str, timeout: float | None, above: str = ""
+    ) -> None:
+        self._locks, self._container, self._above = locks, container, above
+        self._timeout = timeout
 
     def __enter__(self) -> "_Hold":
-        self._held = self._locks.hold(self._container, self._timeout)
-        self._held.__enter__()
+        self._take(self._timeout)
         return self
 
     def __exit__(self, *reason: object) -> None:
         self._held.__exit__(None, None, None)
+        self.lower()
+
+    def lower(self) -> None:
+        """Let go of what is above for good."""
+        self._upper.close()
+        self._above = ""
+
+    def _take(self, timeout: float | None) -> None:
+        with ExitStack() as upper:
+            if self._above:
+                upper.enter_context(self._locks.hold(self._above, timeout))
+            self._held = self._locks.hold(self._container, timeout)
+            self._held.__enter__()
+            self._upper = upper.pop_all()
 
     @contextmanager
     def released(self) -> Generator[None]:
         self._held.__exit__(None, None, None)
+        self._upper.close()
         try:
             yield
         finally:
             # whatever happened meanwhile, we go on as a holder: wait as long as it takes
-            self._held = self._locks.hold(self._container, None)
-            self._held.__enter__()
+            self._take(None)
 
 
 class _Session(Generic[R, Given, Refusal]):
@@ -188,6 +222,10 @@ class _Session(Generic[R, Given, Refusal]):
         self.there = row is not None
         self._seq = row.seq if row else 0
         self._executor = row.executor if row else None
+
+    def lower(self) -> None:
+        """Nothing above the container needs to be kept as it is any longer."""
+        self._hold.lower()
 
     def catch_up(self) -> None:
         """Hear what the stored bytes and the world have to say, and do what follows from it."""
@@ -223,12 +261,14 @@ class _Session(Generic[R, Given, Refusal]):
     def resume(self) -> None:
         self.drive(self._orders(self._machine.resumed()))
 
-    def tell(self, given: Given) -> Stepped[R] | Rejected[Refusal]:
-        """One step, durable before it is acted upon; nothing happened if the store refuses.
-        What changes nothing (late or repeated news) is not written down."""
+    def tell(self, given: Given, gate: Gate | None = None) -> Stepped[R] | Rejected[Refusal]:
+        """One step, durable before it is acted upon; nothing happened if the gate or the store
+        refuses. What changes nothing (late or repeated news) is not written down."""
         answer = self._machine.step(self.record, self._seq, given)
         if isinstance(answer, Rejected) or answer.record is self.record:
             return answer
+        if gate is not None:
+            gate.check()
         patient = any(order.effect.patient for order in self._machine.pending(answer.record))
         if not patient:
             executor = None

@@ -17,6 +17,10 @@ from lockgate.effects.network import Dns, Link
 Resource: TypeAlias = Literal["", "layer", "mount", "network", "runtime", "freezer", "checkpoint"]
 
 
+Lodging: TypeAlias = tuple[tuple[str, str], ...]
+"""Where what is lived in can be found on this host, by its kind: `ipc`, `uts`, `pid`, `shm`."""
+
+
 class Process(Struct, frozen=True, gc=False):
     """A process that cannot be mistaken for a later one with the same pid (P15).
 
@@ -92,7 +96,7 @@ class WriteSpec(Effect, frozen=True, gc=False, tag="write-spec", omit_defaults=T
     """Generate the OCI spec of this run and put config.json into the bundle, atomically.
 
     `links` and `dns` are what came of joining the networks: once, and after they are known, hosts
-    and resolv.conf tell of them (MAP L-33).
+    and resolv.conf tell of them (MAP L-33). `lodging`: what of others it lives in.
     """
 
     container: str
@@ -101,6 +105,7 @@ class WriteSpec(Effect, frozen=True, gc=False, tag="write-spec", omit_defaults=T
     netns: str
     links: tuple[Link, ...] = ()
     dns: Dns | None = None
+    lodging: Lodging = ()
 
 
 class CreateRuntime(Acquire, frozen=True, gc=False, tag="create-runtime"):

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from lockgate.effects.hooks import Hook
-from lockgate.effects.model import Process
+from lockgate.effects.model import Lodging, Process
 from lockgate.effects.network import Dns as Dns
 from lockgate.effects.network import Link as Link
 
@@ -39,12 +39,26 @@ class Mounted(Struct, frozen=True, gc=False, tag="mounted"):
     mountpoint: str
 
 
+class Home(Struct, frozen=True, gc=False):
+    """A run in whose namespaces another lives (P18)."""
+
+    container: str
+    epoch: int
+
+
 class Joined(Struct, frozen=True, gc=False, tag="joined", omit_defaults=True):
-    """The namespace of a run, and what was plugged into it; nothing in the mode `private`."""
+    """The namespace of a run, and what was plugged into it; nothing in the mode `private`.
+
+    `netns` is empty where the runtime makes it, or it is the host's. `lodging` are the places of
+    what else is lived in: namespaces by their kind, and `shm` for the directory that is /dev/shm.
+    `homes` are the runs it is of.
+    """
 
     netns: str
     links: tuple[Link, ...] = ()
     dns: Dns | None = None
+    lodging: Lodging = ()
+    homes: tuple[Home, ...] = ()
 
 
 class Saved(Struct, frozen=True, gc=False, tag="saved", omit_defaults=True):

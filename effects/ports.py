@@ -620,6 +620,7 @@ class Event(Struct, frozen=True, omit_defaults=True):
     signal: int = 0
     number: int = 0
     health: str = ""
+    pod: str = ""  # the id of the one it is in
 
 
 class Commit(Struct, frozen=True, kw_only=True):
@@ -640,6 +641,8 @@ class Commit(Struct, frozen=True, kw_only=True):
     exits: tuple[tuple[int, Exited], ...] = ()  # (epoch, how it ended)
     needs: tuple[str, ...] = ()  # containers it cannot be without; those of the first commit count
     leaving: bool = False  # its removal has been accepted
+    pod: str = ""  # the id of the one it is in, or holds together: that of the first commit counts
+    pod_name: str = ""  # it holds a pod of this name together: that comes and goes with it
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -651,6 +654,20 @@ class Row(Struct, frozen=True, kw_only=True):
     status: str
     record: bytes
     executor: Executor | None = None
+    pod: str = ""
+
+
+Leaving = Literal["", "plain", "force"]
+"""Of a pod: whether its removal has been accepted, and of which kind."""
+
+
+class PodRow(Struct, frozen=True, kw_only=True):
+    """A pod as the store knows it; `infra` is the container that holds it together."""
+
+    pod: str
+    name: str
+    infra: str
+    leaving: Leaving = ""
 
 
 class Meters(Protocol):
@@ -738,11 +755,19 @@ class Sessions(Protocol):
 
 
 class NameTakenError(Exception):
-    """The name belongs to another container."""
+    """The name belongs to another container, or to a pod: that is the `what`."""
 
-    def __init__(self, name: str, holder: str) -> None:
-        super().__init__(f"the name {name!r} is in use by container {holder[:12]}")
-        self.name, self.holder = name, holder
+    def __init__(self, name: str, holder: str, what: str = "container") -> None:
+        super().__init__(f"the name {name!r} is in use by {what} {holder[:12]}")
+        self.name, self.holder, self.what = name, holder, what
+
+
+class NoPodError(Exception):
+    """The pod it would be in is not there, or is about to go."""
+
+    def __init__(self, pod: str) -> None:
+        super().__init__(f"there is no pod {pod[:12]} to be in, or it is being removed")
+        self.pod = pod
 
 
 class NeededError(Exception):
@@ -774,8 +799,9 @@ class Store(Protocol):
     and, but for `append`, *lock free* snapshots that never wait for a writer (P13)."""
 
     def append(self, commit: Commit, patience: float | None = None) -> None:
-        """Durable when it returns; nothing happened when it raises (`NameTakenError`,
-        `UnmetError` for the first commit of what would need somebody who is not there or leaving,
+        """Durable when it returns; nothing happened when it raises (`NameTakenError`: containers and
+        pods share their names; `UnmetError` for the first commit of what would need somebody who is
+        not there or leaving, `NoPodError` for that of what would be in such a pod,
         `NeededError` for the first that is `leaving` of whom others need; `StaleError`,
         `StoreError`, also when another has not finished writing after `patience` seconds)."""
         ...
@@ -793,6 +819,25 @@ class Store(Protocol):
 
     def needed_by(self, container: str) -> tuple[str, ...]:
         """The ids of those that cannot be without it, oldest first."""
+        ...
+
+    def pods(self) -> Iterator[PodRow]:
+        """All pods there are, oldest first."""
+        ...
+
+    def pod(self, pod: str) -> PodRow | None: ...
+
+    def find_pod(self, reference: str) -> tuple[str, ...]:
+        """As `find`, among pods alone."""
+        ...
+
+    def members(self, pod: str) -> tuple[str, ...]:
+        """The ids of the containers in it, oldest first: so the first holds it together."""
+        ...
+
+    def dismiss(self, pod: str, leaving: Leaving) -> None:
+        """From now on nobody comes into this pod; or, with an empty word, may again. Durable when it
+        returns. Nothing for a pod that is gone."""
         ...
 
     def history(self, container: str) -> Iterator[bytes]:

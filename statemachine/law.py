@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 from transitions import Machine
 
+from lockgate.effects.config import lodges
 from lockgate.effects.model import (
     AdjustLimits,
     AnyEffect,
@@ -51,7 +52,6 @@ from lockgate.statemachine.status import Presence, Status, Verb
 S = Status
 V = Verb
 ABSENT, UNCERTAIN, PRESENT = Presence.ABSENT, Presence.UNCERTAIN, Presence.PRESENT
-UNPLUGGED = ("none", "host")
 Kind: TypeAlias = type[AnyEffect]
 
 LAW = 3
@@ -188,7 +188,7 @@ def present(record: Record, kind: Kind) -> bool:
 def wanted(record: Record, kind: Kind) -> bool:
     """Missing; the networks `none` and `host` need nobody to plug them in, and what its user has
     mounted is looked at again: it may have been unmounted behind our back (L-31)."""
-    if kind is JoinNetwork and record.config.network in UNPLUGGED:
+    if kind is JoinNetwork and not lodges(record.config):
         return False
     if kind is Mount and record.mounts:
         return unseen(record, kind)

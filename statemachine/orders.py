@@ -20,7 +20,7 @@ from lockgate.statemachine.status import Presence, Status
 
 
 def _write_spec(r: Record) -> e.WriteSpec:
-    return e.WriteSpec(r.config.id, r.epoch, r.mountpoint, r.netns, r.links, r.dns)
+    return e.WriteSpec(r.config.id, r.epoch, r.mountpoint, r.netns, r.links, r.dns, r.lodging)
 
 
 def _create_runtime(r: Record) -> e.CreateRuntime:

@@ -21,7 +21,8 @@ ENDED = (Status.STOPPED, Status.EXITED)
 
 def has_duties(config: Config) -> bool:
     """Will anything be owed when a run of this container is over?"""
-    return config.auto_remove or config.restart != "no"
+    ends = config.pod is not None and config.pod.ends
+    return config.auto_remove or config.restart != "no" or ends
 
 
 def owes_restart(record: Record, *, booted: bool = False) -> bool:

@@ -11,8 +11,8 @@ from msgspec import Struct
 from lockgate.effects.config import Config
 from lockgate.effects.health import Health
 from lockgate.effects.hooks import Hook
-from lockgate.effects.model import CheckpointRuntime, Order, Process
-from lockgate.effects.outcome import Dns, Fault, Link
+from lockgate.effects.model import CheckpointRuntime, Lodging, Order, Process
+from lockgate.effects.outcome import Dns, Fault, Home, Link
 from lockgate.statemachine.inputs import Command
 from lockgate.statemachine.status import Presence, Status, Verb
 
@@ -39,6 +39,8 @@ class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, ca
     netns: str = ""
     links: tuple[Link, ...] = ()  # what is plugged in there, and with which addresses
     dns: Dns | None = None  # what its networks ask for in resolv.conf
+    lodging: Lodging = ()  # what it lives in besides
+    homes: tuple[Home, ...] = ()  # the runs of others its newest run lives, or lived, in
     process: Process | None = None
     monitor: Process | None = None
     started_at: int = 0

@@ -20,6 +20,10 @@ class Status(StrEnum):
     UNKNOWN = "unknown"  # the store could not say
 
 
+LIVE = frozenset({Status.CREATED, Status.RUNNING, Status.PAUSED, Status.STOPPING})
+"""Where a process is believed to be, so that its end must be looked for."""
+
+
 class Presence(StrEnum):
     """Does the resource exist? UNCERTAIN is written down *before* we reach for it."""
 

@@ -337,7 +337,13 @@ def _stays(draft: Record, effect: AnyEffect) -> bool:
 
 LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
     Mounted: lambda fact: {"mountpoint": fact.mountpoint},
-    Joined: lambda fact: {"netns": fact.netns, "links": fact.links, "dns": fact.dns},
+    Joined: lambda fact: {
+        "netns": fact.netns,
+        "links": fact.links,
+        "dns": fact.dns,
+        "lodging": fact.lodging,
+        "homes": fact.homes,
+    },
     Created: _learned_created,
     Launched: lambda fact: {"started_at": fact.at},
     Saved: lambda fact: {"poststop": fact.poststop} if fact.poststop else {},
@@ -350,7 +356,7 @@ LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
 FORGOTTEN: Mapping[str, dict[str, Any]] = {
     "layer": {"poststop": (), "checkpoint": ABSENT, "checkpointed": False},
     "mount": {"mountpoint": "", "mounts": 0},
-    "network": {"netns": "", "links": (), "dns": None},
+    "network": {"netns": "", "links": (), "dns": None, "lodging": ()},
     "runtime": {"process": None, "monitor": None, "freezer": ABSENT},
     "freezer": {},
     "checkpoint": {},

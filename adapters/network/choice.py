@@ -7,6 +7,7 @@ from lockgate.adapters.network.book import NetworkBook
 from lockgate.adapters.network.claims import Claims
 from lockgate.adapters.network.cni import Cni, CniNote
 from lockgate.adapters.network.leases import Leases
+from lockgate.adapters.network.lodgings import FirstProcess, Lodgings
 from lockgate.adapters.network.namespaces import Namespaces
 from lockgate.adapters.network.netavark import Netavark, NetavarkNote
 from lockgate.adapters.network.notes import Notes
@@ -20,8 +21,8 @@ from lockgate.effects.config import PASTA, SLIRP
 from lockgate.effects.ports import Locks
 
 
-def network(root: Path, book: NetworkBook, locks: Locks) -> PluggedNetwork:
-    """Namespaces, claims and notes below `root`."""
+def network(root: Path, book: NetworkBook, locks: Locks, first: FirstProcess) -> PluggedNetwork:
+    """Namespaces, claims and notes below `root`. `first` knows who runs."""
     namespaces = Namespaces(root / "netns")
     cni = Plumber(
         Cni(book.find, Plugins()), Notes(root / "attached", CniNote, PATIENCE), namespaces
@@ -34,8 +35,9 @@ def network(root: Path, book: NetworkBook, locks: Locks) -> PluggedNetwork:
     slirp = Plumber(
         Slirp(root / "slirp"), Notes(root / "attached-user", UserNote, PATIENCE), namespaces
     )
+    lodgings, claims = Lodgings(namespaces, first), Claims(root / "ports", locks)
     pasta = Plumber(Pasta(), Notes(root / "attached-pasta", UserNote, PATIENCE), namespaces)
     usermodes = {SLIRP: slirp, PASTA: pasta}
     # a user's namespaces have none of the host's bridges, nor its firewall
     bridging = () if confined() else (cni, netavark)
-    return PluggedNetwork(namespaces, Claims(root / "ports", locks), bridging, usermodes)
+    return PluggedNetwork(namespaces, lodgings, claims, bridging, usermodes)

@@ -49,12 +49,12 @@ class Namespaces:
         for handle in self._directory.glob(f"{config.id}-*"):
             drop(handle)
 
-    def newest(self, container: str) -> Path | None:
-        """The namespace of the container's newest run that has one."""
+    def newest(self, container: str) -> tuple[int, Path] | None:
+        """The newest run of the container that has a namespace, and where that is."""
         runs = (path.name.rpartition("-")[2] for path in self._directory.glob(f"{container}-*"))
         for epoch in sorted((int(run) for run in runs if run.isdecimal()), reverse=True):
             if pinned(found := self.handle(container, str(epoch))):
-                return found
+                return epoch, found
         return None
 
     def handle(self, container: str, which: str) -> Path:
@@ -101,7 +101,10 @@ def drop(handle: Path) -> None:
     """Let go of what is pinned at `handle`; nothing there is success."""
     if pinned(handle):
         unmount(handle, UnmountFlag.DETACH | UnmountFlag.NOFOLLOW)
-    handle.unlink(missing_ok=True)
+    if handle.is_dir() and not handle.is_symlink():
+        handle.rmdir()
+    else:
+        handle.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -1,17 +1,20 @@
-"""The port `Network` whole: ports claimed, a namespace made, interfaces plugged in; and all of it
-given back in the other order.
+"""The port `Network` whole: ports claimed, a namespace made, interfaces plugged in, what belongs to others
+found; and all of it given back in the other order.
 
 One rule: giving back tries every step, and a port is let go only when nothing leads to it any more.
 """
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from lockgate.adapters.network.claims import Claims
+from lockgate.adapters.network.lodgings import Lodgings
 from lockgate.adapters.network.namespaces import Namespaces
 from lockgate.adapters.network.plumbing import Plumbing
 from lockgate.adapters.userns import confined
-from lockgate.effects.config import PASTA, SLIRP, USER, USERMODES, Config, shares
-from lockgate.effects.outcome import Joined, PortError
+from lockgate.effects.config import PASTA, SLIRP, UNPLUGGED, USER, USERMODES, Config, shares
+from lockgate.effects.outcome import Home, Joined, PortError
 
 
 class PluggedNetwork:
@@ -24,26 +27,23 @@ class PluggedNetwork:
     def __init__(
         self,
         namespaces: Namespaces,
+        lodgings: Lodgings,
         claims: Claims,
         bridging: Sequence[Plumbing],
         usermodes: Mapping[str, Plumbing],
     ) -> None:
-        self._namespaces, self._claims = namespaces, claims
+        self._namespaces, self._lodgings, self._claims = namespaces, lodgings, claims
         self._bridging, self._usermodes = bridging, usermodes
         self._plumbings = (*bridging, *usermodes.values())
 
     def join(self, config: Config, epoch: int) -> Joined:
         if owner := shares(config):
-            return self._shared(owner)
+            return self._lodged(self._shared(owner), config, epoch)
         self._claims.take(config)
         try:
-            joined = self._namespaces.join(config, epoch)
-            if not config.networks:
-                return joined
-            links, dns = self._plumbing(config).plug(config, joined.netns)
+            return self._lodged(self._own(config, epoch), config, epoch)
         except PortError as problem:  # clean for whoever raised it, but the claims are made
             raise PortError(problem.fault.kind, problem.fault.reason) from problem
-        return Joined(joined.netns, links, dns)
 
     def leave(self, config: Config, epoch: int) -> None:
         faults: list[PortError | OSError] = []
@@ -58,15 +58,31 @@ class PluggedNetwork:
         if faults:
             raise faults[0]
 
+    def _own(self, config: Config, epoch: int) -> Joined:
+        if config.network in UNPLUGGED:
+            return Joined("")
+        joined = self._namespaces.join(config, epoch)
+        if not config.networks:
+            return joined
+        links, dns = self._plumbing(config).plug(config, joined.netns)
+        return Joined(joined.netns, links, dns)
+
     def _shared(self, owner: str) -> Joined:
-        netns = self._namespaces.newest(owner)
-        if netns is None:
+        found = self._namespaces.newest(owner)
+        if found is None:
             raise unshared(owner)
+        epoch, netns = found
+        homes = (Home(owner, epoch),)
         for plumbing in self._plumbings:
             links, dns = plumbing.plugged(owner)
             if links:
-                return Joined(str(netns), links, dns)
-        return Joined(str(netns))
+                return Joined(str(netns), links, dns, homes=homes)
+        return Joined(str(netns), homes=homes)
+
+    def _lodged(self, joined: Joined, config: Config, epoch: int) -> Joined:
+        """With what it lives in besides."""
+        lodging, homes = self._lodgings.take(config, epoch)
+        return replace(joined, lodging=lodging, homes=tuple(dict.fromkeys((*joined.homes, *homes))))
 
     def _plumbing(self, config: Config) -> Plumbing:
         """Raises `PortError("missing")` that says what to install."""

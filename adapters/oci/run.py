@@ -131,6 +131,12 @@ class Run(Struct, frozen=True):
             if each != self.epoch
         )
 
+    @classmethod
+    def newest(cls, root: Path, container: str) -> "Run | None":
+        """The last of its runs that has left anything."""
+        none = cls.of(root, container, 0)
+        return max(none.others(), key=lambda run: run.epoch, default=None)
+
     def make(self) -> None:
         """The directories of a run about to begin. Raises `FileExistsError` if it has begun."""
         try:
@@ -210,3 +216,10 @@ class Run(Struct, frozen=True):
             return read_bounded(path, limit)
         except (FileNotFoundError, NotADirectoryError, PortError):
             return b""
+
+
+def first_process(root: Path, container: str) -> tuple[int, int] | None:
+    """The newest run of a container, and the number its first process had: whose it is now, must be
+    asked elsewhere. None for one that never ran."""
+    run = Run.newest(root, container)
+    return (run.epoch, run.pid()) if run else None

@@ -6,12 +6,15 @@ one nanosecond a reading, so the same program gives the same history, byte for b
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition, RLock
 from typing import assert_never
 
+from msgspec.structs import replace
+
+from lockgate.adapters.network.lodgings import unlent
 from lockgate.adapters.network.plugged import unshared
 from lockgate.adapters.simulated.artifacts import SimulatedArtifacts
 from lockgate.adapters.simulated.checkpoints import SimulatedCheckpoints
@@ -28,9 +31,27 @@ from lockgate.adapters.simulated.world import World, carried_out, died, rebooted
 from lockgate.adapters.simulated.world import process as first_process
 from lockgate.effects import model as e
 from lockgate.effects.capabilities import CAPABILITIES
-from lockgate.effects.config import Config, Limits, shares, volume_mounts
+from lockgate.effects.config import (
+    SHAREABLE,
+    UNPLUGGED,
+    Config,
+    Limits,
+    borrowed,
+    owners,
+    shares,
+    volume_mounts,
+)
 from lockgate.effects.hooks import Hook, HookFile
-from lockgate.effects.outcome import Created, Exited, Fact, Joined, Mounted, PortError, Restored
+from lockgate.effects.outcome import (
+    Created,
+    Exited,
+    Fact,
+    Home,
+    Joined,
+    Mounted,
+    PortError,
+    Restored,
+)
 from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Node
 
 SIGKILL = 9
@@ -177,6 +198,9 @@ class SimulatedHost:
         with self._changed:
             if owner and not self.world(owner).network:
                 raise unshared(owner)
+            for _, other in borrowed(config):
+                if not self.world(other).alive:
+                    raise unlent(other)
             self.networks.claim(config)
         try:
             fact = self.do(e.JoinNetwork(config.id, epoch))
@@ -186,8 +210,14 @@ class SimulatedHost:
         assert isinstance(fact, Joined)
         with self._changed:
             if owner:
-                return self.networks.shared(owner, Joined(self.networks.newest(owner)))
-            return self.networks.plug(config, Joined(self.networks.entered(config.id, epoch)))
+                joined = self.networks.shared(owner, Joined(self.networks.newest(owner)))
+            elif config.network in UNPLUGGED:
+                joined = Joined("")
+            else:
+                entered = Joined(self.networks.entered(config.id, epoch))
+                joined = self.networks.plug(config, entered)
+            homes = tuple(Home(one, self.world(one).epoch) for one in owners(config))
+            return replace(joined, lodging=tuple(_lodging(config)), homes=homes)
 
     def leave(self, config: Config, epoch: int) -> None:
         self.do(e.LeaveNetwork(config.id, epoch))
@@ -319,6 +349,15 @@ class SimulatedHost:
             self._worlds[container] = world
         if not self.deaf:
             self._changed.notify_all()
+
+
+def _lodging(config: Config) -> Iterator[tuple[str, str]]:
+    for kind, other in borrowed(config):
+        yield kind, f"/simulated/{kind}/{other}"
+        if kind == "ipc":
+            yield "shm", f"/simulated/shm/{other}"
+    if config.namespaces.ipc == SHAREABLE:
+        yield "shm", f"/simulated/shm/{config.id}"
 
 
 @dataclass(frozen=True)

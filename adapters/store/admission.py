@@ -2,7 +2,15 @@
 
 from collections.abc import Callable
 
-from lockgate.effects.ports import Commit, NameTakenError, NeededError, StaleError, UnmetError
+from lockgate.effects.ports import (
+    Commit,
+    NameTakenError,
+    NeededError,
+    NoPodError,
+    PodRow,
+    StaleError,
+    UnmetError,
+)
 
 
 def admit(commit: Commit, entries: int, present: bool, holder: str | None) -> None:
@@ -22,6 +30,32 @@ def admit(commit: Commit, entries: int, present: bool, holder: str | None) -> No
         )
     if holder is not None and commit.name and commit.record is not None:
         raise NameTakenError(commit.name, holder)
+
+
+def lodged(
+    commit: Commit,
+    *,
+    pod: PodRow | None,
+    pod_of_the_name: Callable[[str], str | None],
+    container_of_the_name: Callable[[str], str | None],
+) -> None:
+    """Of a first commit: who comes into a pod meets one that stays, and nobody is called as a pod is,
+    nor a pod as anybody. `pod`: that of the commit, if there is one. Raises `NoPodError`,
+    `NameTakenError`.
+    """
+    if commit.name and (holder := pod_of_the_name(commit.name)):
+        raise NameTakenError(commit.name, holder, "pod")
+    if not commit.pod:
+        return
+    if not commit.pod_name:
+        if pod is None or pod.leaving:
+            raise NoPodError(commit.pod)
+        return
+    if holder := pod.pod if pod else pod_of_the_name(commit.pod_name):
+        raise NameTakenError(commit.pod_name, holder, "pod")
+    own = commit.container if commit.name == commit.pod_name else None
+    if holder := own or container_of_the_name(commit.pod_name):
+        raise NameTakenError(commit.pod_name, holder)
 
 
 def bound(

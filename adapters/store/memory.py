@@ -4,14 +4,14 @@ The rule that keeps it simple: one lock around plain containers of immutable val
 handed out is a copy.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from threading import Condition
 
 from msgspec.structs import replace
 
-from lockgate.adapters.store.admission import admit, bound
+from lockgate.adapters.store.admission import admit, bound, lodged
 from lockgate.effects.outcome import Exited
-from lockgate.effects.ports import Commit, Event, Row
+from lockgate.effects.ports import Commit, Event, Leaving, PodRow, Row
 
 
 class MemoryStore:
@@ -27,6 +27,7 @@ class MemoryStore:
         self._events: list[Event] = []
         self._needs: dict[str, tuple[str, ...]] = {}  # of those that are there
         self._leaving: set[str] = set()
+        self._pods: dict[str, PodRow] = {}  # in the order of birth
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -49,6 +50,13 @@ class MemoryStore:
                 stays=lambda one: one in self._rows and one not in self._leaving,
                 needed_by=lambda: self._needed_by(container),
             )
+            if before is None:
+                lodged(
+                    commit,
+                    pod=self._pods.get(commit.pod),
+                    pod_of_the_name=self._pod_named,
+                    container_of_the_name=self._holders.get,
+                )
             self._histories[container] = [*entries, commit.entry]
             if before is None or before.name != name:
                 self._known.append((container, name))
@@ -66,9 +74,16 @@ class MemoryStore:
             self._rows.pop(commit.container, None)
             self._needs.pop(commit.container, None)
             self._leaving.discard(commit.container)
+            self._pods = {
+                pod: row for pod, row in self._pods.items() if row.infra != commit.container
+            }
             return
         if before is None:
             self._needs[commit.container] = commit.needs
+            if commit.pod_name:
+                self._pods[commit.pod] = PodRow(
+                    pod=commit.pod, name=commit.pod_name, infra=commit.container
+                )
         (self._leaving.add if commit.leaving else self._leaving.discard)(commit.container)
         if commit.name:
             self._holders[commit.name] = commit.container
@@ -79,6 +94,7 @@ class MemoryStore:
             status=commit.status,
             record=commit.record,
             executor=commit.executor,
+            pod=before.pod if before else commit.pod,
         )
 
     # ---- reading -------------------------------------------------------------------------
@@ -99,7 +115,7 @@ class MemoryStore:
                 return (reference,)
             if reference in self._holders:
                 return (self._holders[reference],)
-            return tuple(sorted(one for one in self._rows if one.startswith(reference))[:2])
+            return _begin_with(reference, self._rows)
 
     def needed_by(self, container: str) -> tuple[str, ...]:
         with self._changed:
@@ -107,6 +123,39 @@ class MemoryStore:
 
     def _needed_by(self, container: str) -> tuple[str, ...]:
         return tuple(one for one in self._rows if container in self._needs[one])
+
+    # ---- pods ----------------------------------------------------------------------------
+
+    def pods(self) -> Iterator[PodRow]:
+        with self._changed:
+            return iter(list(self._pods.values()))
+
+    def pod(self, pod: str) -> PodRow | None:
+        with self._changed:
+            return self._pods.get(pod)
+
+    def find_pod(self, reference: str) -> tuple[str, ...]:
+        with self._changed:
+            if not reference:
+                return ()
+            if reference in self._pods:
+                return (reference,)
+            named = self._pod_named(reference)
+            return (named,) if named else _begin_with(reference, self._pods)
+
+    def _pod_named(self, name: str) -> str | None:
+        return next((row.pod for row in self._pods.values() if row.name == name), None)
+
+    def members(self, pod: str) -> tuple[str, ...]:
+        with self._changed:
+            return tuple(one for one, row in self._rows.items() if row.pod == pod and pod)
+
+    def dismiss(self, pod: str, leaving: Leaving) -> None:
+        with self._changed:
+            if row := self._pods.get(pod):
+                self._pods[pod] = replace(row, leaving=leaving)
+
+    # ---- what there ever was -------------------------------------------------------------
 
     def history(self, container: str) -> Iterator[bytes]:
         with self._changed:
@@ -137,3 +186,8 @@ class MemoryStore:
     def wait_events(self, after: int, timeout: float) -> None:
         with self._changed:
             self._changed.wait_for(lambda: len(self._events) > after, timeout)
+
+
+def _begin_with(reference: str, ids: Iterable[str]) -> tuple[str, ...]:
+    """At most two: enough to know that there is more than one."""
+    return tuple(sorted(one for one in ids if one.startswith(reference))[:2])

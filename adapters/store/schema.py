@@ -71,6 +71,17 @@ MIGRATIONS: Final[Sequence[Migration]] = (
         ) WITHOUT ROWID""",
         "CREATE INDEX needs_by_needed ON needs (needed)",
     ),
+    (
+        "ALTER TABLE containers ADD COLUMN pod TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX containers_by_pod ON containers (pod) WHERE pod <> ''",
+        """CREATE TABLE pods (
+            position INTEGER PRIMARY KEY, -- order of birth
+            pod TEXT NOT NULL UNIQUE,
+            name TEXT NOT NULL UNIQUE,
+            infra TEXT NOT NULL UNIQUE, -- it comes and goes with this container
+            leaving TEXT NOT NULL DEFAULT ''
+        )""",
+    ),
 )
 """Version n is what the first n of these make. Never change one that was released: add one."""
 

@@ -18,12 +18,12 @@ import msgspec
 from msgspec.structs import replace
 
 from lockgate.adapters.store import schema
-from lockgate.adapters.store.admission import admit, bound
+from lockgate.adapters.store.admission import admit, bound, lodged
 from lockgate.adapters.store.connections import Connections
 from lockgate.adapters.store.reserve import Reserve
 from lockgate.adapters.store.trouble import OutOfSpace, told
 from lockgate.effects.outcome import UNKNOWN_EXIT, Exited
-from lockgate.effects.ports import Commit, Event, Executor, Row, StoreError
+from lockgate.effects.ports import Commit, Event, Executor, Leaving, PodRow, Row, StoreError
 
 BATCH = 500
 """How many entries or events are read at a time."""
@@ -34,7 +34,8 @@ POLL = 0.01
 T = TypeVar("T")
 
 _ENTRIES = "SELECT MAX(seq) + 1 FROM history WHERE history.container = containers.container"
-_ROW = f"SELECT container, name, ({_ENTRIES}), status, record, executor FROM containers"
+_ROW = f"SELECT container, name, ({_ENTRIES}), status, record, executor, pod FROM containers"
+_POD = "SELECT pod, name, infra, leaving FROM pods"
 
 _ENCODER = msgspec.json.Encoder()
 _EXECUTOR = msgspec.json.Decoder(Executor)
@@ -98,6 +99,15 @@ class SqliteStore:
                 stays=partial(_stays, database),
                 needed_by=partial(_needed_by, database, commit.container),
             )
+            if name is None:
+                lodged(
+                    commit,
+                    pod=_pod(database, commit.pod) if commit.pod else None,
+                    pod_of_the_name=partial(_one, database, "SELECT pod FROM pods WHERE name = ?"),
+                    container_of_the_name=partial(
+                        _one, database, "SELECT container FROM containers WHERE name = ?"
+                    ),
+                )
             database.execute(
                 "INSERT INTO history (container, seq, entry) VALUES (?, ?, ?)",
                 (commit.container, commit.seq, commit.entry),
@@ -127,6 +137,7 @@ class SqliteStore:
         if commit.record is None:
             database.execute("DELETE FROM containers WHERE container = ?", (commit.container,))
             database.execute("DELETE FROM needs WHERE container = ?", (commit.container,))
+            database.execute("DELETE FROM pods WHERE infra = ?", (commit.container,))
             return
         executor = _ENCODER.encode(commit.executor) if commit.executor else None
         values = (
@@ -145,10 +156,15 @@ class SqliteStore:
             )
         else:
             database.execute(
-                "INSERT INTO containers (name, status, record, executor, leaving, container)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                values,
+                "INSERT INTO containers (name, status, record, executor, leaving, container, pod)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*values, commit.pod),
             )
+            if commit.pod_name:
+                database.execute(
+                    "INSERT INTO pods (pod, name, infra) VALUES (?, ?, ?)",
+                    (commit.pod, commit.pod_name, commit.container),
+                )
             if commit.needs:
                 database.executemany(
                     "INSERT INTO needs (container, needed) VALUES (?, ?)",
@@ -200,26 +216,66 @@ class SqliteStore:
         return map(_row, found)
 
     def find(self, reference: str) -> tuple[str, ...]:
+        return self._found("container", "containers", reference)
+
+    def _found(self, key: str, table: str, reference: str) -> tuple[str, ...]:
         if not _sayable(reference):
             return ()
         with self._reading() as database:
             (exact,) = database.execute(
-                "SELECT COALESCE((SELECT container FROM containers WHERE container = :reference),"
-                " (SELECT container FROM containers WHERE name = :reference AND name <> ''))",
+                f"SELECT COALESCE((SELECT {key} FROM {table} WHERE {key} = :reference),"
+                f" (SELECT {key} FROM {table} WHERE name = :reference AND name <> ''))",
                 {"reference": reference},
             ).fetchone()
             if exact:
                 return (exact,)
             # those that begin with it come first in order from there on: no wildcards to escape
             near = database.execute(
-                "SELECT container FROM containers WHERE container >= ? ORDER BY container LIMIT 2",
+                f"SELECT {key} FROM {table} WHERE {key} >= ? ORDER BY {key} LIMIT 2",
                 (reference,),
             ).fetchall()
-        return tuple(container for (container,) in near if container.startswith(reference))
+        return tuple(one for (one,) in near if one.startswith(reference))
 
     def needed_by(self, container: str) -> tuple[str, ...]:
         with self._reading() as database:
             return _needed_by(database, container)
+
+    # ---- pods ----------------------------------------------------------------------------
+
+    def pods(self) -> Iterator[PodRow]:
+        with self._reading() as database:
+            found = database.execute(_POD + " ORDER BY position").fetchall()
+        return map(_pod_row, found)
+
+    def pod(self, pod: str) -> PodRow | None:
+        with self._reading() as database:
+            return _pod(database, pod)
+
+    def find_pod(self, reference: str) -> tuple[str, ...]:
+        return self._found("pod", "pods", reference)
+
+    def members(self, pod: str) -> tuple[str, ...]:
+        with self._reading() as database:
+            found = database.execute(
+                "SELECT container FROM containers WHERE pod = ? AND pod <> '' ORDER BY position",
+                (pod,),
+            ).fetchall()
+        return tuple(_text(one) for (one,) in found)
+
+    def dismiss(self, pod: str, leaving: Leaving) -> None:
+        try:
+            self._dismiss(pod, leaving)
+        except OutOfSpace:
+            if not self._reserve.give_up():
+                raise
+            self._dismiss(pod, leaving)
+        self._reserve.keep()
+
+    def _dismiss(self, pod: str, leaving: Leaving) -> None:
+        with self._writing(schema.PATIENCE) as database:
+            database.execute("UPDATE pods SET leaving = ? WHERE pod = ?", (leaving, pod))
+
+    # ---- what there ever was -------------------------------------------------------------
 
     def history(self, container: str) -> Iterator[bytes]:
         with self._reading() as database:
@@ -321,11 +377,21 @@ def _needed_by(database: sqlite3.Connection, container: str) -> tuple[str, ...]:
     return tuple(_text(one) for (one,) in found)
 
 
+def _one(database: sqlite3.Connection, query: str, about: str) -> str | None:
+    found = database.execute(query, (about,)).fetchone()
+    return _text(found[0]) if found else None
+
+
+def _pod(database: sqlite3.Connection, pod: str) -> PodRow | None:
+    found = database.execute(_POD + " WHERE pod = ?", (pod,)).fetchone()
+    return _pod_row(found) if found else None
+
+
 # ---- what is in the columns, whatever it is (P11) ----------------------------------------
 
 
 def _row(columns: tuple[Any, ...]) -> Row:
-    container, name, entries, status, record, executor = columns
+    container, name, entries, status, record, executor, pod = columns
     return Row(
         container=container,
         name=_text(name),
@@ -333,7 +399,14 @@ def _row(columns: tuple[Any, ...]) -> Row:
         status=_text(status),
         record=_bytes(record),
         executor=_decoded(_EXECUTOR, executor),
+        pod=_text(pod),
     )
+
+
+def _pod_row(columns: tuple[Any, ...]) -> PodRow:
+    pod, name, infra, leaving = map(_text, columns)
+    known: Leaving = "force" if leaving == "force" else "plain" if leaving else ""
+    return PodRow(pod=pod, name=name, infra=infra, leaving=known)
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], data: object) -> T | None:

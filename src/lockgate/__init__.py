@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from lockgate.errors import DependencyFailed as DependencyFailed
     from lockgate.errors import DependencyNotRunning as DependencyNotRunning
     from lockgate.errors import IllegalState as IllegalState
+    from lockgate.errors import InitFailed as InitFailed
     from lockgate.errors import InvalidArgument as InvalidArgument
     from lockgate.errors import LockgateError as LockgateError
     from lockgate.errors import NameTaken as NameTaken
@@ -60,11 +61,14 @@ if TYPE_CHECKING:
     from lockgate.errors import NoSuchContainer as NoSuchContainer
     from lockgate.errors import NoSuchImage as NoSuchImage
     from lockgate.errors import NoSuchNetwork as NoSuchNetwork
+    from lockgate.errors import NoSuchPod as NoSuchPod
     from lockgate.errors import NoSuchSession as NoSuchSession
     from lockgate.errors import NoSuchVolume as NoSuchVolume
     from lockgate.errors import NotMounted as NotMounted
     from lockgate.errors import NotRunning as NotRunning
     from lockgate.errors import OperationFailed as OperationFailed
+    from lockgate.errors import PodLeaving as PodLeaving
+    from lockgate.errors import PodRunning as PodRunning
     from lockgate.errors import StillMounted as StillMounted
     from lockgate.errors import StillNeeded as StillNeeded
     from lockgate.errors import VolumeInUse as VolumeInUse
@@ -72,6 +76,8 @@ if TYPE_CHECKING:
     from lockgate.statemachine.history import Divergence as Divergence
     from lockgate.statemachine.history import Entry as Entry
     from lockgate.statemachine.history import replay as replay
+    from lockgate.statemachine.pods import PodRecord as PodRecord
+    from lockgate.statemachine.pods import PodStatus as PodStatus
     from lockgate.statemachine.record import Record as Record
     from lockgate.statemachine.record import Refused as Refused
     from lockgate.statemachine.status import Status as Status
@@ -119,6 +125,7 @@ _HOMES = {
         "DependencyFailed",
         "DependencyNotRunning",
         "IllegalState",
+        "InitFailed",
         "InvalidArgument",
         "LockgateError",
         "NameTaken",
@@ -128,16 +135,20 @@ _HOMES = {
         "NoSuchContainer",
         "NoSuchImage",
         "NoSuchNetwork",
+        "NoSuchPod",
         "NoSuchVolume",
         "NoSuchSession",
         "NotMounted",
         "NotRunning",
         "OperationFailed",
+        "PodLeaving",
+        "PodRunning",
         "StillMounted",
         "StillNeeded",
         "VolumeInUse",
     ),
     "lockgate.statemachine.history": ("Divergence", "Entry", "replay"),
+    "lockgate.statemachine.pods": ("PodRecord", "PodStatus"),
     "lockgate.statemachine.record": ("Record", "Refused"),
     "lockgate.statemachine.status": ("Status",),
     "lockgate.statemachine.step": ("admissible", "step"),

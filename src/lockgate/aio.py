@@ -111,6 +111,17 @@ class AsyncEngine:
     settle = awaited(Engine.settle)
     refresh = awaited(Engine.refresh)
 
+    create_pod = awaited(Engine.create_pod)
+    start_pod = awaited(Engine.start_pod)
+    stop_pod = awaited(Engine.stop_pod)
+    kill_pod = awaited(Engine.kill_pod)
+    pause_pod = awaited(Engine.pause_pod)
+    unpause_pod = awaited(Engine.unpause_pod)
+    restart_pod = awaited(Engine.restart_pod)
+    remove_pod = awaited(Engine.remove_pod)
+    pod = awaited(Engine.pod)
+    pods = awaited(Engine.pods)
+
     exec = awaited(Engine.exec)
     call = awaited(Engine.call)
     attach = awaited(Engine.attach)

@@ -43,9 +43,10 @@ class InvalidArgument(LockgateError, ValueError):
 
 
 class NoSuchContainer(LockgateError, LookupError):
-    def __init__(self, reference: str) -> None:
+    def __init__(self, reference: str, *, pod: bool = False) -> None:
         super().__init__(
-            f"no container has the name or id {reference!r}; `lockgate ps -a` lists all"
+            f"no container has the name or id {reference!r}; "
+            + ("that is a pod: see `lockgate pod`" if pod else "`lockgate ps -a` lists all")
         )
 
 
@@ -108,7 +109,11 @@ class StillNeeded(LockgateError):
         self.by = by
         super().__init__(
             f"cannot {verb} container {name}: others need it ({', '.join(by)}); "
-            + ("remove them first, or all with --depend" if verb == "remove" else "stop them first")
+            + (
+                "remove them first, or all with --depend"
+                if verb.startswith("remove")
+                else "stop them first"
+            )
         )
 
 
@@ -138,9 +143,46 @@ class AmbiguousName(LockgateError, LookupError):
 
 
 class NameTaken(LockgateError):
-    def __init__(self, name: str, holder: str) -> None:
+    def __init__(self, name: str, holder: str, what: str = "container") -> None:
         super().__init__(
-            f"the name {name!r} is in use by container {holder[:12]}; remove that or choose another"
+            f"the name {name!r} is in use by {what} {holder[:12]}; remove that or choose another"
+        )
+
+
+class NoSuchPod(LockgateError, LookupError):
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"no pod {reference!r}, by name or id")
+
+
+class PodLeaving(LockgateError):
+    """Its removal has been accepted: it can only go on."""
+
+    def __init__(self, verb: str, pod: str) -> None:
+        super().__init__(
+            f"cannot {verb} pod {pod}: it is being removed, and only that may go on; remove it again "
+            "if nobody does"
+        )
+
+
+class PodRunning(LockgateError):
+    """Members run; `by` are their names. Nothing has changed."""
+
+    def __init__(self, pod: str, by: tuple[str, ...]) -> None:
+        self.by = by
+        super().__init__(
+            f"cannot remove pod {pod}: containers run in it ({', '.join(by)}); stop it first, or "
+            "remove it with force"
+        )
+
+
+class InitFailed(LockgateError):
+    """One of those that run before the others did not succeed, so that these were not started."""
+
+    def __init__(self, pod: str, name: str, code: int) -> None:
+        self.name, self.code = name, code
+        super().__init__(
+            f"cannot start pod {pod}: its init container {name} ended with exit code {code}; see "
+            "what it wrote, and start again"
         )
 
 

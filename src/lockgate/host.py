@@ -31,8 +31,9 @@ class Host:
     """A world an engine can act on: the ports, and what it keeps its books with.
 
     `cgroups` is the cgroup below which new containers get theirs, empty where they get none.
-    `lives` says whether an executor of a waiting operation still can finish it; `close` gives back
-    what the host itself holds open.
+    `lives` says whether an executor of a waiting operation still can finish it; `pause` has the root
+    filesystem of a program that waits, `pause_command`, for what holds a pod together; `close` gives
+    back what the host itself holds open.
     """
 
     ports: Ports
@@ -50,7 +51,9 @@ class Host:
     meters: Meters
     me: Executor
     lives: Callable[[Executor], bool]
+    pause: Callable[[], str]
     close: Callable[[], None]
     description: str
     cgroups: str = CGROUPS
+    pause_command: tuple[str, ...] = ("/pause",)
     simulation: "SimulatedHost | None" = None

@@ -22,6 +22,8 @@ from lockgate.effects.config import (
     LIMITS,
     NAMESPACES,
     SECURITY,
+    SHAREABLE,
+    SHARED,
     SLICE,
     UNLIMITED,
     Bind,
@@ -47,6 +49,13 @@ ALL = "ALL"
 UNCONFINED = "unconfined"
 MAX_ID = 2**32 - 2
 MODES = 0o7777
+OWN = {
+    "pid": ("private", "host"),
+    "ipc": ("private", "host", SHAREABLE),
+    "uts": ("private", "host"),
+}
+"""Words for namespaces that are no other container's."""
+
 CPUS = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*\Z", re.ASCII)
 DOMAIN = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]*[a-zA-Z0-9_.])?\Z|\.\Z")
 WORD = re.compile(r"[!-~]+\Z")
@@ -281,8 +290,18 @@ def cgroup_parent(value: str) -> str:
     )
 
 
-def namespaces(value: Namespaces) -> Namespaces:
-    return NAMESPACES if _typed(value) == NAMESPACES else value
+def namespaces(value: Namespaces, resolve: Callable[[str], str]) -> Namespaces:
+    """`container:NAME` becomes `container:ID` by `resolve`."""
+    if _typed(value) == NAMESPACES:
+        return NAMESPACES
+    found: dict[str, str] = {}
+    for kind, whose in (("pid", value.pid), ("ipc", value.ipc), ("uts", value.uts)):
+        if whose.startswith(SHARED):
+            found[kind] = f"{SHARED}{resolve(whose.removeprefix(SHARED))}"
+        elif whose not in (known := OWN[kind]):
+            words = ", ".join((*known, f"{SHARED}NAME"))
+            raise InvalidArgument(f"{whose!r} is no {kind} namespace; there are {words}")
+    return replace(value, **found)
 
 
 def id_maps(value: Iterable[IdMap], what: str) -> tuple[IdMap, ...]:
@@ -364,9 +383,10 @@ def _consistent_maps(config: Config) -> None:
     if not config.uid_maps:
         raise InvalidArgument("maps of groups go with maps of users: give both, or those of users")
     for kind in ("pid", "ipc"):
-        if getattr(config.namespaces, kind) == "host":
+        if (whose := getattr(config.namespaces, kind)) not in ("private", SHAREABLE):
+            others = "the host's" if whose == "host" else "another's"
             raise InvalidArgument(
-                f"who has users of its own has no power over the host's {kind} namespace: leave one "
+                f"who has users of its own has no power over {others} {kind} namespace: leave one "
                 "of the two out"
             )
     for one in config.secrets:
@@ -384,10 +404,16 @@ def _not_its_own(key: str, config: Config) -> str:
             return "the network is another container's"
         return "the network is the host's" if config.network == "host" else ""
     if IPC_SYSCTLS.match(key):
-        return "the IPC namespace is the host's" if config.namespaces.ipc == "host" else ""
+        return _whose("IPC", config.namespaces.ipc)
     if key == "kernel.domainname":
-        return "the UTS namespace is the host's" if config.namespaces.uts == "host" else ""
+        return _whose("UTS", config.namespaces.uts)
     return "it is the whole host's"
+
+
+def _whose(kind: str, whose: str) -> str:
+    if whose.startswith(SHARED):
+        return f"the {kind} namespace is another container's"
+    return f"the {kind} namespace is the host's" if whose == "host" else ""
 
 
 def path(value: str, what: str) -> str:

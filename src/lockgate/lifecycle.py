@@ -7,7 +7,7 @@ from typing import assert_never
 
 import msgspec
 
-from lockgate.effects.config import Config, needs
+from lockgate.effects.config import Config, needs, pod_of
 from lockgate.effects.interpreter import Rejected, Stepped
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Exited, Fault, Outcome
@@ -17,15 +17,12 @@ from lockgate.statemachine import history
 from lockgate.statemachine.inputs import Booted, Died, Input, Remove, Resumed, Salvaged
 from lockgate.statemachine.law import EDGES
 from lockgate.statemachine.record import Record, Refused, Step, newborn, written_down
-from lockgate.statemachine.status import Status
+from lockgate.statemachine.status import LIVE, Status
 from lockgate.statemachine.step import step
 from lockgate.telemetry import performed
 
 ENDINGS = frozenset({"died", "checkpoint"})
 """What a run may end by: a checkpoint may also leave it running."""
-
-LIVE = frozenset({Status.CREATED, Status.RUNNING, Status.PAUSED, Status.STOPPING})
-"""Where a process is believed to be, so that its end must be looked for."""
 
 
 def readable(container: str, name: str, data: bytes) -> Record | None:
@@ -98,11 +95,14 @@ class Lifecycle:
                     said.exit_code,
                     said.signal,
                     health=said.health,
+                    pod=pod_of(record.config),
                 )
                 for said in answer.notices
             ),
             exits=((record.epoch, ending(record)),) if ended else (),
             needs=needs(record.config),
+            pod=pod_of(record.config),
+            pod_name=record.config.holds.name if record.config.holds else "",
             leaving=type(record.operation) is Remove or record.status is Status.REMOVING,
         )
 

@@ -33,6 +33,9 @@ def side_by_side(
                 future.set_result(Success(act(name)))
             except Exception as problem:
                 future.set_result(Failure(problem))
+            except BaseException as end:  # of the whole program: whoever waits is to hear of it
+                future.set_exception(end)
+                return
 
     for _ in outcomes[:at_once]:
         Thread(target=copy_context().run, args=(work,), daemon=True).start()

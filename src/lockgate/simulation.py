@@ -42,6 +42,7 @@ def simulated() -> Host:
         meters=host.meters,
         me=me,
         lives=lambda executor: executor == me,
+        pause=lambda: "/simulated/pause",
         close=store.close,
         description="the simulated host",
         simulation=host,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from returns.result import Failure, Result, Success
 
-from lockgate.effects.interpreter import Interpreter
+from lockgate.effects.interpreter import Gate, Interpreter
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Failed, Fault, Outcome
 from lockgate.statemachine.inputs import Input
@@ -108,11 +108,15 @@ class ToldInterpreter(Interpreter[Record, Input, Refused]):
     """An interpreter of whose commands is told."""
 
     def submit(
-        self, container: str, command: Input, timeout: float | None = None
+        self,
+        container: str,
+        command: Input,
+        timeout: float | None = None,
+        gate: Gate | None = None,
     ) -> Result[Record, Refused | Fault]:
         verb = _verb(command)
         with span(verb, {"container": container, "operation": verb}) as telling:
-            result = super().submit(container, command, timeout)
+            result = super().submit(container, command, timeout, gate)
             _ended(container, verb, result, telling)
             return result
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from lockgate.adapters.checkpoints import LocalCheckpoints
@@ -14,11 +15,12 @@ from lockgate.adapters.hooks import LocalHooks, choose_directories
 from lockgate.adapters.locks import FileLocks
 from lockgate.adapters.logs import FileLogs
 from lockgate.adapters.network import NetworkBook, network
-from lockgate.adapters.oci import ConmonRuntime, choose
+from lockgate.adapters.oci import ConmonRuntime, choose, first_process
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.process import alive, identify
 from lockgate.adapters.oci.sessions import ConmonSessions
 from lockgate.adapters.oci.usage import LocalUsage
+from lockgate.adapters.pause import pause_root
 from lockgate.adapters.rootless import delegated, generation
 from lockgate.adapters.settlers import LocalSettlers
 from lockgate.adapters.storage import (
@@ -106,7 +108,7 @@ def real(
             runtime=oci,
             monitor=oci,
             storage=kept,
-            network=network(root, book, locks),
+            network=network(root, book, locks, partial(first_process, root)),
             filesystem=filesystem,
             hooks=LocalHooks(root),
             checks=checks,
@@ -129,6 +131,7 @@ def real(
         sessions=ConmonSessions(root, chosen.runtime, chosen.conmon),
         me=Executor(me),
         lives=lambda executor: alive(executor.process),
+        pause=partial(pause_root, root),
         close=store.close,
         description=f"{chosen.runtime} under {chosen.conmon}",
         cgroups=delegated(Cgroups.here()) if confined() else CGROUPS,

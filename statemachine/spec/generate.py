@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from lockgate.effects.config import Config, by_systemd, cgroups_path
+from lockgate.effects.config import SHAREABLE, Config, by_systemd, cgroups_path
 from lockgate.effects.model import WriteSpec
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Facts, Specified
@@ -94,7 +94,7 @@ def _spec(
         "ociVersion": "1.0.2",
         "process": process,
         "root": {"path": effect.mountpoint, "readonly": config.read_only},
-        "mounts": mounts.mounts(config, facts, written),
+        "mounts": mounts.mounts(config, facts, written, dict(effect.lodging).get("shm", "")),
         "annotations": dict(_annotations(config)),
         "linux": linux,
     }
@@ -142,14 +142,16 @@ def _namespaces(config: Config, effect: WriteSpec) -> Iterator[dict[str, str]]:
     yield {"type": "mount"}
     if config.uid_maps:
         yield {"type": "user"}
-    own = config.namespaces
+    own, lodging = config.namespaces, dict(effect.lodging)
     for kind, whose in (
         ("pid", own.pid),
         ("ipc", own.ipc),
         ("uts", own.uts),
         ("cgroup", own.cgroup),
     ):
-        if whose == "private":
+        if whose in ("private", SHAREABLE):
             yield {"type": kind}
+        elif whose != "host":
+            yield {"type": kind, "path": lodging[kind]}
     if config.network != "host":
         yield {"type": "network", "path": effect.netns} if effect.netns else {"type": "network"}

@@ -18,12 +18,13 @@ SYSTEMD = "name=systemd"
 """The hierarchy of version 1 that limits nothing and is systemd's."""
 
 
-def mounts(config: Config, facts: Facts, written: Written) -> list[dict[str, Any]]:
-    """All mounts, parents before children, otherwise in the order given."""
+def mounts(config: Config, facts: Facts, written: Written, shm: str = "") -> list[dict[str, Any]]:
+    """All mounts, parents before children, otherwise in the order given. `shm`: the directory that
+    is to be /dev/shm; left empty, it is one of its own or the host's."""
     chosen = [_wished(one, facts) for one in config.mounts]
     taken = {one.destination for one in config.mounts}
     ours = [
-        *_kernel(config, facts),
+        *_kernel(config, facts, shm),
         *_machine(config, facts),
         *_devices(config, facts),
         *_files(config, facts, written),
@@ -42,7 +43,7 @@ def _mount(destination: str, kind: str, source: str, *options: str) -> dict[str,
     return {"destination": destination, "type": kind, "source": source, "options": list(options)}
 
 
-def _kernel(config: Config, facts: Facts) -> Iterator[dict[str, Any]]:
+def _kernel(config: Config, facts: Facts, shm: str) -> Iterator[dict[str, Any]]:
     mode = "rw" if config.security.privileged else "ro"
     yield _mount("/proc", "proc", "proc", *NOTHING)
     yield _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k")
@@ -55,8 +56,8 @@ def _kernel(config: Config, facts: Facts) -> Iterator[dict[str, Any]]:
     terminals = ("gid=5",) if host_id(config.gid_maps, 5) is not None else ()
     yield _mount("/dev/pts", "devpts", "devpts", *pts, *terminals)
     yield _mount("/dev/mqueue", "mqueue", "mqueue", *NOTHING)
-    if config.namespaces.ipc == "host":
-        yield _mount("/dev/shm", "bind", "/dev/shm", "bind", "rprivate", *NOTHING)
+    if config.namespaces.ipc == "host" or shm:
+        yield _mount("/dev/shm", "bind", shm or "/dev/shm", "bind", "rprivate", *NOTHING)
     else:
         size = f"size={config.limits.shm}"
         yield _mount("/dev/shm", "tmpfs", "shm", *NOTHING, "mode=1777", size)

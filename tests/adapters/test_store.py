@@ -34,6 +34,8 @@ from lockgate.effects.ports import (
     Executor,
     NameTakenError,
     NeededError,
+    NoPodError,
+    PodRow,
     Row,
     StaleError,
     Store,
@@ -72,6 +74,7 @@ def everything(store: Store, *references: str) -> dict[str, object]:
         "find": [store.find(one) for one in ids],
         "past": [store.past(one) for one in ids],
         "needed_by": [store.needed_by(one) for one in ids],
+        "pods": [(one, store.members(one.pod)) for one in store.pods()],
     }
 
 
@@ -143,6 +146,81 @@ class TestNeeds:
             store.append(commit(A, seq, leaving=True))
         store.append(commit(A, 3, leaving=True, record=None))
         assert store.row(A) is None
+
+
+class TestPods:
+    """A pod comes and goes with the container that holds it together."""
+
+    POD, OTHER = "d" * 64, "de" + "e" * 62
+
+    def founded(self, store: Store, name: str = "web", pod: str = POD, infra: str = A) -> None:
+        store.append(commit(infra, pod=pod, pod_name=name))
+
+    def test_is_there_from_the_first_commit_of_that_to_its_last(self, store: Store) -> None:
+        self.founded(store)
+        row = PodRow(pod=self.POD, name="web", infra=A)
+        assert (list(store.pods()), store.pod(self.POD)) == ([row], row)
+        store.append(commit(A, 1))
+        assert store.pod(self.POD) == row
+        store.append(commit(A, 2, record=None, leaving=True))
+        assert (list(store.pods()), store.pod(self.POD)) == ([], None)
+
+    def test_has_members_in_the_order_they_came(self, store: Store) -> None:
+        self.founded(store)
+        for one in (C, B):
+            store.append(commit(one, pod=self.POD, needs=(A,)))
+        store.append(commit(C, 1))  # only the first commit says where it is
+        assert store.members(self.POD) == (A, C, B)
+        assert [row.pod for row in store.rows()] == [self.POD] * 3
+        store.append(commit(C, 2, record=None, leaving=True))
+        assert store.members(self.POD) == (A, B)
+        assert store.members("") == ()
+
+    @pytest.mark.parametrize("leaving", ["", "plain", "force", "gone"])
+    def test_nobody_comes_into_one_that_is_about_to_go(self, store: Store, leaving: str) -> None:
+        self.founded(store)
+        if leaving == "gone":
+            store.append(commit(A, 1, record=None, leaving=True))
+        else:
+            store.dismiss(self.POD, leaving)  # type: ignore[arg-type]
+        if leaving:
+            with unchanged(store), pytest.raises(NoPodError, match="no pod dddd"):
+                store.append(commit(B, pod=self.POD))
+        else:
+            store.append(commit(B, pod=self.POD))
+
+    def test_one_that_stays_after_all_takes_members_again(self, store: Store) -> None:
+        self.founded(store)
+        for word in ("force", ""):
+            store.dismiss(self.POD, word)
+            pod = store.pod(self.POD)
+            assert pod is not None and pod.leaving == word
+        store.append(commit(B, pod=self.POD))
+        store.dismiss(self.OTHER, "force")  # nothing, where there is none
+
+    def test_has_a_name_nobody_else_has(self, store: Store) -> None:
+        self.founded(store)
+        store.append(commit(B, name="db"))
+        taken: tuple[tuple[dict[str, Any], str], ...] = (
+            ({"name": "web"}, "pod dddd"),
+            ({"pod": self.OTHER, "pod_name": "web"}, "pod dddd"),
+            ({"pod": self.OTHER, "pod_name": "db"}, "container ab"),
+            ({"name": "x", "pod": self.OTHER, "pod_name": "x"}, "container cccc"),
+        )
+        for given, what in taken:
+            with unchanged(store), pytest.raises(NameTakenError, match=what):
+                store.append(commit(C, **given))
+        store.append(commit(A, 1, record=None, leaving=True))
+        store.append(commit(C, name="web"))
+
+    def test_is_found_by_name_id_and_the_beginning_of_one(self, store: Store) -> None:
+        self.founded(store)
+        self.founded(store, "dddd", self.OTHER, B)
+        assert store.find_pod("web") == store.find_pod(self.POD) == (self.POD,)
+        assert store.find_pod("dddd") == (self.OTHER,)  # a name before the beginning of an id
+        assert store.find_pod("d") == (self.POD, self.OTHER)
+        assert store.find_pod("") == store.find_pod("nobody") == store.find_pod(A) == ()
+        assert store.find("web") == ()
 
 
 # ---- state and history -------------------------------------------------------------------
@@ -662,8 +740,8 @@ def test_a_store_upgraded_under_our_feet_is_not_written_to(disk: SqliteStore, pa
 
 
 NEXT = (
-    "ALTER TABLE containers ADD COLUMN pod TEXT NOT NULL DEFAULT ''",
-    "UPDATE containers SET pod = name",
+    "ALTER TABLE containers ADD COLUMN ship TEXT NOT NULL DEFAULT ''",
+    "UPDATE containers SET ship = name",
 )
 
 
@@ -673,7 +751,7 @@ def test_an_older_store_is_brought_up_to_date(path: Path) -> None:
         before = everything(store)
     with closing(schema.connect(path, [*schema.MIGRATIONS, NEXT])) as connection:
         assert schema.version(connection) == len(schema.MIGRATIONS) + 1
-        assert connection.execute("SELECT pod FROM containers").fetchall() == [("web",)]
+        assert connection.execute("SELECT ship FROM containers").fetchall() == [("web",)]
         connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS)}")
     with closing(SqliteStore(path)) as store:
         assert everything(store) == before
@@ -689,6 +767,20 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
         assert store.find("web") == (A,)
         store.append(commit(B, needs=(A,)))
         assert store.needed_by(A) == (B,)
+
+
+def test_a_store_from_before_there_were_pods_is_brought_up_to_date(path: Path) -> None:
+    with closing(schema.connect(path, schema.MIGRATIONS[:2])) as connection:
+        connection.execute(
+            "INSERT INTO containers (container, name, status, record) VALUES (?, 'web', 'x', '')",
+            (A,),
+        )
+    with closing(SqliteStore(path)) as store:
+        (row,) = store.rows()
+        assert (row.name, row.pod, list(store.pods())) == ("web", "", [])
+        store.append(commit(B, pod="d" * 64, pod_name="front"))
+        store.append(commit(C, pod="d" * 64, needs=(B,)))
+        assert store.members("d" * 64) == (B, C)
 
 
 def test_an_older_store_may_be_opened_by_many_at_once(path: Path) -> None:

@@ -57,6 +57,10 @@ def test_the_page_names_every_command_in_the_order_of_a_life(shell: Shell) -> No
             "healthcheck run",
             "rm",
             "refresh",
+        ),
+        *("pod create", "pod start", "pod stop", "pod kill", "pod pause", "pod unpause"),
+        *("pod restart", "pod rm", "pod ps", "pod inspect"),
+        *(
             "ps",
             "inspect",
             "diff",

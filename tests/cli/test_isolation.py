@@ -353,7 +353,7 @@ class TestSecurity:
         )
         host = Namespaces(pid="host", ipc="host", uts="host", cgroup="host")
         assert config.namespaces == host
-        assert "'theirs' is not one of" in _no(shell)
+        assert "'theirs' is no pid namespace" in _no(shell)
 
 
 def _no(shell: Shell) -> str:

@@ -3,19 +3,25 @@
 import dataclasses
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
+from returns.pipeline import is_successful
 
 from lockgate import Busy, Engine, OperationFailed, Record, Status
 from lockgate.adapters.simulated import SimulatedHost
 from lockgate.effects import model as e
+from lockgate.effects.interpreter import Gate
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Executor, StaleError, StoreError
 from lockgate.host import Host
 from lockgate.simulation import simulated
 from lockgate.statemachine import Resumed
+from lockgate.statemachine.inputs import Pause, Start
 
 
 class Killed(BaseException):
@@ -282,3 +288,93 @@ def test_a_lock_that_is_not_free_in_time_is_said(house: House) -> None:
         late.start()
         late.join(10)
     assert len(result) == 1
+
+
+class TestGates:
+    """What is above a container, and must be so when a command is accepted (P13)."""
+
+    @staticmethod
+    def held(house: House) -> list[str]:
+        """The scopes taken (+) and let go of (-), in their order, from now on."""
+        told: list[str] = []
+        hold = house.host.locks.hold
+
+        @contextmanager
+        def noted(scope: str, timeout: float | None = None) -> Iterator[None]:
+            with hold(scope, timeout):
+                told.append(f"+{scope[:4]}")
+                try:
+                    yield
+                finally:
+                    told.append(f"-{scope[:4]}")
+
+        house.host.locks.hold = noted  # type: ignore[method-assign]
+        return told
+
+    def test_its_lock_is_taken_first_and_let_go_of_when_the_command_is_on_record(
+        self, house: House
+    ) -> None:
+        told = self.held(house)
+        engine = house.process(2, lambda place: told.append(place))
+        web = engine.create(name="web", image="busybox")
+        del told[:]
+        engine._interpreter.submit(web.id, Start(), gate=Gate("pod-x", lambda: told.append("ask")))
+        mine = f"{web.id[:4]}"
+        assert told[:6] == ["+pod-", f"+{mine}", "ask", "before commit", "after commit", "-pod-"]
+        assert told[-1] == f"-{mine}"
+        assert told.count("-pod-") == 1
+
+    def test_what_it_forbids_has_not_happened(self, house: House) -> None:
+        engine = house.process(1)
+        web = engine.create(name="web", image="busybox")
+
+        def check() -> None:
+            raise LookupError("not now")
+
+        before = list(engine.history(web.id))
+        with pytest.raises(LookupError, match="not now"):
+            engine._interpreter.submit(web.id, Start(), gate=Gate("pod-x", check))
+        assert list(engine.history(web.id)) == before
+        with house.host.locks.hold("pod-x", 0), house.host.locks.hold(web.id, 0):
+            pass  # both are free
+
+    def test_what_is_refused_anyway_is_not_asked(self, house: House) -> None:
+        engine = house.process(1)
+        web = engine.create(name="web", image="busybox")
+        said = engine._interpreter.submit(web.id, Pause(), gate=Gate("pod-x", lambda: 1 / 0))  # type: ignore[arg-type]
+        assert not is_successful(said)
+
+    def test_while_anything_is_waited_for_neither_is_held(self, house: House) -> None:
+        """What somebody left behind is finished before the command: that may take its time."""
+        engine = house.process(1)
+        web = engine.create(name="web", image="busybox")
+        engine.start("web")
+        dying = house.process(2, killed_at("before Halt"))
+        with pytest.raises(Killed):
+            dying.stop("web")
+        house.living.discard(2)
+        told = self.held(house)
+
+        def probe(place: str) -> None:
+            if place == "before Halt":
+                told.append("waits")
+
+        house.process(3, probe)._interpreter.submit(
+            web.id, Pause(), gate=Gate("pod-x", lambda: None)
+        )
+        at = told.index("waits")
+        mine = f"{web.id[:4]}"
+        assert told[:at] == ["+pod-", f"+{mine}", f"-{mine}", "-pod-"]
+        assert told[at + 1 :][:2] == ["+pod-", f"+{mine}"]
+        assert sorted(told[at + 3 :]) == sorted([f"-{mine}", "-pod-"])
+
+    def test_when_it_is_not_free_in_time_nothing_is_held(self, house: House) -> None:
+        engine = house.process(1)
+        web = engine.create(name="web", image="busybox")
+        gate = Gate("pod-x", lambda: None)
+        run = partial(engine._interpreter.submit, web.id, Start(), 0.01, gate)
+        with house.host.locks.hold(web.id), ThreadPoolExecutor(1) as another:
+            with pytest.raises(TimeoutError):
+                another.submit(run).result()
+        with house.host.locks.hold("pod-x", 0):
+            pass

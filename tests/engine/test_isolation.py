@@ -278,8 +278,10 @@ class TestTogether:
         assert "the hostname is the host's" in said
 
     def test_a_namespace_is_ours_or_the_hosts(self, engine: Engine) -> None:
-        odd = Namespaces(pid="theirs")  # type: ignore[arg-type]
-        assert "Invalid enum value 'theirs'" in refused(engine, namespaces=odd)
+        odd = Namespaces(pid="theirs")
+        assert "'theirs' is no pid namespace; there are private, host" in refused(
+            engine, namespaces=odd
+        )
 
     @pytest.mark.parametrize(
         "key",

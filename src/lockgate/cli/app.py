@@ -24,6 +24,7 @@ from lockgate.cli import (
     mounts,
     networks,
     past,
+    pods,
     run,
     users,
     volumes,
@@ -64,6 +65,7 @@ SECTIONS: Sections = (
             life.refresh,
         ),
     ),
+    ("Pods", (pods.pod,)),
     (
         "How things are",
         (

@@ -19,7 +19,7 @@ MEANINGS = (
     (f"{OK}", "all went well"),
     (f"{FAILURE}", "it did not happen, or not all of it"),
     (f"{USAGE}", "asked in a way that makes no sense"),
-    (f"{NO_SUCH}", "no such container, image, network, volume or artifact"),
+    (f"{NO_SUCH}", "no such container, pod, image, network, volume or artifact"),
     (f"{ILLEGAL}", "not legal in this state, or while others need it or are in flight"),
     (f"{DIVERGED}", "a replay went another way than the history"),
     (f"{NOT_RUN}", "run: the container could not be run, or nobody saw how it ended"),
@@ -68,8 +68,10 @@ def _of_the_engine(problem: BaseException) -> tuple[int, str] | None:
             return NO_SUCH, str(problem)
         case errors.IllegalState() | errors.StillNeeded() | errors.DependencyNotRunning():
             return ILLEGAL, str(problem)
-        case errors.NotRunning():
+        case errors.NotRunning() | errors.PodRunning() | errors.PodLeaving():
             return ILLEGAL, str(problem)
+        case errors.NoSuchPod():
+            return NO_SUCH, str(problem)
         case errors.LockgateError() | errors.StoreError():
             return FAILURE, str(problem)
         case PortError():

@@ -16,10 +16,13 @@ from lockgate.cli.streams import show
 @click.command(short_help="List what is alive; with -a, all.")
 @click.option("-a", "--all", "everything", is_flag=True, help="Also what is at rest.")
 @click.option("-q", "--quiet", is_flag=True, help="Ids only, whole, one a line.")
+@click.option("-p", "--pod", "pods", is_flag=True, help="Also which pod each is in.")
 @FILTER
 @JSON
 @pass_session
-def ps(session: Session, everything: bool, quiet: bool, filters: Filters, as_json: bool) -> int:
+def ps(
+    session: Session, everything: bool, quiet: bool, pods: bool, filters: Filters, as_json: bool
+) -> int:
     """List containers, oldest first: those not at rest, or with -a all.
 
     At rest are configured, created, stopped and exited, unless something is being done to them.
@@ -34,8 +37,13 @@ def ps(session: Session, everything: bool, quiet: bool, filters: Filters, as_jso
         click.echo("".join(f"{one.id}\n" for one in records), nl=False)
     else:
         now = time.time_ns()
+        header: tuple[str, ...] = view.CONTAINERS
         rows = [view.container_row(one, now, session.engine.busy(one.id)) for one in records]
-        output.table(view.CONTAINERS, rows)
+        if pods:
+            named = {one.pod: one.name for one in session.engine.host.store.pods()}
+            header = (*header, *view.POD_OF)
+            rows = [(*row, *view.pod_of(one, named)) for row, one in zip(rows, records)]
+        output.table(header, rows)
     return exits.OK
 
 

@@ -98,6 +98,14 @@ WISHES = (
         multiple=True,
         help="A container that is to run while this one does; any number, or with commas.",
     ),
+    click.option("--pod", metavar="POD", default="", help="The pod it lives in."),
+    click.option(
+        "--init-ctr",
+        "init",
+        type=click.Choice(["always", "once"]),
+        default=None,
+        help="It runs to its end before the others of its pod: each time, or once.",
+    ),
     click.option("-i", "--interactive", "stdin", is_flag=True, help="It reads what we are given."),
     click.option("-t", "--tty", "terminal", is_flag=True, help="It has a terminal."),
     click.option("--rm", "auto_remove", is_flag=True, help="Remove it when its run is over."),
@@ -122,7 +130,7 @@ def wanted(asked: dict[str, Any]) -> dict[str, Any]:
     policy, retries = asked.pop("restart")
     named = [one for entry in asked.pop("requires") for one in entry.split(",")]
     changed = {"restart": policy, "restart_retries": retries, "requires": named}
-    changed |= {"health": wished(asked)}
+    changed |= {"health": wished(asked), "init": asked.pop("init") or ""}
     return grouped(asked) | changed
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from lockgate.effects.config import PortMapping, cgroup
+from lockgate.effects import config as wished
+from lockgate.effects.config import Config, PortMapping, cgroup
 from lockgate.effects.health import CheckResult
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
 from lockgate.effects.ports import Change, Event, Image, NetworkInfo, Sizes, Volume
 from lockgate.effects.usage import Running, Usage
-from lockgate.lifecycle import LIVE
 from lockgate.statemachine.health import current
 from lockgate.statemachine.history import Entry
 from lockgate.statemachine.inputs import (
@@ -34,8 +34,9 @@ from lockgate.statemachine.inputs import (
     Stop,
 )
 from lockgate.statemachine.law import RESTING
+from lockgate.statemachine.pods import PodRecord
 from lockgate.statemachine.record import RESOURCES, Record
-from lockgate.statemachine.status import Presence
+from lockgate.statemachine.status import LIVE, Presence
 from lockgate.statemachine.step import admissible
 
 SHORT = 12
@@ -138,6 +139,8 @@ def container(record: Record, busy: str = "") -> dict[str, Any]:
         "health": stands.status if (stands := current(record)) else None,
         "health_failures": stands.failures if stands else None,
         "health_check": config.health,
+        "pod": wished.pod_of(config) or None,
+        "pod_role": _role(config),
     }
 
 
@@ -154,6 +157,15 @@ def checks(found: Sequence[CheckResult]) -> dict[str, Any]:
             for one in found
         ]
     }
+
+
+def _role(config: Config) -> str | None:
+    """What it is in its pod: the infra, an init container of a kind, or a member."""
+    if config.holds is not None:
+        return "infra"
+    if config.pod is None:
+        return None
+    return f"init {config.pod.init}" if config.pod.init else "member"
 
 
 def sizes(found: Sizes) -> dict[str, Any]:
@@ -200,6 +212,54 @@ def container_row(record: Record, now: int, busy: str = "") -> tuple[object, ...
 
 def shortened(text: str, most: int = 40) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+# ---- pods --------------------------------------------------------------------------------
+
+
+def pod(one: PodRecord) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "state": one.status,
+        "created_at": rfc3339(one.pod.created_at),
+        "infra": one.infra.id,
+        "shares": one.pod.shares,
+        "exit_policy": one.pod.exit_policy,
+        "labels": dict(one.pod.labels),
+        "hostname": one.infra.config.hostname or None,
+        "network": one.infra.config.network,
+        "networks": one.infra.config.networks,
+        "ports": [port(each) for each in one.infra.config.ports],
+        "links": one.infra.links,
+        "containers": [
+            {
+                "id": each.id,
+                "name": each.config.name,
+                "state": each.status,
+                "exit_code": each.exit_code,
+                "role": _role(each.config),
+            }
+            for each in (one.infra, *one.members)
+        ],
+    }
+
+
+POD_OF = ("POD", "POD NAME")
+
+
+def pod_of(record: Record, named: Mapping[str, str]) -> tuple[object, ...]:
+    found = wished.pod_of(record.config)
+    return found[:SHORT], named.get(found)
+
+
+PODS = ("ID", "NAME", "STATE", "CREATED", "CONTAINERS", "INFRA")
+
+
+def pod_row(one: PodRecord, now: int) -> tuple[object, ...]:
+    count = len(one.members) + 1
+    created = ago(one.pod.created_at, now)
+    return one.id[:SHORT], one.name, one.status, created, count, one.infra.id[:SHORT]
 
 
 # ---- images ------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from lockgate.cli.params import as_size, pairs
 
 Command: TypeAlias = Callable[..., int]
 SHARING = click.Choice(["private", "host"])
+WHOSE = "private [the default], host or container:C"
 
 
 def _any(*names: str, metavar: str, help: str) -> Callable[[Command], Command]:
@@ -88,8 +89,10 @@ ISOLATION = (
     _any("--add-host", "hosts", metavar="NAME:IP", help="A line of /etc/hosts."),
     _any("--uidmap", "uid_maps", metavar="C:H:N", help="N users from C on are H on here."),
     _any("--gidmap", "gid_maps", metavar="C:H:N", help="Groups likewise [as --uidmap]."),
-    click.option("--pid", type=SHARING, default="private", help="Whose PID namespace."),
-    click.option("--ipc", type=SHARING, default="private", help="Whose IPC namespace."),
-    click.option("--uts", type=SHARING, default="private", help="Whose hostname."),
+    click.option("--pid", metavar="WHOSE", default="private", help=f"PID namespace: {WHOSE}."),
+    click.option(
+        "--ipc", metavar="WHOSE", default="private", help=f"IPC: {WHOSE}; shareable: for others."
+    ),
+    click.option("--uts", metavar="WHOSE", default="private", help=f"Hostname: {WHOSE}."),
     click.option("--cgroupns", "cgroup", type=SHARING, default="private", help="Whose cgroups."),
 )

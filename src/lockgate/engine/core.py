@@ -5,13 +5,21 @@ from contextlib import contextmanager, suppress
 
 from returns.result import Failure, Result, Success
 
-from lockgate.effects.interpreter import unprobed
+from lockgate.effects.interpreter import Gate, unprobed
 from lockgate.effects.outcome import Exited, Fault, PortError
-from lockgate.effects.ports import NameTakenError, NeededError, Row, StoreError, UnmetError
+from lockgate.effects.ports import (
+    NameTakenError,
+    NeededError,
+    NoPodError,
+    Row,
+    StoreError,
+    UnmetError,
+)
 from lockgate.errors import (
     AmbiguousName,
     NameTaken,
     NoSuchContainer,
+    NoSuchPod,
     OperationFailed,
     StillNeeded,
     refused,
@@ -19,7 +27,7 @@ from lockgate.errors import (
 from lockgate.host import Host
 from lockgate.lifecycle import Lifecycle, readable, salvaged
 from lockgate.statemachine.health import current
-from lockgate.statemachine.inputs import Checked, Command
+from lockgate.statemachine.inputs import Checked, Command, Input
 from lockgate.statemachine.policy import owes
 from lockgate.statemachine.record import Record, Refused
 from lockgate.statemachine.status import Status
@@ -46,7 +54,9 @@ class Core:
 
         Raises `TimeoutError` when somebody holds the container's lock for `timeout` seconds.
         """
-        return self._interpreter.submit(self.resolve(reference), command, timeout)
+        container = self.resolve(reference)
+        gate = self._gate(container, command)
+        return self._interpreter.submit(container, command, timeout, gate)
 
     def sync(self, reference: str) -> Record:
         """Look at the world, finish what somebody left unfinished, and say how things are."""
@@ -61,7 +71,8 @@ class Core:
             return found[0]
         gone = self.host.store.past(reference) if past and reference else None
         if gone is None:
-            raise NoSuchContainer(reference)
+            pod = bool(reference and self.host.store.find_pod(reference))
+            raise NoSuchContainer(reference, pod=pod)
         return gone
 
     def inspect(self, reference: str) -> Record:
@@ -90,11 +101,22 @@ class Core:
             with faults_raised("watch", record.config.name, "container"):
                 self.host.ports.checks.watch(record.config, record.epoch)
 
-    def _done(self, name: str, command: Command | Checked, container: str) -> Record:
+    def _gate(self, container: str, command: Input) -> Gate | None:
+        """What else must be so when the command is accepted."""
+        return None
+
+    def _done(
+        self, name: str, command: Command | Checked, container: str, gate: Gate | None = None
+    ) -> Record:
+        gate = gate or self._gate(container, command)
         try:
-            result: Result[Record, Refused | Fault] = self._interpreter.submit(container, command)
+            result: Result[Record, Refused | Fault] = self._interpreter.submit(
+                container, command, gate=gate
+            )
         except NameTakenError as taken:
-            raise NameTaken(taken.name, taken.holder) from None
+            raise NameTaken(taken.name, taken.holder, taken.what) from None
+        except NoPodError as missing:
+            raise NoSuchPod(missing.pod) from None
         except UnmetError as unmet:
             raise NoSuchContainer(unmet.needed) from None
         except NeededError as needed:

@@ -14,6 +14,7 @@ from lockgate.effects.config import (
     Config,
     Device,
     IdMap,
+    InitKind,
     Limits,
     Mount,
     Namespaces,
@@ -80,6 +81,8 @@ class Creation(Images, Networks):
         hosts: Iterable[tuple[str, str]] = (),
         health: HealthCheck | Literal["none"] | None = None,
         requires: Sequence[str] = (),
+        pod: str = "",
+        init: InitKind = "",
     ) -> Record:
         """A container, configured: name claimed, writable layer made, nothing running.
 
@@ -90,8 +93,11 @@ class Creation(Images, Networks):
         command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
         of a name and an address. With `uid_maps` it has users of its own; `gid_maps` left out are
         the same. Its cgroup is in `cgroup_parent`, a path or the name of a systemd slice.
-        `systemd`: that is what it runs, and it gets what that needs. `health` is checked while it runs, instead of what the image says. `requires` names
-        containers that are to run while this one does and stay as long as it. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
+        `systemd`: that is what it runs, and it gets what that needs. `health` is checked while it
+        runs, instead of what the image says. `requires` names containers that are to run while this
+        one does and stay as long as it. In a `pod` it lives in that one's namespaces; as an `init`
+        container it runs to its end before the others start, each time (`always`) or until it has
+        succeeded (`once`). Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`, `NoSuchPod`,
         `NameTaken`; nothing is left of a container that could not be made.
         """
         if bool(image) == bool(rootfs):
@@ -147,7 +153,7 @@ class Creation(Images, Networks):
             sysctls=isolation.sysctls(sysctls or {}),
             limits=isolation.limits(limits, memory),
             security=isolation.security(security),
-            namespaces=isolation.namespaces(namespaces),
+            namespaces=isolation.namespaces(namespaces, self.resolve),
             uid_maps=users,
             gid_maps=isolation.id_maps(gid_maps, "groups") or users,
             dns=isolation.dns(dns),
@@ -158,12 +164,15 @@ class Creation(Images, Networks):
             ),
         )
         isolation.consistent(config)
+        return self._made(self._lodged(self._placed(config, pod, init)))
+
+    def _made(self, config: Config) -> Record:
         creation = Create(config, self.host.ports.clock.boot())
-        if not networks and not published:
-            return self._done(config.name, creation, container)
+        if not config.networks and not config.ports:
+            return self._done(config.name, creation, config.id)
         with self.host.locks.hold(NETWORKS):  # none of them may go meanwhile
             self._connectable(config)
-            return self._done(config.name, creation, container)
+            return self._done(config.name, creation, config.id)
 
 
 def _stop_signal(wished: int | str, of_image: int, *, systemd: bool) -> int:

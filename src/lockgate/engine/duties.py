@@ -1,11 +1,20 @@
 """What is owed when no user asks: restarts, removals, and order after a reboot."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
+from lockgate.effects.interpreter import Gate
 from lockgate.engine.graph import Graph
-from lockgate.errors import IllegalState, LockgateError, NoSuchContainer
+from lockgate.engine.members import POD_LOCK, scope
+from lockgate.errors import (
+    IllegalState,
+    LockgateError,
+    NoSuchContainer,
+    StillNeeded,
+)
 from lockgate.statemachine.graph import closure
-from lockgate.statemachine.inputs import Cleanup, Command, Remove, Revive
+from lockgate.statemachine.inputs import Cleanup, Command, Remove, Revive, Stop
+from lockgate.statemachine.pods import winds_down
 from lockgate.statemachine.policy import ENDED, SECOND, owes_removal, owes_restart, restart_due
 from lockgate.statemachine.record import Record, holds
 from lockgate.statemachine.status import Status, Verb
@@ -39,6 +48,7 @@ class Duties(Graph):
                 if self._kept_waiting(record):
                     return record
                 return self._revived(record, booted)
+            self._wound_down(record)
             if owes_removal(record):
                 return self._owed(record, Remove())
             return record
@@ -60,6 +70,36 @@ class Duties(Graph):
             return self._over(record.id, Verb.REVIVE, act)
         except (IllegalState, NoSuchContainer):  # somebody else was first
             return self._glimpse(record.id)
+
+    def remove(
+        self,
+        reference: str,
+        *,
+        force: bool = False,
+        timeout: int | None = None,
+        depend: bool = False,
+    ) -> Record:
+        after = super().remove(reference, force=force, timeout=timeout, depend=depend)
+        self._wound_down(after)
+        return after
+
+    def _wound_down(self, member: Record) -> None:
+        """Its pod is stopped, if this was the last of it and that is its policy: by whoever sees it,
+        once (L-99)."""
+        if member.config.pod is None or not member.config.pod.ends:
+            return
+        row = self.host.store.pod(member.config.pod.pod)
+        pod = self._stands(row) if row else None
+        if row is None or pod is None or not winds_down(pod, (member,)):
+            return
+
+        def still() -> None:
+            now = self._stands(row, fresh=False)
+            if now is None or not winds_down(now, (member,)):
+                raise StillNeeded("stop", pod.infra.config.name, (pod.name,))
+
+        with suppress(LockgateError):  # somebody has begun another run, or was first
+            self._done(pod.infra.config.name, Stop(), row.infra, Gate(scope(row.pod), still))
 
     def _owed(self, record: Record, command: Command) -> Record | None:
         try:
@@ -94,7 +134,9 @@ class Duties(Graph):
         return problems
 
     def _unlocked(self) -> None:
-        """No lock is kept of a container that is gone, though whoever removed it died over it."""
-        for scope in self.host.locks.known():
-            if len(scope) == ID_LENGTH and self.host.store.row(scope) is None:
-                self.host.locks.forget(scope)
+        """No lock is kept of a container or pod that is gone, though whoever removed it died over it."""
+        for lock in self.host.locks.known():
+            pod = lock.removeprefix(POD_LOCK) if lock.startswith(POD_LOCK) else ""
+            gone = self.host.store.pod(pod) if pod else self.host.store.row(lock)
+            if (pod or len(lock) == ID_LENGTH) and gone is None:
+                self.host.locks.forget(lock)

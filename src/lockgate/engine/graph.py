@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from returns.result import Failure
 
-from lockgate.effects.config import needs, shares
+from lockgate.effects.config import needs, owners
 from lockgate.engine.life import Life
 from lockgate.errors import (
     AlreadyStopped,
@@ -22,8 +22,12 @@ from lockgate.errors import (
 from lockgate.side_by_side import side_by_side
 from lockgate.statemachine.graph import closure, generations
 from lockgate.statemachine.law import PLANS
+from lockgate.statemachine.pods import lives_in
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Status, Verb
+
+TRIES = 5
+"""How often what it needs is started again, when somebody else ends it meanwhile."""
 
 RUNS = (Status.RUNNING, Status.PAUSED)
 LIVES = (*RUNS, Status.STOPPING)
@@ -119,19 +123,28 @@ class Graph(Life):
         record = self._glimpse(container)
         if record is None or not (needs(record.config) or self.host.store.needed_by(container)):
             return act(container)
-        record = self._interpreter.sync(container)
-        if (verb, record.status) not in PLANS:
-            return act(container)
-        if verb is Verb.INIT:
-            self._free_of_guests("init", container)
-        if needs(record.config):
-            self._provided(record, recursive)
-            self._renewed(record)
-        guests = self._guests(container) if record.status in BEGINS else ()
-        for guest in guests:
-            with suppress(AlreadyStopped):
-                self.stop(guest.id)
-        after = act(container)
+        guests: list[Record] = []
+        tries = 0
+        while True:
+            tries += 1
+            record = self._interpreter.sync(container)
+            if (verb, record.status) not in PLANS:
+                return act(container)
+            if verb is Verb.INIT:
+                self._free_of_guests("init", container)
+            if needs(record.config):
+                self._provided(record, recursive)
+                self._renewed(record)
+            for guest in self._guests(container) if record.status in BEGINS else ():
+                with suppress(AlreadyStopped):
+                    self.stop(guest.id)
+                guests.append(guest)
+            try:
+                after = act(container)
+                break
+            except (DependencyNotRunning, StillNeeded):  # somebody of its pod was faster
+                if tries == TRIES or not recursive:
+                    raise
         for guest in guests:
             if guest.status in RUNS:  # nobody had asked for its end
                 self.start(guest.id)
@@ -171,12 +184,12 @@ class Graph(Life):
                 raise
 
     def _renewed(self, record: Record) -> None:
-        """What waits to be started in a namespace of an earlier run of its owner is made anew."""
-        owner = shares(record.config)
-        if record.status is Status.CREATED and owner:
-            there = self._glimpse(owner)
-            if there is not None and there.netns != record.netns:
-                super().cleanup(record.id)
+        """What waits to be started in namespaces of an earlier run of their owner is made anew."""
+        if record.status is not Status.CREATED:
+            return
+        there = (self._glimpse(owner) for owner in owners(record.config))
+        if not all(owner is None or lives_in(record, owner) for owner in there):
+            super().cleanup(record.id)
 
     def _guests(self, container: str) -> tuple[Record, ...]:
         """Those that live in its namespaces now; what somebody did not live to finish with them is
@@ -184,7 +197,7 @@ class Graph(Life):
         sharing = (
             one
             for one in self.host.store.needed_by(container)
-            if (record := self._glimpse(one)) and shares(record.config) == container
+            if (record := self._glimpse(one)) and container in owners(record.config)
         )
         records = map(self._interpreter.sync, sharing)
         return tuple(record for record in records if record.status in LIVES)
@@ -201,10 +214,6 @@ class Graph(Life):
     def _is(self, container: str, statuses: Collection[Status]) -> bool:
         record = self._glimpse(container)
         return record is not None and self._fresh(record).status in statuses
-
-    def _name(self, container: str) -> str:
-        row = self.host.store.row(container)
-        return row.name if row and row.name else container[:12]
 
     def _removed(self, container: str, force: bool, timeout: int | None) -> None:
         super().remove(container, force=force, timeout=timeout)

@@ -16,11 +16,10 @@ from lockgate.errors import (
     NotRunning,
     OperationFailed,
 )
-from lockgate.lifecycle import LIVE
 from lockgate.statemachine.health import current, due, next_check, owed_action
 from lockgate.statemachine.inputs import Checked
 from lockgate.statemachine.record import Record
-from lockgate.statemachine.status import Status
+from lockgate.statemachine.status import LIVE, Status
 
 NOT_RUN = -1
 SLEEP = 5.0

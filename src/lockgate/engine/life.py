@@ -7,7 +7,7 @@ from lockgate import validation
 from lockgate.effects.health import HealthStatus
 from lockgate.effects.outcome import UNKNOWN_EXIT, PortError
 from lockgate.effects.ports import LogLine
-from lockgate.engine.core import Core
+from lockgate.engine.members import Members
 from lockgate.errors import (
     AlreadyStopped,
     InvalidArgument,
@@ -29,18 +29,16 @@ from lockgate.statemachine.inputs import (
 )
 from lockgate.statemachine.policy import owes_restart
 from lockgate.statemachine.record import Record, newborn
-from lockgate.statemachine.status import Status
+from lockgate.statemachine.status import LIVE, Status
 
 REMOVED = "removed"
 """What can be waited for besides a status."""
-
-ALIVE = (Status.CREATED, Status.RUNNING, Status.PAUSED, Status.STOPPING)
 
 BRIEFLY, AT_MOST = 0.002, 0.1
 """Seconds between two looks of whoever waits for what nobody tells of, twice as long each time."""
 
 
-class Life(Core):
+class Life(Members):
     """Everything that happens to a container that exists."""
 
     def init(self, reference: str) -> Record:
@@ -204,4 +202,4 @@ class Life(Core):
 def _over(record: Record) -> bool:
     """It does not run, and nothing is under way or owed that would change that."""
     idle = record.operation is None and not owes_restart(record)
-    return idle and record.status not in ALIVE
+    return idle and record.status not in LIVE

@@ -13,11 +13,11 @@ from lockgate.effects.ports import Change, Event, LogLine, Sizes
 from lockgate.effects.usage import Running, Usage
 from lockgate.engine.core import Core, faults_raised
 from lockgate.errors import NoSuchContainer
-from lockgate.lifecycle import LIVE
 from lockgate.statemachine import history as histories
 from lockgate.statemachine.history import Divergence, Entry
 from lockgate.statemachine.record import Record, newborn
 from lockgate.statemachine.spec.files import PLACES
+from lockgate.statemachine.status import LIVE
 
 BRIEFLY, AT_MOST = 0.01, 0.2
 """Seconds after which one that writes nothing is looked at again, since it may have ended: soon

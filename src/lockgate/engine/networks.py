@@ -4,12 +4,19 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 from lockgate import validation
-from lockgate.effects.config import NETWORK_MODES, SHARED, USERMODES, Attachment, Config, shares
+from lockgate.effects.config import (
+    NETWORK_MODES,
+    SHARED,
+    UNPLUGGED,
+    USERMODES,
+    Attachment,
+    Config,
+    shares,
+)
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import NetworkInfo
 from lockgate.engine.core import Core, faults_raised
 from lockgate.errors import InvalidArgument, NetworkInUse, NoSuchNetwork
-from lockgate.statemachine.law import UNPLUGGED
 from lockgate.statemachine.record import Record
 
 NETWORKS = "networks"

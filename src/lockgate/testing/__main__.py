@@ -15,7 +15,7 @@ from lockgate.errors import LockgateError
 from lockgate.testing import counterexamples
 from lockgate.testing.explore import Broken, Report, explore
 from lockgate.testing.folder import Folder, Mismatch
-from lockgate.testing.models import MODELS, SHORT, WHOLE, broken, model, mutant_model
+from lockgate.testing.models import LOCKS, MODELS, SHORT, WHOLE, broken, model, mutant_model
 from lockgate.testing.mutants import MUTANTS
 from lockgate.testing.properties import table
 from lockgate.testing.together import Gather, explore_together
@@ -83,14 +83,17 @@ def _explored(
     broken = 0
     used: frozenset[str] = frozenset()
     for name in names:
-        report = explore_together(
-            MODELS[name],
-            workers=workers,
-            gather=gather,
-            folder=Folder(resumed / name.replace(" ", "-"), name) if resumed else None,
-            progress=_Progress(),
-            noted=here,
-        )
+        if name == LOCKS:
+            report: Report[Any] = explore(model(name))
+        else:
+            report = explore_together(
+                MODELS[name],
+                workers=workers,
+                gather=gather,
+                folder=Folder(resumed / name.replace(" ", "-"), name) if resumed else None,
+                progress=_Progress(),
+                noted=here,
+            )
         used |= report.used
         _told(name, report, saved)
         broken += not report.holds

@@ -19,12 +19,17 @@ from lockgate.testing.explore import Model
 from lockgate.testing.households import Households
 from lockgate.testing.mutants import MUTANTS, Mutant, mutated
 from lockgate.testing.operators import TwoOperators
+from lockgate.testing.order import Orders
+
+LOCKS = "two operations on a pod, their locks"
+"""Made from what threads did: no two processes would make the same, so it is walked alone."""
 
 SHORT = (
     "one container, nothing goes wrong",
     "one container, all faults",
     "one container, health checks",
     "two operators, either may die",
+    LOCKS,
     "one container, always restarted",
     "one container, restarted once",
     "one container, removed by itself",
@@ -57,6 +62,7 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
         "one container, limits": partial(OneContainer, mounts=0, commands=FEWER, besides=LIMITS),
         "two operators, either may die": partial(TwoOperators, faults=False),
         "two operators, all faults": TwoOperators,
+        LOCKS: Orders,
         "one container, always restarted": partial(
             Households, (replace(_ONE, restart="always"),), execs=True
         ),

@@ -19,7 +19,6 @@ from lockgate.adapters.simulated.world import (
 )
 from lockgate.effects.model import AnyEffect, Order, RunPoststop
 from lockgate.effects.outcome import Done, Failed, Fault, Outcome, PortError
-from lockgate.lifecycle import LIVE
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.law import EDGES
 from lockgate.statemachine.record import (
@@ -30,7 +29,7 @@ from lockgate.statemachine.record import (
     Step,
     written_down,
 )
-from lockgate.statemachine.status import Presence, Status
+from lockgate.statemachine.status import LIVE, Presence, Status
 from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
 from lockgate.testing.explore import Broken

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lockgate.effects.outcome import Exited
-from lockgate.effects.ports import Commit, Event, Row, Store, StoreError
+from lockgate.effects.ports import Commit, Event, Leaving, PodRow, Row, Store, StoreError
 
 
 class FullStore:
@@ -30,6 +30,24 @@ class FullStore:
 
     def needed_by(self, container: str) -> tuple[str, ...]:
         return self._store.needed_by(container)
+
+    def pods(self) -> Iterator[PodRow]:
+        return self._store.pods()
+
+    def pod(self, pod: str) -> PodRow | None:
+        return self._store.pod(pod)
+
+    def find_pod(self, reference: str) -> tuple[str, ...]:
+        return self._store.find_pod(reference)
+
+    def members(self, pod: str) -> tuple[str, ...]:
+        return self._store.members(pod)
+
+    def dismiss(self, pod: str, leaving: Leaving) -> None:
+        self.commits += 1
+        if self.at and self.commits >= self.at:
+            raise StoreError("no space left on device; nothing was written")
+        self._store.dismiss(pod, leaving)
 
     def history(self, container: str) -> Iterator[bytes]:
         return self._store.history(container)

@@ -155,3 +155,26 @@ class TestCgroups:
         with pytest.raises(PortError, match=r"not run by systemd.*name a path") as refusal:
             spec(replace(CONFIG, cgroup_parent="machine.slice"))
         assert (refusal.value.fault.kind, refusal.value.fault.dirty) == ("refused", False)
+
+
+class TestLivingWithAnother:
+    """Namespaces of others, where they were found; and what goes with them."""
+
+    LODGING = (("pid", "/n/pid"), ("ipc", "/n/ipc"), ("shm", "/n/shm"), ("uts", "/n/uts"))
+    OWN = Namespaces(pid="container:o", ipc="container:o", uts="container:o")
+
+    def test_each_is_named_by_its_place(self) -> None:
+        made = spec(
+            replace(CONFIG, namespaces=self.OWN), replace(EFFECT, lodging=self.LODGING), FACTS
+        )
+        places = {one["type"]: one.get("path") for one in made["linux"]["namespaces"]}
+        assert (places["pid"], places["ipc"], places["uts"]) == ("/n/pid", "/n/ipc", "/n/uts")
+        assert "hostname" not in made  # it is theirs
+        assert destinations(made)["/dev/shm"]["source"] == "/n/shm"
+        assert complaints(made) == []
+
+    def test_who_lends_it_has_the_same_memory(self) -> None:
+        lender = replace(CONFIG, namespaces=Namespaces(ipc="shareable"))
+        made = spec(lender, replace(EFFECT, lodging=(("shm", "/n/shm"),)))
+        assert {"type": "ipc"} in made["linux"]["namespaces"]
+        assert destinations(made)["/dev/shm"]["source"] == "/n/shm"
