@@ -216,7 +216,9 @@ class SimulatedHost:
             else:
                 entered = Joined(self.networks.entered(config.id, epoch))
                 joined = self.networks.plug(config, entered)
-            homes = tuple(Home(one, self.world(one).epoch) for one in owners(config))
+            homes = tuple(
+                Home(one, self.world(one).epoch or self.networks.run(one)) for one in owners(config)
+            )
             return replace(joined, lodging=tuple(_lodging(config)), homes=homes)
 
     def leave(self, config: Config, epoch: int) -> None:

@@ -87,6 +87,12 @@ class SimulatedNetworks:
     def newest(self, container: str) -> str:
         return self._namespaces[container]
 
+    def run(self, container: str) -> int:
+        """Of which run that is; 0 where that cannot be told."""
+        place = self._namespaces.get(container, "")
+        first, _, later = place.removeprefix("/simulated/netns/").partition("-")
+        return (int(later) if later else 1) if first == container else 0
+
     def namespaces(self) -> dict[str, str]:
         return dict(self._namespaces)
 

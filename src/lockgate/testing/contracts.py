@@ -32,7 +32,7 @@ from lockgate.effects.config import (
 )
 from lockgate.effects.health import CheckResult
 from lockgate.effects.model import CheckpointRuntime, RestoreRuntime, WriteSpec
-from lockgate.effects.outcome import Created, Dns, Exited, PortError
+from lockgate.effects.outcome import Created, Dns, Exited, Home, PortError
 from lockgate.effects.ports import Image, Images, Network, Ports, Volume, Volumes
 from lockgate.host import Host
 
@@ -600,9 +600,10 @@ class NetworkContract:
             network.join(guest, 1)
         assert not missing.value.fault.dirty
         joined = network.join(owner, 3)
-        assert network.join(guest, 1) == joined
+        lived_in = replace(joined, homes=(Home(owner.id, 3),))
+        assert network.join(guest, 1) == lived_in
         network.leave(guest, 1)
-        assert network.join(guest, 2) == joined
+        assert network.join(guest, 2) == lived_in
         network.leave(owner, 3)
         with pytest.raises(PortError, match="start that first"):
             network.join(guest, 3)

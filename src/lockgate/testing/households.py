@@ -18,6 +18,7 @@ from lockgate.adapters.simulated.faults import TURNS, Turn
 from lockgate.adapters.simulated.world import RUNS
 from lockgate.effects.config import Config, needs
 from lockgate.effects.model import Order
+from lockgate.effects.outcome import Home
 from lockgate.errors import LockgateError
 from lockgate.statemachine.inputs import Remove
 from lockgate.statemachine.policy import has_duties, owes_removal, owes_restart
@@ -44,6 +45,17 @@ class Household(Struct, frozen=True, cache_hash=True):
 
     def __str__(self) -> str:
         return "; ".join(f"{one.config.name}: {_said(one)}" for one in self.kept)
+
+
+SOME_EARLIER = -1
+"""Stands for every run of another that is not its newest."""
+
+
+def _numbered(one: Kept) -> Iterator[tuple[Home, int]]:
+    """The newest run of this container, by the number it will have."""
+    if one.record is not None:
+        ranks = ranked(epochs_of(one.record, one.world))
+        yield Home(one.config.id, one.record.epoch), ranks[0]
 
 
 def _said(one: Kept) -> str:
@@ -223,13 +235,14 @@ class Households:
     def _household(self, kept: Sequence[Kept], troubles: int) -> Household:
         """By the numbers and names that all places like it have."""
         spaces = {one.namespace: f"{one.config.id}, now" for one in kept if one.namespace}
-        return Household(tuple(self._folded(one, spaces) for one in kept), troubles)
+        runs = {home: number for one in kept for home, number in _numbered(one)}
+        return Household(tuple(self._folded(one, spaces, runs) for one in kept), troubles)
 
-    def _folded(self, one: Kept, spaces: Mapping[str, str]) -> Kept:
+    def _folded(self, one: Kept, spaces: Mapping[str, str], runs: Mapping[Home, int]) -> Kept:
         namespace = spaces.get(one.namespace, "")
         if one.record is None:
-            runs = tuple(getattr(one.world, name) for name in RUNS)
-            world = self._identity.world(one.world, ranked(runs))
+            numbers = tuple(getattr(one.world, name) for name in RUNS)
+            world = self._identity.world(one.world, ranked(numbers))
             return replace(one, world=world, namespace=namespace)
         record, config, world = one.record, one.record.config, one.world
         if (record.exit_code or 0) > 0:
@@ -242,6 +255,9 @@ class Households:
 
         told: dict[str, Any] = {
             "netns": renamed(record.netns),
+            "homes": tuple(
+                replace(home, epoch=runs.get(home, SOME_EARLIER)) for home in record.homes
+            ),
             "boot": NOW if record.boot in (NOW, "") else BEFORE,
             "pending": tuple(_elsewhere(order, renamed) for order in record.pending),
         }
