@@ -398,8 +398,11 @@ def pod_of(config: Config) -> str:
 def lodges(config: Config) -> bool:
     """Is there anything to see to in its namespaces before a run can begin in them? Not where the
     runtime makes them, or the host has them."""
-    plugged = config.network not in UNPLUGGED
-    return plugged or config.namespaces.ipc == SHAREABLE or bool(borrowed(config))
+    if config.network not in UNPLUGGED:
+        return True
+    own = config.namespaces
+    # most have wished for nothing here, and every start asks
+    return own is not NAMESPACES and (own.ipc == SHAREABLE or bool(borrowed(config)))
 
 
 def volume_mounts(config: Config) -> tuple[VolumeMount, ...]:

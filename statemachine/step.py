@@ -136,7 +136,7 @@ def _busy(record: Record) -> bool:
 def _asked(record: Record, command: Command) -> Answer:
     verb = command.verb
     plan = PLANS.get((verb, record.status))
-    for_health = verb in HEALING and cast(Kill | Stop | Restart, command).by_health
+    for_health = verb in HEALING and cast("Kill | Stop | Restart", command).by_health
     if (
         plan is None
         or (record.todo and _busy(record))
@@ -162,8 +162,6 @@ def _asked(record: Record, command: Command) -> Answer:
         stopped_by_user=by_user,
         operation=hastened or command,
         todo=record.todo if hastened else _needed(record, plan.stages),
-        pending=(),
-        tripped=False,
         unwinding=plan.unwinds,
         faults=(),
     )
@@ -428,7 +426,7 @@ def _died(record: Record, epoch: int, end: Exited) -> Step:
     notices: Notices = ()
     if any(type(order.effect) is StartRuntime for order in record.pending):
         # asked to start, and it ended: it ran, though nobody was there to hear of it
-        record = replace(record, status=EDGES[record.status, "start"], started_at=end.at)
+        record = replace(record, started_at=end.at)
         notices = (Notice("start"),)
     record = replace(
         record,
@@ -502,8 +500,11 @@ def _proceed(draft: Record, notices: Notices) -> Step:
     return Step(draft, (), notices)
 
 
-def _tried(known: Presence, kind: Kind) -> bool:
+def _tried(draft: Record, kind: Kind) -> bool:
     """May it have been carried out before?"""
+    if not kind.resource:
+        return kind is AdjustLimits and draft.limits_doubted
+    known = getattr(draft, kind.resource)
     return known is UNCERTAIN or (kind.acquires and known is PRESENT)
 
 
@@ -515,9 +516,7 @@ def _orders(draft: Record, stage: Stage) -> tuple[Order, ...]:
     for kind in stage.asks:
         if when(draft, kind):
             ticket += 1
-            again = kind.resource != "" and _tried(getattr(draft, kind.resource), kind)
-            again = again or (kind is AdjustLimits and draft.limits_doubted)
-            asked.append(Order(ticket, FILLED[kind](draft), again))
+            asked.append(Order(ticket, FILLED[kind](draft), _tried(draft, kind)))
     if not asked:
         return ()
     for order in asked:  # now that all are filled in from how it was
