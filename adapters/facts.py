@@ -17,6 +17,7 @@ from lockgate.adapters.filesystem import bundle, read_bounded, volume_data
 from lockgate.adapters.hooks import hook_directories, hook_files
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.syscalls import Resolve, openat2
+from lockgate.adapters.userns import confined
 from lockgate.effects.capabilities import CAPABILITIES
 from lockgate.effects.config import UNLIMITED, Config, Tmpfs, volume_mounts
 from lockgate.effects.outcome import PortError
@@ -35,6 +36,9 @@ RESOLVED = Path("/run/systemd/resolve/resolv.conf")
 
 APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 """Where the kernel tells whether it enforces profiles."""
+
+SYSTEMD = Path("/run/systemd/system")
+"""There while systemd runs this host (sd_booted(3))."""
 
 RLIMITS = {
     name.removeprefix("RLIMIT_").lower(): getattr(resource, name)
@@ -56,6 +60,7 @@ class LocalSurroundings:
         """Raises `PortError("refused")`, clean, for a device or profile that is not there: "missing"
         is the container's command, to whoever asks why it did not run."""
         capabilities = tuple(_capabilities())
+        unbounded = _SYS_RESOURCE in capabilities and not confined()
         plugged = config.network != "none"
         return Facts(
             bundle=str(bundle(self.root, config.id)),
@@ -72,15 +77,17 @@ class LocalSurroundings:
             nodes=tuple((one.source, node(one.source)) for one in config.devices),
             host_nodes=tuple(host_nodes()) if config.security.privileged else (),
             capabilities=capabilities,
-            rlimits=tuple(_rlimits(unbounded=_SYS_RESOURCE in capabilities)),
+            rlimits=tuple(_rlimits(unbounded=unbounded)),
             controllers=tuple(sorted(Cgroups.here().controllers)),
             oom_score_adj=int(OOM_SCORE_ADJ.read_bytes()),
+            unbounded=unbounded,
             machine=os.uname().machine,
             hostname=os.uname().nodename,
             resolv_conf=_resolv_conf() if plugged else b"",
             hosts=_host_file(Path("/etc/hosts")) if config.network == "host" else b"",
             seccomp=_profile(config.security.seccomp),
             hooks=hook_files(hook_directories(self.root)),
+            systemd=SYSTEMD.is_dir(),
             apparmor=_says(APPARMOR, b"Y"),
             selinux=labels.present(),
         )

@@ -11,8 +11,10 @@ from msgspec import Struct
 from lockgate.effects.health import HealthCheck
 from lockgate.effects.network import Dns
 
-USER = "user"
-"""The network every host has: a process that passes on what the container sends."""
+USER, SLIRP, PASTA = "user", "slirp4netns", "pasta"
+USERMODES = (USER, SLIRP, PASTA)
+"""The network every host has, a process that passes on what the container sends: whichever of the
+two programs works, or the one that is named."""
 
 NETWORK_MODES = ("none", "host", "private")
 """Words that name no network. `none`: a fresh namespace made by the runtime; `host`: the host's;
@@ -144,7 +146,7 @@ class Secret(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Ulimit(Struct, frozen=True, kw_only=True):
-    """A resource limit of setrlimit(2), `name` as there without RLIMIT_ and in lower case.
+    """A resource limit of setrlimit(2), `name` as there without `RLIMIT_` and in lower case.
 
     -1 (`UNLIMITED`) means no limit. A container may be given no more than its host has.
     """
@@ -266,6 +268,10 @@ LIMITS, SECURITY, NAMESPACES, DNS = Limits(), Security(), Namespaces(), Dns()
 """What a container is given when nothing else is asked for; records do not repeat it."""
 
 
+CGROUPS = "/lockgate"
+"""Below this cgroup are those of containers, unless the host has another place for them."""
+
+
 class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True):
     """One container as its creator described it.
 
@@ -302,9 +308,10 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     auto_remove: bool = False
     restart: RestartPolicy = "no"
     restart_retries: int = 0  # for on-failure: how often at most; 0: without end
-    cgroup_parent: str = "/lockgate"
+    cgroup_parent: str = CGROUPS  # a path, or the name of a slice; empty: it has no cgroup
     created_at: int = 0
 
+    systemd: bool = False  # it runs systemd, which wants a machine of its own
     read_only: bool = False  # the root filesystem
     mounts: tuple[Mount, ...] = ()
     devices: tuple[Device, ...] = ()
@@ -322,6 +329,36 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     requires: tuple[str, ...] = ()  # ids of containers that run while this one does
     holds: Pod | None = None  # the pod it holds together: it is there as long as this container
     pod: Membership | None = None
+
+
+SLICE = ".slice"
+"""How the names of slices end: then systemd makes the cgroup, as a scope (systemd.slice(5))."""
+
+
+def by_systemd(config: Config) -> bool:
+    return config.cgroup_parent.endswith(SLICE)
+
+
+def cgroup(config: Config) -> str:
+    """The container's own, absolute, and no other container's (HOST §0, pitfall 1); empty where it
+    has none (MAP L-63)."""
+    if by_systemd(config):
+        return f"{_below(config.cgroup_parent)}/lockgate-{config.id}.scope"
+    return f"{config.cgroup_parent}/{config.id}" if config.cgroup_parent else ""
+
+
+def cgroups_path(config: Config) -> str:
+    """The same as runtimes are told of it (MAP §3.5, 18): systemd's as slice, prefix and name."""
+    if by_systemd(config):
+        return f"{config.cgroup_parent}:lockgate:{config.id}"
+    return cgroup(config)
+
+
+def _below(name: str) -> str:
+    """Where a slice is: `a-b.slice` in `a.slice`, `-.slice` at the top."""
+    parts = name.removesuffix(SLICE).split("-")
+    above = ("-".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    return "".join(f"/{one}{SLICE}" for one in above if one) if name != f"-{SLICE}" else ""
 
 
 def shares(config: Config) -> str:

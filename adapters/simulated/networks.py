@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from lockgate.adapters.network import bridges
 from lockgate.adapters.network.claims import Claim, claims
 from lockgate.adapters.sockets import taken
-from lockgate.effects.config import NETWORK_MODES, USER, Attachment, Config
+from lockgate.effects.config import NETWORK_MODES, USERMODES, Attachment, Config
 from lockgate.effects.outcome import Dns, Joined, Link, PortError
 from lockgate.effects.ports import NetworkInfo
 
@@ -33,7 +33,7 @@ class SimulatedNetworks:
         internal: bool = False,
         dns: tuple[str, ...] = (),
     ) -> NetworkInfo:
-        if name in (*NETWORK_MODES, USER) or name in self._networks:
+        if name in (*NETWORK_MODES, *USERMODES) or name in self._networks:
             raise PortError("refused", f"there is a network {name!r} already", dirty=False)
         others = [ip_network(one) for info in self._networks.values() for one in info.subnets]
         wish = ip_network(subnet) if subnet else bridges.free_subnet(others)
@@ -53,9 +53,9 @@ class SimulatedNetworks:
         return made
 
     def lookup(self, name: str) -> NetworkInfo:
-        if name == USER:
+        if name in USERMODES:
             return NetworkInfo(
-                name=USER, subnets=("10.0.2.0/24",), gateways=("10.0.2.2",), ours=False
+                name=name, subnets=("10.0.2.0/24",), gateways=("10.0.2.2",), ours=False
             )
         if name not in self._networks:
             known = ", ".join(sorted(self._networks)) or "none"

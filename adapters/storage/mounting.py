@@ -8,21 +8,26 @@ import os
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
+from typing import NamedTuple, Protocol
 
 from lockgate.adapters.syscalls import (
     MountAttribute,
     MountFlag,
     fsconfig_create,
+    fsconfig_flag,
     fsconfig_string,
     fsmount,
     fsopen,
     mount,
     move_mount,
     open_tree,
+    unmount,
 )
+from lockgate.adapters.userns import confined
 
 _OPTIONS_MAX = 4095  # bytes; mount(2) cuts the rest off without a word
+_FLAGS_OF_A_USER = (b"userxattr",)  # Linux 5.11
 _STRING_MAX = 255  # bytes of one value for fsconfig(2)
 
 
@@ -43,6 +48,65 @@ class Manner(NamedTuple):
 
 
 PLAIN = Manner()
+
+
+class Overlay(Protocol):
+    """Who merges layers into one tree."""
+
+    fstype: str
+    """As /proc/self/mountinfo calls it."""
+
+    def source(self, wanted: str) -> str:
+        """What mountinfo calls the source of a mount that was to have this one."""
+        ...
+
+    def mount(
+        self, source: str, lower: Sequence[Path], place: Path, manner: Manner = PLAIN
+    ) -> None:
+        """Mount `place/merged` of these layers, the topmost first, and of `place/upper`."""
+        ...
+
+    def view(self, layers: Sequence[Path]) -> int:
+        """The top of these layers merged, read only; two at least."""
+        ...
+
+    def dead(self, merged: Path) -> bool:
+        """Is what is mounted there of no use any more?"""
+        ...
+
+
+class KernelOverlay:
+    """Implements `Overlay`."""
+
+    fstype = "overlay"
+
+    def source(self, wanted: str) -> str:
+        return wanted
+
+    def mount(
+        self, source: str, lower: Sequence[Path], place: Path, manner: Manner = PLAIN
+    ) -> None:
+        mount_overlay(source, lower, place, manner)
+
+    def view(self, layers: Sequence[Path]) -> int:
+        return view_of_layers(layers)
+
+    def dead(self, merged: Path) -> bool:
+        return False
+
+
+def obstacle(root: Path) -> str:
+    """Why the kernel mounts no overlay for us below `root`; empty if it does. Found out by trying."""
+    with TemporaryDirectory(prefix=".probe-", dir=root) as name:
+        place = Path(name)
+        for part in ("lower", "upper", "work", "merged"):
+            (place / part).mkdir()
+        try:
+            mount_overlay("lockgate:probe", [place / "lower"], place)
+        except OSError as problem:
+            return str(problem.strerror)
+        unmount(place / "merged")
+    return ""
 
 
 def mount_overlay(source: str, lower: Sequence[Path], place: Path, manner: Manner = PLAIN) -> None:
@@ -76,7 +140,8 @@ def options(parts: Sequence[bytes], manner: Manner = PLAIN) -> bytes:
     }
     if manner.label:  # in quotes, for its categories are a list of their own
         found[b"context"] = b'"%s"' % manner.label.encode()
-    return b",".join(b"=".join(option) for option in found.items())
+    said = [b"=".join(option) for option in found.items()]
+    return b",".join([*said, *_FLAGS_OF_A_USER] if confined() else said)
 
 
 def _fits(parts: Sequence[bytes], manner: Manner) -> bool:
@@ -109,6 +174,7 @@ def _mount_deep(source: str, parts: Sequence[bytes], merged: Path, manner: Manne
         fsconfig_string(context, "upperdir", upper)
         fsconfig_string(context, "workdir", work)
         fsconfig_string(context, "index", "off")
+        _of_a_user(context)
         if manner.label:
             fsconfig_string(context, "context", manner.label)
         fsconfig_create(context)
@@ -119,6 +185,12 @@ def _mount_deep(source: str, parts: Sequence[bytes], merged: Path, manner: Manne
             os.close(made)
     finally:
         os.close(context)
+
+
+def _of_a_user(context: int) -> None:
+    if confined():
+        for flag in _FLAGS_OF_A_USER:
+            fsconfig_flag(context, flag.decode())
 
 
 def view_of_mount(mountpoint: Path) -> int:
@@ -139,6 +211,7 @@ def view_of_layers(layers: Sequence[Path]) -> int:
                 for name in names:
                     fsconfig_string(context, "lowerdir+", name)
             fsconfig_string(context, "index", "off")
+            _of_a_user(context)
             fsconfig_create(context)
         return _opened(fsmount(context, MountAttribute.NODEV | MountAttribute.RDONLY))
     finally:

@@ -24,6 +24,7 @@ from lockgate.effects.config import (
     SECURITY,
     SHAREABLE,
     SHARED,
+    SLICE,
     UNLIMITED,
     Bind,
     Config,
@@ -58,6 +59,8 @@ OWN = {
 CPUS = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*\Z", re.ASCII)
 DOMAIN = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]*[a-zA-Z0-9_.])?\Z|\.\Z")
 WORD = re.compile(r"[!-~]+\Z")
+CGROUP = re.compile(r"(/[^/\0\n:]+)+\Z")
+SLICED = re.compile(r"(-|[a-zA-Z0-9_.@]+(-[a-zA-Z0-9_.@]+)*)\.slice\Z")
 SYSCTL = re.compile(r"[a-zA-Z0-9_-]+([./][a-zA-Z0-9_-]+)+\Z")
 RLIMITS = frozenset(
     [
@@ -273,6 +276,20 @@ def capability(text: str) -> str:
     return full
 
 
+def cgroup_parent(value: str) -> str:
+    """An absolute path, or the name of a slice; empty for neither."""
+    if value.startswith("/"):
+        found = path(value, "a cgroup")
+        if not found.endswith(SLICE) and CGROUP.match(found):
+            return found
+    elif not value or SLICED.match(value):
+        return value
+    raise InvalidArgument(
+        f"{value!r} is no parent of a cgroup: write an absolute path, or the name of a slice of "
+        "systemd's, as in machine.slice"
+    )
+
+
 def namespaces(value: Namespaces, resolve: Callable[[str], str]) -> Namespaces:
     """`container:NAME` becomes `container:ID` by `resolve`."""
     if _typed(value) == NAMESPACES:
@@ -334,10 +351,32 @@ def consistent(config: Config) -> Config:
         raise InvalidArgument("with the host's UTS namespace the hostname is the host's")
     if config.uid_maps or config.gid_maps:
         _consistent_maps(config)
+    if not config.cgroup_parent:
+        _consistent_without_cgroups(config)
     for key, _ in config.sysctls:
         if reason := _not_its_own(key, config):
             raise InvalidArgument(f"the sysctl {key} cannot be set: {reason}")
     return config
+
+
+def _consistent_without_cgroups(config: Config) -> None:
+    limits = config.limits
+    asked = {
+        "memory": config.memory or limits.memory_swap or limits.memory_reservation,
+        "cpu": limits.cpu_quota or limits.cpu_period or limits.cpu_shares,
+        "cpuset": limits.cpuset_cpus or limits.cpuset_mems,
+        "pids": limits.pids is not None and limits.pids > 0,
+    }
+    if wanted := [name for name, wish in asked.items() if wish]:
+        raise InvalidArgument(
+            f"{' and '.join(wanted)} cannot be limited: that takes a cgroup, and none is delegated to "
+            "this user here; `lockgate doctor` says what would help"
+        )
+    if config.namespaces.pid != "private":
+        raise InvalidArgument(
+            "without a cgroup, its pid namespace is how a container's processes are found and "
+            "ended: it cannot have the host's"
+        )
 
 
 def _consistent_maps(config: Config) -> None:

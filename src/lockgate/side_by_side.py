@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextvars import copy_context
 from threading import Thread
 from typing import TypeVar
 
@@ -37,6 +38,6 @@ def side_by_side(
                 return
 
     for _ in outcomes[:at_once]:
-        Thread(target=work, daemon=True).start()
+        Thread(target=copy_context().run, args=(work,), daemon=True).start()
     for name, future in outcomes:
         yield name, future.result()

@@ -15,6 +15,7 @@ from lockgate.adapters.checks import watching
 from lockgate.effects.outcome import PortError
 from lockgate.engine import Engine
 from lockgate.errors import LockgateError
+from lockgate.rootless import enter
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with (
             watching(Path(root), container, int(epoch)) as free,
-            Engine.open(root, runtime=runtime, conmon=conmon) as engine,
+            Engine.open(enter(root), runtime=runtime, conmon=conmon) as engine,
         ):
             if free:
                 engine.watch(container, int(epoch))

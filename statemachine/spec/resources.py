@@ -27,9 +27,10 @@ def resources(config: Config, facts: Facts) -> dict[str, Any]:
     }
     cpu = {"shares": limits.cpu_shares, "quota": limits.cpu_quota, "period": limits.cpu_period}
     cpuset = {"cpus": limits.cpuset_cpus, "mems": limits.cpuset_mems}
+    controllers = facts.controllers if config.cgroup_parent else ()
     pids = limits.pids
     if pids is None:
-        pids = PIDS if "pids" in facts.controllers else 0
+        pids = PIDS if "pids" in controllers else 0
     found: dict[str, Any] = {"devices": _access(config, facts)}
     for controller, name, values in (
         ("memory", "memory", memory),
@@ -38,16 +39,22 @@ def resources(config: Config, facts: Facts) -> dict[str, Any]:
         ("pids", "pids", {"limit": max(pids, 0)}),
     ):
         if asked := {key: value for key, value in values.items() if value}:
-            if controller not in facts.controllers:
-                reason = f"this host cannot limit {controller}: it has no such cgroup controller"
-                raise PortError("refused", reason, dirty=False)
+            if controller not in controllers:
+                raise _unlimitable(config, controller)
             found[name] = {**found.get(name, {}), **asked}
     return found
 
 
+def _unlimitable(config: Config, controller: str) -> PortError:
+    reason = f"this host cannot limit {controller}: it has no such cgroup controller"
+    if not config.cgroup_parent:
+        reason = f"{controller} cannot be limited: the container has no cgroup"
+    return PortError("refused", reason, dirty=False)
+
+
 def oom_score_adj(wanted: int, facts: Facts) -> int:
     """`PortError("refused")` for less than the engine may give, which is what it was given."""
-    if wanted < min(facts.oom_score_adj, 0) and "CAP_SYS_RESOURCE" not in facts.capabilities:
+    if wanted < min(facts.oom_score_adj, 0) and not facts.unbounded:
         least = min(facts.oom_score_adj, 0)
         reason = f"the OOM score cannot be {wanted}: {least} is the least this host can give"
         raise PortError("refused", reason, dirty=False)

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate.adapters.storage import Images, Limits
+from lockgate.adapters.storage import Images, Limits, entries
 from lockgate.adapters.storage.archive import read_archive
 from lockgate.adapters.storage.entries import Allowance, AnyEntry, Parts, survey
 from lockgate.adapters.storage.removal import remove_tree
@@ -667,13 +667,23 @@ class TestHostileArchives:
         with pytest.raises(PortError, match="follow the end"):
             images.import_image("x", tmp_path / "file")
 
-    @real
-    def test_devices_are_for_root_alone(
+    def test_devices_are_left_out_in_a_user_namespace_with_all_their_names(
         self, images: Images, pack: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(os, "geteuid", lambda: 1000)
-        with pytest.raises(PortError, match="only root"):
-            images.import_image("x", pack(device("null", 1, 3)))
+        monkeypatch.setattr(entries, "confined", lambda: True)
+        archive = pack(device("null", 1, 3), hard_link("zero", "null"), member("kept"))
+        image = images.import_image("x", archive)
+        assert [path.name for path in tree(images, image).iterdir()] == ["kept"]
+        with pytest.raises(PortError, match="reaches the host"):
+            images.import_image("x", pack(device("mem", 1, 1)))
+
+    def test_owners_that_a_user_namespace_has_not(
+        self, images: Images, pack: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(entries, "confined", lambda: True)
+        monkeypatch.setattr(entries, "ids_of", lambda file: (range(1), range(1, 65_537)))
+        with pytest.raises(PortError, match=r"x belongs to user 70000.*the last is 65536"):
+            images.import_image("x", pack(member("x", uid=70_000)))
 
     def test_a_source_that_changes_meanwhile(
         self, images: Images, root: Path, source: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 """The door: what makes no sense is refused in words before anything is made."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from lockgate import (
     Tmpfs,
     Ulimit,
 )
-from lockgate.effects.config import Config, Mount
+from lockgate.effects.config import Config, Mount, cgroup
 from lockgate.statemachine.history import encode_record
 
 
@@ -322,3 +323,78 @@ class TestTogether:
 
     def test_what_a_sysctl_is_set_to_is_one_line(self, engine: Engine) -> None:
         assert "is no sysctl" in refused(engine, sysctls={"net.x": "1\n2"})
+
+
+class TestWithoutCgroups:
+    """On a host that gives its user none (MAP L-63)."""
+
+    @pytest.fixture
+    def engine(self, engine: Engine) -> Engine:
+        return Engine(replace(engine.host, cgroups=""))
+
+    def test_a_container_is_made_so_for_good(self, engine: Engine) -> None:
+        config = made(engine, limits=Limits(pids=0))
+        assert (config.cgroup_parent, cgroup(config)) == ("", "")
+
+    @pytest.mark.parametrize(
+        ("wishes", "named"),
+        [
+            ({"memory": 64 << 20}, "memory cannot"),
+            ({"limits": Limits(memory_reservation=1 << 30)}, "memory cannot"),
+            ({"limits": Limits(cpu_shares=5)}, "cpu cannot"),
+            ({"limits": Limits(cpuset_cpus="0")}, "cpuset cannot"),
+            ({"limits": Limits(pids=5, cpuset_mems="0")}, "cpuset and pids cannot"),
+        ],
+    )
+    def test_what_cannot_be_limited_is_named(
+        self, engine: Engine, wishes: dict[str, Any], named: str
+    ) -> None:
+        with pytest.raises(InvalidArgument, match=f"{named} be limited: that takes a cgroup"):
+            made(engine, **wishes)
+
+    def test_its_processes_are_found_by_its_pid_namespace(self, engine: Engine) -> None:
+        with pytest.raises(InvalidArgument, match="it cannot have the host's"):
+            made(engine, namespaces=Namespaces(pid="host"))
+
+    def test_elsewhere_it_has_one(self) -> None:
+        assert cgroup(Config(id="c0ffee")) == "/lockgate/c0ffee"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "signal"),
+    [
+        ({}, 15),
+        ({"systemd": True}, 37),
+        ({"systemd": True, "stop_signal": "INT"}, 2),
+        ({"stop_signal": "rtmax-1"}, 63),
+        ({"stop_signal": "SIGRTMIN+3"}, 37),
+    ],
+)
+def test_systemd_is_halted_in_its_own_way(
+    engine: Engine, wishes: dict[str, Any], signal: int
+) -> None:
+    web = engine.create(image="busybox", command=["sh"], **wishes)
+    assert web.config.stop_signal == signal
+
+
+@pytest.mark.parametrize("text", ["RTMIN+40", "RTMIN-4", "TERM+1", "RTMIN+", "RTMIN+1x"])
+def test_what_is_no_signal(engine: Engine, text: str) -> None:
+    with pytest.raises(InvalidArgument, match="is no signal"):
+        engine.create(image="busybox", command=["sh"], stop_signal=text)
+
+
+@pytest.mark.parametrize(
+    ("wished", "kept"),
+    [("", "/lockgate"), ("/a//b/", "/a/b"), ("machine.slice", "machine.slice"), ("-.slice",) * 2],
+)
+def test_where_its_cgroup_is(engine: Engine, wished: str, kept: str) -> None:
+    web = engine.create(image="busybox", command=["sh"], cgroup_parent=wished)
+    assert web.config.cgroup_parent == kept
+
+
+@pytest.mark.parametrize(
+    "wished", ["/", "a", "/a/b.slice", ".slice", "a/b.slice", "a--b.slice", "a-.slice", "/a:b"]
+)
+def test_where_none_can_be(engine: Engine, wished: str) -> None:
+    with pytest.raises(InvalidArgument, match="is no parent of a cgroup"):
+        engine.create(image="busybox", command=["sh"], cgroup_parent=wished)

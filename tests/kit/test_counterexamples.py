@@ -58,6 +58,13 @@ def test_as_a_test_it_fails_for_as_long_as_the_promise_is_broken(example: Counte
         test()
 
 
+def test_no_words_of_a_promise_keep_it_from_being_a_test() -> None:
+    strange = Counterexample(model="'m\"", problem='P26: "no"\n"""', moves=('a "b"', "c'd\\"))
+    names: dict[str, object] = {}
+    exec(compile(strange.as_test(), "a test", "exec"), names)
+    assert names["MOVES"] == strange.moves
+
+
 def test_a_move_that_is_not_possible_any_more_is_named() -> None:
     with pytest.raises(LookupError, match=r"no move .unpause. here any more, but: .*create"):
         follow(model("one container, all faults"), ["unpause"])

@@ -1,6 +1,6 @@
 """Each promise bites: a life that breaks it is refused, by number, and a sound one is not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from lockgate.adapters.simulated.world import World, monitor, process
 from lockgate.effects.config import Config
 from lockgate.effects.health import Health, HealthCheck, HealthStatus
 from lockgate.effects.model import (
+    CheckpointRuntime,
     CreateLayer,
     CreateRuntime,
     Effect,
@@ -32,6 +33,7 @@ from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
 from lockgate.testing.explore import Broken
 from lockgate.testing.properties import Footprint
+from lockgate.testing.rehearsal import Kept
 
 CONFIG = Config(id="c", name="c", network="private")
 HERE = Presence.PRESENT
@@ -104,6 +106,16 @@ def unmounting(operation: i.Command, mounts: int) -> Step:
     return Step(record, (Order(1, Unmount("c")),))
 
 
+TROUBLE = (Fault("failed", "something"),)
+PAUSED_BY_FAULT = {"status": Status.PAUSED, "faults": TROUBLE}
+DUMP = CheckpointRuntime("c", 1, 1, True, False, False)
+DUMPING = replace(RUNNING, operation=i.Checkpoint(leave_running=True), todo=("snap",))
+KEPT = replace(THERE, held=ALL | {"checkpoint"})
+CREATED = replace(CONFIGURED, status=Status.CREATED)
+HALF = replace(CONFIGURED, network=HERE)
+RESTORING = replace(CONFIGURED, operation=i.Restore(), todo=("restore",))
+UPDATING = replace(RUNNING, operation=i.Update(memory=1 << 30), todo=("adjust",))
+LIMITED = World(True, True, True, True, "running", 1, memory=1 << 30)
 KILLED_FOR_MEMORY = Exited(137, 1, oom=True)
 WHOLE_LIFE = life(i.Create(CONFIG), Done(1))
 
@@ -189,6 +201,17 @@ BITES: list[tuple[str, Callable[[], object]]] = [
     ),
     ("P27", lambda: promised.frozen_iff_paused(RUNNING, Footprint(ALL | {"freezer"}, True))),
     ("P27", lambda: promised.frozen_iff_paused(replace(RUNNING, status=Status.PAUSED), THERE)),
+    ("P27", lambda: promised.frozen_with_intent(RUNNING, ordered(DUMP, RUNNING))),
+    ("P27", lambda: promised.checkpointed(replace(RUNNING, checkpoint=HERE), THERE)),
+    ("P27", lambda: promised.checkpointed(replace(STOPPED, checkpointed=True), THERE)),
+    ("P27", lambda: promised.checkpointed(replace(STOPPED, checkpointed=True), KEPT)),
+    ("P27", lambda: promised.checkpointed(replace(RUNNING, checkpointed=True), KEPT)),
+    ("P27", lambda: promised.former_state(DUMPING, Step(replace(RUNNING, **PAUSED_BY_FAULT)))),
+    ("P27", lambda: promised.former_state(RESTORING, Step(replace(CREATED, faults=TROUBLE)))),
+    ("P27", lambda: promised.former_state(RESTORING, Step(replace(HALF, faults=TROUBLE)))),
+    ("P26", lambda: promised.kept_its_word(DUMPING, Step(RUNNING))),
+    ("P26", lambda: promised.kept_its_word(UPDATING, Step(RUNNING))),
+    ("P26", lambda: promised.limits_kept(RUNNING, LIMITED)),
 ]
 
 
@@ -282,3 +305,42 @@ def test_there_are_all_of_them_and_the_documentation_says_so() -> None:
     assert list(promised.PROPERTIES) == [f"P{number:02}" for number in range(1, 28)]
     page = (ROOT / "docs" / "reference" / "properties.md").read_text()
     assert promised.table() in page, "run: python -m lockgate.testing --properties"
+
+
+# ---- of several --------------------------------------------------------------------------
+
+OWNER = Kept(CONFIG, RUNNING, WATCHED, namespace="here")
+GUEST_CONFIG = replace(CONFIG, id="g", name="g", network="container:c")
+GUEST = Kept(GUEST_CONFIG, replace(RUNNING, config=GUEST_CONFIG, netns="here"), WATCHED)
+GONE = replace(OWNER, record=None, world=World(), namespace="")
+
+
+@pytest.mark.parametrize(
+    ("check", "members", "promise"),
+    [
+        (promised.never_without, (GONE, GUEST), "P18"),
+        (
+            promised.never_without,
+            (replace(OWNER, record=replace(RUNNING, status=Status.REMOVING)), GUEST),
+            "P18",
+        ),
+        (promised.guests_at_home, (replace(OWNER, namespace="elsewhere"), GUEST), "P18"),
+        (
+            promised.guests_at_home,
+            (replace(OWNER, world=replace(WATCHED, network=False)), GUEST),
+            "P18",
+        ),
+        (promised.sessions_of_a_run, (replace(OWNER, world=ENDED, sessions=1),), "P21"),
+    ],
+)
+def test_checks_of_several_bite(
+    check: Callable[[Sequence[Kept]], None], members: tuple[Kept, ...], promise: str
+) -> None:
+    with pytest.raises(Broken, match=promise):
+        check(members)
+
+
+def test_several_that_are_well_break_nothing() -> None:
+    for check in (promised.never_without, promised.guests_at_home, promised.sessions_of_a_run):
+        check((OWNER, GUEST))
+        check((OWNER, replace(GUEST, record=None, damaged=True)))

@@ -90,7 +90,7 @@ class TestReal:
         return tries
 
     def failed_twice(self, engine: Engine) -> None:
-        for _ in "twice":
+        for _ in range(2):
             with pytest.raises(OperationFailed, match="poststop hook"):
                 engine.cleanup("web")
             assert [hook.path for hook in engine.inspect("web").poststop] == ["/bin/sh"]
@@ -110,7 +110,7 @@ class TestReal:
     def test_killed_anywhere(self, engine: Engine, root: Path, runtime: str, tries: Path) -> None:
         (root.parent / "go").touch()
         self.failed_twice(engine)
-        for run, _ in enumerate(killed_everywhere(root, runtime, cleanup, HOOK), start=1):
+        for run, _ in enumerate(killed_everywhere(root, runtime, cleanup, HOOK, every=3), start=1):
             engine.cleanup("web")
             assert not engine.inspect("web").poststop
             assert tries.read_text().count("done") == run

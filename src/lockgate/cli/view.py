@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from lockgate.effects import config as wished
-from lockgate.effects.config import Config, PortMapping
+from lockgate.effects.config import Config, PortMapping, cgroup
 from lockgate.effects.health import CheckResult
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
@@ -84,6 +84,10 @@ def container(record: Record, busy: str = "") -> dict[str, Any]:
         "started_at": rfc3339(record.started_at),
         "finished_at": rfc3339(record.finished_at),
         "oom_killed": record.oom_killed,
+        "checkpoint": record.checkpoint is not Presence.ABSENT,
+        "checkpointed": record.checkpointed,
+        "checkpointed_at": rfc3339(record.checkpointed_at),
+        "restored": record.restored,
         "pending_hooks": [hook.path for hook in record.poststop],
         "operation": str(record.operation.verb) if record.operation else None,
         "busy": busy or None,
@@ -107,7 +111,9 @@ def container(record: Record, busy: str = "") -> dict[str, Any]:
         "network": config.network,
         "networks": config.networks,
         "ports": [port(one) for one in config.ports],
+        "cgroup": cgroup(config) or None,
         "memory": config.memory or None,
+        "systemd": config.systemd,
         "read_only": config.read_only,
         "mounts": config.mounts,
         "devices": config.devices,

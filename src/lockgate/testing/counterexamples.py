@@ -27,15 +27,19 @@ class Counterexample(Struct, frozen=True, kw_only=True):
     def as_test(self) -> str:
         """A pytest test that fails while the promise is broken."""
         name = "".join(c if c.isalnum() else "_" for c in self.problem.lower())[:60].strip("_")
-        moves = "".join(f"    {move!r},\n".replace("'", '"') for move in self.moves)
+        moves = "".join(f"    {_quoted(move)},\n" for move in self.moves)
         return (
             "from lockgate.testing.counterexamples import follow\n"
             "from lockgate.testing.models import model\n\n"
             f"MOVES = (\n{moves})\n\n\n"
             f"def test_{name}() -> None:\n"
-            f'    """{self.problem}"""\n'
-            f'    follow(model("{self.model}"), MOVES)\n'
+            f"    follow(model({_quoted(self.model)}), MOVES)  # {' '.join(self.problem.split())}\n"
         )
+
+
+def _quoted(text: str) -> str:
+    """As a string of Python, whatever it holds."""
+    return msgspec.json.encode(text).decode()
 
 
 class _Line(Struct, frozen=True):

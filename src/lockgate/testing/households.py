@@ -21,7 +21,7 @@ from lockgate.effects.model import Order
 from lockgate.effects.outcome import Home
 from lockgate.errors import LockgateError
 from lockgate.statemachine.inputs import Remove
-from lockgate.statemachine.policy import owes_removal, owes_restart
+from lockgate.statemachine.policy import has_duties, owes_removal, owes_restart
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Status
 from lockgate.testing import properties as promised
@@ -121,7 +121,8 @@ class Households:
     def _known(self) -> Iterator[Command]:
         for config in self._configs:
             for verb, act in ACTS.items():
-                if verb != "exec" or self._execs:
+                idle = verb in SETTLING and not has_duties(config)
+                if not idle and (verb != "exec" or self._execs):
                     yield Command(verb, config.id, partial(act, config))
         if len(self._configs) > 1:
             yield Command("remove --depend", self._configs[0].id, partial(_all, self._configs[0]))
@@ -458,6 +459,9 @@ EXPECTED: Mapping[str, tuple[Status, ...]] = {
 
 SAME = ("done", "scarce", "denied")
 """Turns that are no fault, or differ from another only in words."""
+
+SETTLING = ("settle", "settle late")
+"""What the monitor calls, of those to whom something may be owed."""
 
 STARTING = ("init", "start", "restart")
 """What starts, if need be, others as well."""

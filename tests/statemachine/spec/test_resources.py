@@ -65,11 +65,11 @@ def test_who_dies_first() -> None:
 
 
 class TestOomScore:
-    """Lowering it takes CAP_SYS_RESOURCE (HOST §2)."""
+    """Lowering it takes CAP_SYS_RESOURCE in the host's own user namespace (HOST §2)."""
 
     @staticmethod
-    def made(wanted: int, own: int, *capabilities: str) -> Any:
-        facts = replace(FACTS, oom_score_adj=own, capabilities=capabilities)
+    def made(wanted: int, own: int, *, unbounded: bool = False) -> Any:
+        facts = replace(FACTS, oom_score_adj=own, unbounded=unbounded)
         config = replace(CONFIG, limits=Limits(oom_score_adj=wanted))
         return spec(config, facts=facts)["process"]["oomScoreAdj"]
 
@@ -78,7 +78,7 @@ class TestOomScore:
         assert self.made(wanted, own) == wanted
 
     def test_who_may_lower_it_lowers_it(self) -> None:
-        assert self.made(-1000, 0, "CAP_SYS_RESOURCE") == -1000
+        assert self.made(-1000, 0, unbounded=True) == -1000
 
     @pytest.mark.parametrize(("wanted", "own", "least"), [(-6, -5, -5), (-1, 0, 0), (-1, 500, 0)])
     def test_others_are_refused(self, wanted: int, own: int, least: int) -> None:
@@ -160,3 +160,24 @@ def test_sysctls() -> None:
     assert "sysctl" not in spec()["linux"]
     made = spec(replace(CONFIG, sysctls=(("net.ipv4.ip_forward", "1"),)))
     assert made["linux"]["sysctl"] == {"net.ipv4.ip_forward": "1"}
+
+
+class TestWithoutCgroups:
+    """A container that was made without one, wherever it is started (MAP L-63)."""
+
+    NONE = replace(CONFIG, cgroup_parent="")
+
+    def test_nothing_is_said_of_cgroups(self) -> None:
+        linux = spec(self.NONE)["linux"]
+        assert "cgroupsPath" not in linux
+        assert set(linux["resources"]) == {"devices"}
+
+    @pytest.mark.parametrize(
+        ("wishes", "controller"),
+        [({"memory": 64 << 20}, "memory"), ({"limits": Limits(pids=7)}, "pids")],
+    )
+    def test_no_limit_can_be_kept(self, wishes: dict[str, Any], controller: str) -> None:
+        with pytest.raises(
+            PortError, match=f"{controller} cannot be limited: the container has no"
+        ):
+            spec(replace(self.NONE, **wishes))

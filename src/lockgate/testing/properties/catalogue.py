@@ -89,25 +89,25 @@ _ALL = (
         "torn files are harmless",
         "Whatever bytes a file of ours holds, only its own container is affected, and that one "
         "can be removed.",
-        ("tests/engine/test_crash.py",),
+        ("only_marked", "tests/engine/test_crash.py", "tests/fuzz/test_outside.py"),
     ),
     Property(
         "P12",
         "linearizable",
         "Concurrent commands answer as some order of them, one after another, would.",
-        ("tests/concurrency/test_processes.py", "tests/kit/test_operators.py"),
+        ("explained", "tests/concurrency/test_processes.py", "tests/kit/test_operators.py"),
     ),
     Property(
         "P13",
         "no deadlock",
         "Somebody can always go on, and nobody holds a lock while something slow is awaited.",
-        ("patient_alone", "tests/kit/test_operators.py"),
+        ("patient_alone", "tests/kit/test_operators.py", "tests/promises/test_09_listing.py"),
     ),
     Property(
         "P14",
         "lock identity",
         "One lock a container, exclusive among threads and processes, free when its holder dies.",
-        ("tests/adapters/test_locks.py",),
+        ("one_lock_each", "tests/adapters/test_locks.py"),
     ),
     Property(
         "P15",
@@ -118,39 +118,56 @@ _ALL = (
     Property(
         "P16",
         "stop wins",
-        "After a stop or kill was accepted nothing is started before somebody asks for it.",
-        ("stop_wins",),
-        "budgets of a restart policy: there is no policy yet",
+        "After a stop or kill was accepted nothing is started before somebody asks for it; a policy "
+        "starts no more runs than it may, and each that it owes, though whoever should is dead.",
+        (
+            "stop_wins",
+            "within_budget",
+            "tests/kit/test_households.py",
+            "tests/promises/test_05_restart_duty.py",
+        ),
     ),
     Property(
         "P17",
         "boot",
         "A boot ends every run of the boot before with an unknown end, once, and only a boot does.",
-        ("tests/kit/test_explore.py", "tests/engine/test_duties.py"),
+        ("ended_by_boots", "tests/kit/test_explore.py", "tests/engine/test_duties.py"),
     ),
     Property(
         "P18",
         "dependencies",
         "Whom a container needs is started before it, and is there as long as it.",
-        ("tests/engine/test_graph.py", "tests/adapters/test_store.py"),
+        (
+            "needs_met",
+            "never_without",
+            "guests_at_home",
+            "tests/kit/test_households.py",
+            "tests/engine/test_graph.py",
+            "tests/adapters/test_store.py",
+        ),
     ),
     Property(
         "P19",
         "network exclusivity",
         "No port or address is claimed by two live runs.",
-        ("tests/network/test_claims.py", "tests/network/test_contract.py"),
+        ("nobody_elses", "tests/network/test_claims.py", "tests/network/test_contract.py"),
     ),
     Property(
         "P20",
         "hooks",
         "Hooks run in their order, poststop once for every run that was created.",
-        ("owed_on_record", "hooks_kept", "tests/real/test_hooks.py"),
+        ("owed_on_record", "hooks_kept", "tests/promises/test_08_poststop.py"),
     ),
     Property(
         "P21",
         "exec",
         "No session outlives its run, and each says whether it started.",
-        ("tests/engine/test_sessions.py", "tests/real/test_exec.py"),
+        (
+            "sessions_of_a_run",
+            "joined_to",
+            "tests/engine/test_sessions.py",
+            "tests/real/test_exec.py",
+        ),
     ),
     Property(
         "P22",
@@ -162,7 +179,7 @@ _ALL = (
         "P23",
         "out of memory",
         "A run is on record as killed for memory exactly when that run was.",
-        ("oom_of_this_run",),
+        ("oom_of_this_run", "tests/real/test_engine.py"),
     ),
     Property(
         "P24",
@@ -174,20 +191,27 @@ _ALL = (
         "P25",
         "scarcity",
         "Without space, stopping, killing, removing and listing work, and nothing is half written.",
-        ("tests/engine/test_crash.py", "tests/power/test_power_loss.py"),
+        ("freed", "tests/engine/test_crash.py", "tests/promises/test_06_full_disk.py"),
     ),
     Property(
         "P26",
         "result fidelity",
         "Success is reported exactly when what was asked for is so; nothing is announced before.",
-        ("kept_its_word", "announced_in_time"),
+        ("kept_its_word", "announced_in_time", "limits_kept"),
     ),
     Property(
         "P27",
-        "freezing",
-        "Frozen exactly while paused on record.",
-        ("frozen_iff_paused",),
-        "checkpoints: there are none yet",
+        "freezing and checkpoints",
+        "Frozen exactly while paused on record, or written down; a checkpoint or a restore that fails "
+        "leaves the former state.",
+        (
+            "frozen_iff_paused",
+            "frozen_with_intent",
+            "checkpointed",
+            "former_state",
+            "tests/statemachine/test_checkpoints.py",
+            "tests/real/test_checkpoints.py",
+        ),
     ),
 )
 
