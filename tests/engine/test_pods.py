@@ -26,7 +26,7 @@ from lockgate import (
     StillMounted,
     StillNeeded,
 )
-from lockgate.effects.config import IdMap, Membership
+from lockgate.effects.config import Config, IdMap, Membership
 from lockgate.effects.model import AnyEffect, CreateLayer, CreateRuntime, StartRuntime
 from lockgate.effects.model import Signal as SendSignal
 from lockgate.effects.outcome import Home, PortError
@@ -256,6 +256,19 @@ class TestMembers:
     def test_there_must_be_a_pod(self, engine: Engine, make: Make) -> None:
         with pytest.raises(NoSuchPod):
             make("app")
+
+    def test_nobody_comes_a_moment_too_late(self, engine: Engine, make: Make) -> None:
+        pod = engine.create_pod(name="web")
+        made = engine._made
+
+        def late(config: Config) -> Record:
+            engine.host.store.dismiss(pod.id, "force")
+            return made(config)
+
+        engine._made = late  # type: ignore[method-assign]
+        with pytest.raises(NoSuchPod):
+            make("app")
+        assert engine.pod("web").members == ()
 
     def test_events_name_the_pod(self, engine: Engine, make: Make) -> None:
         pod = engine.create_pod(name="web")
