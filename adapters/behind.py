@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lockgate.adapters.commands import finished
+from lockgate.adapters.userns import confined
 from lockgate.effects.outcome import PortError
 
 SYSTEMD = Path("/run/systemd/system")
@@ -24,8 +25,10 @@ ENVIRONMENT = ("PATH", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
 
 def begin(line: Sequence[str], unit: str, folder: Path) -> None:
     """Begin this program, which finds itself in `folder`; where there is systemd, as a transient
-    unit of this name. Raises `PortError` when that cannot be done."""
-    manager = shutil.which("systemd-run") if SYSTEMD.is_dir() else None
+    unit of this name, but not in a user namespace, outside of which that would be. Raises `PortError`
+    when it cannot be begun."""
+    apart = confined() or not SYSTEMD.is_dir()
+    manager = None if apart else shutil.which("systemd-run")
     before = BEHIND if manager is None else _unit(manager, unit)
     started = finished(
         (*before, *line),
@@ -39,6 +42,5 @@ def begin(line: Sequence[str], unit: str, folder: Path) -> None:
 
 
 def _unit(manager: str, name: str) -> tuple[str, ...]:
-    """Its own unit, gone with it; of the user's where there is one of his own (HOST §9)."""
-    scope = ("--user",) if os.geteuid() else ()
-    return (manager, *scope, "--quiet", "--collect", f"--unit={name}", "--")
+    """Its own unit, gone with it."""
+    return (manager, "--quiet", "--collect", f"--unit={name}", "--")

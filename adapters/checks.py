@@ -19,13 +19,15 @@ import msgspec
 from lockgate.adapters.behind import begin
 from lockgate.adapters.filesystem import read_bounded, write_atomic
 from lockgate.adapters.flocks import locked
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.oci.run import Run
 from lockgate.effects.config import Config
 from lockgate.effects.health import CheckResult
 from lockgate.effects.outcome import PortError
 
 RESULTS, CHECKING, WATCHER = "checks.json", "checks.lock", "watcher.lock"
-LIMIT = 1 << 20
+LIMIT = 16 << 20
+"""Bytes of all results: what may be kept of them, escaped."""
 
 
 class LocalChecks:
@@ -50,15 +52,17 @@ class LocalChecks:
             yield mine
 
     def note(self, container: str, epoch: int, result: CheckResult, keep: int) -> None:
-        newest = (*self.noted(container, epoch), result)[-keep:]
-        directory = self._directory(container, epoch)
-        write_atomic(directory, RESULTS, msgspec.json.encode(newest), 0o600, durable=False)
+        newest = msgspec.json.encode((*self.noted(container, epoch), result)[-keep:])
+        try:
+            write_atomic(self._directory(container, epoch), RESULTS, newest, 0o600, durable=False)
+        except FileNotFoundError:
+            raise _over() from None
 
     def noted(self, container: str, epoch: int) -> tuple[CheckResult, ...]:
         try:
             found = read_bounded(self._directory(container, epoch) / RESULTS, LIMIT)
             return msgspec.json.decode(found, type=tuple[CheckResult, ...])
-        except (OSError, PortError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (OSError, PortError, *NONSENSE):
             return ()
 
     def _directory(self, container: str, epoch: int) -> Path:
@@ -78,8 +82,12 @@ def _held(path: Path, timeout: float) -> Generator[bool]:
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except FileNotFoundError:
-        raise PortError("missing", "the run is over", dirty=False) from None
+        raise _over() from None
     try:
         yield locked(file, timeout)
     finally:
         os.close(file)
+
+
+def _over() -> PortError:
+    return PortError("missing", "the run is over", dirty=False)

@@ -8,22 +8,27 @@ import os
 import resource
 import sqlite3
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from lockgate.adapters import rootless
 from lockgate.adapters.network import bridges
 from lockgate.adapters.network.netavark import located
 from lockgate.adapters.network.plugins import Plugins
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.choice import PREFERRED, conmon_obstacle, find, obstacle, version
 from lockgate.adapters.oci.command import printable
+from lockgate.effects.config import PASTA, SLIRP
 
 Verdict: TypeAlias = Literal["ok", "warn", "missing"]
 
 KERNEL_MINIMUM = (5, 8)
 """openat2 came with 5.6, telling mount points by statx with 5.8."""
+
+TUN, FUSE = Path("/dev/net/tun"), Path("/dev/fuse")
 
 SQLITE_MINIMUM = (3, 35)
 INOTIFY_PLENTY = 512
@@ -69,7 +74,7 @@ def survey() -> HostReport:
             _sqlite(),
             _networks(Plugins(), located()),
             _criu(),
-            _rootless(Path("/proc/sys/user/max_user_namespaces")),
+            *_rootless(os.geteuid()),
         )
     )
 
@@ -77,8 +82,7 @@ def survey() -> HostReport:
 def _user() -> Check:
     if os.geteuid() == 0:
         return Check("user", "ok", "root")
-    advice = "mounts and cgroups need root: use sudo"
-    return Check("user", "warn", f"uid {os.geteuid()}, not root", advice)
+    return Check("user", "ok", f"uid {os.geteuid()}, not root: in user namespaces")
 
 
 def _kernel(release: str) -> Check:
@@ -215,15 +219,53 @@ def _criu() -> Check:
     return Check("criu", "warn", str(path), f"no checkpoints, `criu check` fails: {why}")
 
 
-def _rootless(setting: Path) -> Check:
-    try:
-        namespaces = int(setting.read_text())
-    except (OSError, ValueError):
-        namespaces = 0
-    if not namespaces:
-        advice = "containers without root need them: sysctl user.max_user_namespaces=15000"
-        return Check("rootless", "warn", "no user namespaces", advice)
-    if find("newuidmap") is None:
-        advice = "containers without root need newuidmap: apt install uidmap"
-        return Check("rootless", "warn", f"{namespaces} user namespaces, no newuidmap", advice)
-    return Check("rootless", "ok", f"{namespaces} user namespaces, newuidmap")
+def _rootless(uid: int) -> tuple[Check, ...]:
+    """For an ordinary user what he needs himself, for root what others would need."""
+    if uid == 0:
+        obstacles = rootless.of_the_host()
+        return (_namespaces(obstacles, "warn"),)
+    return (
+        _namespaces(rootless.obstacles(uid), "missing"),
+        _delegation(rootless.delegated(Cgroups.here())),
+        _usermode(TUN),
+        _fuse(FUSE),
+    )
+
+
+def _namespaces(obstacles: Sequence[rootless.Obstacle], verdict: Verdict) -> Check:
+    if not obstacles:
+        return Check("rootless", "ok", "user namespaces, newuidmap and newgidmap")
+    found = "; ".join(one.found for one in obstacles)
+    advice = "; ".join(one.advice for one in obstacles)
+    return Check("rootless", verdict, found, f"containers without root need them: {advice}")
+
+
+def _delegation(cgroup: str) -> Check:
+    if cgroup:
+        return Check("delegation", "ok", cgroup)
+    advice = (
+        "no limits, no pause: begin it in a cgroup of your own, with systemd by "
+        "`systemd-run --user --scope -p Delegate=yes` (cgroup v2)"
+    )
+    return Check("delegation", "warn", "no cgroup of this user's", advice)
+
+
+def _usermode(device: Path) -> Check:
+    programs = [path for name in (SLIRP, PASTA) if (path := find(name))]
+    if not programs:
+        advice = "published ports without root need one: apt install passt"
+        return Check("usermode", "warn", "neither slirp4netns nor pasta", advice)
+    if not os.access(device, os.R_OK | os.W_OK):
+        advice = f"slirp4netns and pasta need it: chmod 666 {device}, as root"
+        return Check("usermode", "warn", f"{device} may not be opened", advice)
+    return Check("usermode", "ok", ", ".join(map(str, programs)))
+
+
+def _fuse(device: Path) -> Check:
+    path = find("fuse-overlayfs")
+    if path is None:
+        advice = "only needed where the kernel mounts no overlay for users (before Linux 5.11)"
+        return Check("fuse-overlayfs", "warn", "not installed", advice)
+    if not os.access(device, os.R_OK | os.W_OK):
+        return Check("fuse-overlayfs", "warn", f"{device} may not be opened", f"chmod 666 {device}")
+    return Check("fuse-overlayfs", "ok", str(path))

@@ -12,10 +12,12 @@ from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
+from lockgate.adapters import labels
 from lockgate.adapters.filesystem import bundle, read_bounded, volume_data
 from lockgate.adapters.hooks import hook_directories, hook_files
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.syscalls import Resolve, openat2
+from lockgate.adapters.userns import confined
 from lockgate.effects.capabilities import CAPABILITIES
 from lockgate.effects.config import UNLIMITED, Config, Tmpfs, volume_mounts
 from lockgate.effects.outcome import PortError
@@ -32,8 +34,8 @@ STUB_RESOLVER = b"127.0.0.53"
 RESOLVED = Path("/run/systemd/resolve/resolv.conf")
 """Where the servers behind the stub are named."""
 
-APPARMOR, SELINUX = Path("/sys/module/apparmor/parameters/enabled"), Path("/sys/fs/selinux/enforce")
-"""Where the kernel tells of the policies it enforces."""
+APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
+"""Where the kernel tells whether it enforces profiles."""
 
 RLIMITS = {
     name.removeprefix("RLIMIT_").lower(): getattr(resource, name)
@@ -55,6 +57,7 @@ class LocalSurroundings:
         """Raises `PortError("refused")`, clean, for a device or profile that is not there: "missing"
         is the container's command, to whoever asks why it did not run."""
         capabilities = tuple(_capabilities())
+        unbounded = _SYS_RESOURCE in capabilities and not confined()
         plugged = config.network != "none"
         return Facts(
             bundle=str(bundle(self.root, config.id)),
@@ -71,9 +74,10 @@ class LocalSurroundings:
             nodes=tuple((one.source, node(one.source)) for one in config.devices),
             host_nodes=tuple(host_nodes()) if config.security.privileged else (),
             capabilities=capabilities,
-            rlimits=tuple(_rlimits(unbounded=_SYS_RESOURCE in capabilities)),
+            rlimits=tuple(_rlimits(unbounded=unbounded)),
             controllers=tuple(sorted(Cgroups.here().controllers)),
             oom_score_adj=int(OOM_SCORE_ADJ.read_bytes()),
+            unbounded=unbounded,
             machine=os.uname().machine,
             hostname=os.uname().nodename,
             resolv_conf=_resolv_conf() if plugged else b"",
@@ -81,7 +85,7 @@ class LocalSurroundings:
             seccomp=_profile(config.security.seccomp),
             hooks=hook_files(hook_directories(self.root)),
             apparmor=_says(APPARMOR, b"Y"),
-            selinux=SELINUX.exists(),
+            selinux=labels.present(),
         )
 
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from lockgate.adapters import labels
 from lockgate.adapters.syscalls import Resolve, openat2
 from lockgate.effects import idmaps
 from lockgate.effects.config import Config
@@ -88,7 +89,8 @@ class LocalFilesystem:
                 continue
             data = read_bounded(secret.source, SECRET_LIMIT)
             owned = idmaps.owner(config, secret.uid, secret.gid)
-            write_atomic(directory, secret.name, data, secret.mode, owner=owned)
+            mine = labels.of_files(config)
+            write_atomic(directory, secret.name, data, secret.mode, owner=owned, label=mine)
 
     def write_files(self, config: Config, files: Sequence[File]) -> None:
         """`<bundle>/files/<name>`, each of them new: a container may still have the old one open.
@@ -96,9 +98,11 @@ class LocalFilesystem:
         directory = bundle(self.root, config.id) / "files"
         with suppress(FileExistsError):
             directory.mkdir(0o700)
-        owned = _given(directory, config)
-        for file in files:
-            write_atomic(directory, file.name, file.content, file.mode, owner=owned, durable=False)
+        owned, mine = _given(directory, config), labels.of_files(config)
+        for one in files:
+            write_atomic(
+                directory, one.name, one.content, one.mode, owner=owned, label=mine, durable=False
+            )
 
     def write_spec(self, config: Config, spec: bytes) -> str:
         """Put config.json (0600) into the bundle; returns the SHA-256 of `spec` in hex."""
@@ -133,18 +137,20 @@ def write_atomic(
     mode: int,
     *,
     owner: tuple[int, int] | None = None,
+    label: str = "",
     durable: bool = True,
 ) -> None:
     """Give `name` the content `data` and the permission bits `mode`, whatever the umask.
 
-    `directory` is a path or an open descriptor, `owner` a uid and a gid (`None`: ours). Readers
+    `directory` is a path or an open descriptor, `owner` a uid and a gid (`None`: ours), `label` one
+    of SELinux's. Readers
     see the old content or the new, and so does whoever comes after a crash; when this returns, the
     new one survives power loss, unless it need not be `durable`. On an error the old content
     stands and nothing is left behind.
     """
     if isinstance(directory, Path):
         with _opened(directory, os.O_RDONLY | os.O_DIRECTORY) as opened:
-            return write_atomic(opened, name, data, mode, owner=owner, durable=durable)
+            return write_atomic(opened, name, data, mode, owner=owner, label=label, durable=durable)
     draft = f".{secrets.token_hex(8)}.draft"
     fd = os.open(
         draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory
@@ -155,6 +161,7 @@ def write_atomic(
             if owner is not None:
                 os.fchown(fd, *owner)
             os.fchmod(fd, mode)
+            labels.label(fd, label)
             if durable:
                 os.fsync(fd)
         finally:

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Mapping
 from ipaddress import ip_address
+from pathlib import Path
 
 from lockgate.effects.config import PortMapping, Transport
 from lockgate.effects.outcome import PortError
@@ -12,6 +13,9 @@ _KINDS: Mapping[Transport, tuple[socket.SocketKind, int]] = {
     "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
     "sctp": (socket.SOCK_STREAM, socket.IPPROTO_SCTP),
 }
+
+
+UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
 def described(port: PortMapping) -> str:
@@ -24,6 +28,18 @@ def taken(port: PortMapping, holder: str) -> PortError:
     """The refusal that names who holds it; clean."""
     reason = f"the port {described(port)} of the host is in use by {holder}"
     return PortError("refused", reason, dirty=False)
+
+
+def _hint(port: PortMapping) -> str:
+    """Where low ports are root's alone (ip(7))."""
+    try:
+        first = int(UNPRIVILEGED.read_text())
+    except (OSError, ValueError):
+        return ""
+    if port.host_port >= first:
+        return ""
+    setting = "net.ipv4.ip_unprivileged_port_start"
+    return f"; below {first} they are root's: choose another, or sysctl {setting}={port.host_port}"
 
 
 def bound(port: PortMapping) -> socket.socket:
@@ -41,7 +57,7 @@ def bound(port: PortMapping) -> socket.socket:
     except OSError as problem:
         holding.close()
         if isinstance(problem, PermissionError):
-            reason = f"may not use the port {described(port)}: {problem.strerror}"
+            reason = f"may not use the port {described(port)}: {problem.strerror}{_hint(port)}"
             raise PortError("denied", reason, dirty=False) from None
         raise taken(port, f"another program ({problem.strerror})") from None
     return holding

@@ -111,11 +111,15 @@ def unshare(flags: int) -> None:
     _checked(_LIBC.unshare(c_int(flags)), "unshare")
 
 
-def setns(namespace: AnyPath, kind: int) -> None:
-    """setns(2): the calling thread enters the namespace of this `kind` (CLONE_NEW…) at a path."""
+def setns(namespace: AnyPath | int, kind: int) -> None:
+    """setns(2): the calling thread enters the namespace of this `kind` (CLONE_NEW…) at a path, or
+    behind a descriptor."""
+    if isinstance(namespace, int):
+        _checked(_LIBC.setns(c_int(namespace), c_int(kind)), f"descriptor {namespace}")
+        return
     fd = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _checked(_LIBC.setns(c_int(fd), c_int(kind)), namespace)
+        setns(fd, kind)
     finally:
         os.close(fd)
 
@@ -178,6 +182,11 @@ def fsconfig_string(context: int, key: str, value: AnyPath) -> None:
     _syscall(
         _FSCONFIG, key, c_int(context), c_uint(1), os.fsencode(key), os.fsencode(value), c_int(0)
     )
+
+
+def fsconfig_flag(context: int, key: str) -> None:
+    """fsconfig(2), FSCONFIG_SET_FLAG."""
+    _syscall(_FSCONFIG, key, c_int(context), c_uint(0), os.fsencode(key), None, c_int(0))
 
 
 def fsconfig_create(context: int) -> None:

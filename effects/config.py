@@ -11,8 +11,10 @@ from msgspec import Struct
 from lockgate.effects.health import HealthCheck
 from lockgate.effects.network import Dns
 
-USER = "user"
-"""The network every host has: a process that passes on what the container sends."""
+USER, SLIRP, PASTA = "user", "slirp4netns", "pasta"
+USERMODES = (USER, SLIRP, PASTA)
+"""The network every host has, a process that passes on what the container sends: whichever of the
+two programs works, or the one that is named."""
 
 NETWORK_MODES = ("none", "host", "private")
 """Words that name no network. `none`: a fresh namespace made by the runtime; `host`: the host's;
@@ -62,7 +64,8 @@ UNLIMITED = -1
 
 class Bind(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="bind"):
     """A file or directory of the host at `destination`; both absolute. `recursive`: with what is
-    mounted below it."""
+    mounted below it. `relabel`, where SELinux is: its files get the container's mount label, its own
+    (`private`) or one that it shares with all others of its kind; once, when it is made."""
 
     source: str
     destination: str
@@ -72,6 +75,7 @@ class Bind(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="bind"):
     nosuid: bool = False
     nodev: bool = False
     noexec: bool = False
+    relabel: Literal["", "shared", "private"] = ""
 
 
 class Tmpfs(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="tmpfs"):
@@ -216,6 +220,10 @@ LIMITS, SECURITY, NAMESPACES, DNS = Limits(), Security(), Namespaces(), Dns()
 """What a container is given when nothing else is asked for; records do not repeat it."""
 
 
+CGROUPS = "/lockgate"
+"""Below this cgroup are those of containers, unless the host has another place for them."""
+
+
 class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True):
     """One container as its creator described it.
 
@@ -252,7 +260,7 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     auto_remove: bool = False
     restart: RestartPolicy = "no"
     restart_retries: int = 0  # for on-failure: how often at most; 0: without end
-    cgroup_parent: str = "/lockgate"
+    cgroup_parent: str = CGROUPS  # empty: it has no cgroup
     created_at: int = 0
 
     read_only: bool = False  # the root filesystem
@@ -270,6 +278,12 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     hosts: tuple[tuple[str, str], ...] = ()  # lines of /etc/hosts: (name, address)
     health: HealthCheck | None = None
     requires: tuple[str, ...] = ()  # ids of containers that run while this one does
+
+
+def cgroup(config: Config) -> str:
+    """The container's own, absolute, and no other container's (HOST §0, pitfall 1); empty where it
+    has none (MAP L-63)."""
+    return f"{config.cgroup_parent}/{config.id}" if config.cgroup_parent else ""
 
 
 def shares(config: Config) -> str:

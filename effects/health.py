@@ -13,6 +13,20 @@ SECOND = 1_000_000_000
 OnFailure: TypeAlias = Literal["none", "kill", "stop", "restart"]
 
 
+def command_of(words: tuple[str, ...]) -> tuple[str, ...]:
+    """What is run for a `HEALTHCHECK` as images and command lines write it (MAP L-145): `NONE`, `CMD`
+    with its words, `CMD-SHELL` with a line, or a command as it is. Empty: nothing."""
+    match words:
+        case ("none" | "NONE",):
+            return ()
+        case ("CMD-SHELL", *line):
+            return ("/bin/sh", "-c", " ".join(line))
+        case ("CMD", *command):
+            return tuple(command)
+        case _:
+            return words
+
+
 class StartupCheck(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Run instead of the other until it has passed `successes` times in a row; after `retries`
     failures in a row (0: never) the container is restarted."""

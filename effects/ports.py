@@ -15,7 +15,7 @@ from typing import Annotated, BinaryIO, Literal, Protocol
 from msgspec import Meta, Struct
 
 from lockgate.effects.config import Config
-from lockgate.effects.health import CheckResult
+from lockgate.effects.health import CheckResult, HealthCheck
 from lockgate.effects.hooks import Hook, HookFile
 from lockgate.effects.model import Process, WriteSpec
 from lockgate.effects.outcome import Created, Exited, Joined, Mounted
@@ -155,7 +155,7 @@ class Image(Struct, frozen=True, kw_only=True):
     for an image whose record cannot be read. `layers` are the SHA-256 of their listings, lowest
     first, `sizes` the bytes of file content in each, `size` in all; `diff_ids` the digests of the
     archives they came as, without compression, where they came as such. `volumes` are directories
-    for which the image asks a volume; `created_at` nanoseconds since the epoch. An image that
+    for which the image asks a volume; `health` the check it comes with; `created_at` nanoseconds since the epoch. An image that
     lost its name to a newer one is named by its id.
     """
 
@@ -170,6 +170,7 @@ class Image(Struct, frozen=True, kw_only=True):
     stop_signal: int = 15
     labels: tuple[tuple[str, str], ...] = ()
     volumes: tuple[str, ...] = ()
+    health: HealthCheck | None = None
     size: int = 0
     sizes: tuple[int, ...] = ()
     diff_ids: tuple[str, ...] = ()
@@ -371,6 +372,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     rlimits: tuple[tuple[str, int], ...] = ()
     controllers: tuple[str, ...] = ()
     oom_score_adj: int = 0
+    unbounded: bool = False  # may it give more than it was given itself? root of a whole host may
     machine: str = ""  # as uname(2) calls it
     hostname: str = ""
     resolv_conf: bytes = b""
@@ -443,7 +445,8 @@ class Filesystem(Protocol):
 
 
 class Checks(Protocol):
-    """Health checks of a run: who sees to them, and what they found. All of it goes with the run."""
+    """Health checks of a run: who sees to them, and what they found. All of it goes with the run:
+    afterwards `alone` and `note` raise `PortError("missing")`."""
 
     def watch(self, config: Config, epoch: int) -> None:
         """Let somebody run the checks of this run when they are due; nothing where somebody does."""

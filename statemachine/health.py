@@ -22,7 +22,7 @@ def after(check: HealthCheck, health: Health, *, running: int, passed: bool) -> 
         return _starting_up(startup, health, passed)
     if passed:
         return Health(HEALTHY, started=health.started)
-    if running < check.start_period:
+    if 0 <= running < check.start_period:  # less than nothing: somebody has set the clock
         return health
     failures = min(health.failures + 1, check.retries)
     status = UNHEALTHY if failures == check.retries else health.status
@@ -56,13 +56,14 @@ def next_check(record: Record) -> HealthCheck | StartupCheck | None:
     return check.startup if check.startup is not None and not health.started else check
 
 
-def due(record: Record, last: int) -> int | None:
-    """When the next check is to begin; None while there is none. `last`: when the last one of this
-    run ended, 0 when there was none: the first is due at once."""
+def due(record: Record, last: int, now: int) -> int | None:
+    """In how many nanoseconds the next check is to begin; None while there is none. `last`: when the
+    last one of this run ended, 0 when there was none: the first is due at once, as is one whose
+    last is still to come, since somebody has set the clock."""
     check = next_check(record)
     if check is None:
         return None
-    return last + check.interval if last else record.started_at
+    return max(0, last + check.interval - now) if 0 < last <= now else 0
 
 
 def owed_action(record: Record) -> Kill | Stop | Restart | None:

@@ -83,7 +83,7 @@ LIFECYCLE: tuple[Mapping[str, Any], ...] = (
     {"trigger": "reboot", "source": [S.STOPPED], "dest": S.EXITED},
     {
         "trigger": "reboot",
-        "source": [S.CONFIGURED, S.EXITED, S.REMOVING, S.UNKNOWN],
+        "source": [S.ABSENT, S.CONFIGURED, S.EXITED, S.REMOVING, S.UNKNOWN],
         "dest": "=",
     },
     {"trigger": "abandon", "source": [S.REMOVING], "dest": S.ABSENT},  # it was never made

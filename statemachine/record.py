@@ -21,7 +21,7 @@ VOLATILE = ("mount", "network", "runtime", "freezer")
 """What a reboot takes away, wholly or in part."""
 
 
-class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, cache_hash=True):
     """One container. Times are nanoseconds since the Unix epoch, 0 for never."""
 
     config: Config

@@ -11,7 +11,7 @@ in is never written on.
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from msgspec.structs import force_setattr as write
 from msgspec.structs import replace
@@ -107,15 +107,18 @@ def _busy(record: Record) -> bool:
 def _asked(record: Record, command: Command) -> Answer:
     verb = command.verb
     plan = PLANS.get((verb, record.status))
+    for_health = verb in HEALING and cast(Kill | Stop | Restart, command).by_health
     if (
         plan is None
         or (record.todo and _busy(record))
         or (plan.mounted is not None and not _open(record, plan))
         or (plan.owed and not _owed(record, command))
-        or not _meant(record, command)
+        or (for_health and owed_action(record) != command)  # its user was first
     ):
         return Refused(verb, record.status, bool(record.todo), admissible(record), record.mounts)
-    by_user = (verb in STOPPING_VERBS and not _killed_for_health(command)) or record.stopped_by_user
+    # killed for its health, its policy decides; a stop, whoever asks for it, is the last word
+    wish = verb in STOPPING_VERBS and not (for_health and verb is Verb.KILL)
+    by_user = record.stopped_by_user or wish
     if plan.beside and record.todo:
         return _beside(record, command)
     if not plan.stages:
@@ -165,20 +168,6 @@ def _owed(record: Record, command: Command) -> bool:
     return owes_restart(record, booted=type(command) is Revive and command.booted)
 
 
-def _meant(record: Record, command: Command) -> bool:
-    """What a health check asks for is done while it is owed: not when its user came first."""
-    match command:
-        case Kill(by_health=True) | Stop(by_health=True) | Restart(by_health=True):
-            return owed_action(record) == command
-        case _:
-            return True
-
-
-def _killed_for_health(command: Command) -> bool:
-    """Then its restart policy decides; a stop, whoever asks for it, is the last word."""
-    return type(command) is Kill and command.by_health
-
-
 MINDFUL: Mapping[Verb, Callable[[Record, Any], dict[str, Any]]] = MappingProxyType(
     {
         Verb.CREATE: lambda _, asked: {"config": asked.config, "boot": asked.boot},
@@ -190,6 +179,9 @@ MINDFUL: Mapping[Verb, Callable[[Record, Any], dict[str, Any]]] = MappingProxyTy
     }
 )
 """What the record learns from the mere acceptance of a command."""
+
+HEALING = frozenset({Verb.STOP, Verb.KILL, Verb.RESTART})
+"""What a health check may ask for, too."""
 
 STOPPING_VERBS = frozenset({Verb.STOP, Verb.KILL, Verb.SIGNAL})
 """Recorded as the user's wish before anything is tried, whatever becomes of it (L-79, L-80)."""
@@ -262,7 +254,6 @@ def _learned_created(fact: Created) -> dict[str, Any]:
         "finished_at": 0,
         "exit_code": None,
         "exit_reason": "",
-        "health": None,
         "oom_killed": False,  # else it would tell of an earlier run (D-12)
         "stopped_by_user": False,
     }

@@ -8,9 +8,20 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.testing import busybox
+
+# under mutation the same tests run again and again in one process
+MUTATION = [HealthCheck.differing_executors] if "MUTANT_UNDER_TEST" in os.environ else []
+settings.register_profile(
+    "a machine shared with others",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, *MUTATION],
+    derandomize=bool(MUTATION),
+)
+settings.load_profile("a machine shared with others")
 
 
 def why_not_real() -> str:

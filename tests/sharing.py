@@ -27,6 +27,10 @@ class Others:
         """What podman prints when it succeeds."""
         return self._ran("podman", *self._where, *self._podman, *words)
 
+    def buildah(self, *words: str) -> str:
+        """What buildah prints when it succeeds."""
+        return self._ran("buildah", *self._where, *words)
+
     def podman_says_no(self, *words: str) -> str:
         """What podman complains of."""
         line = ("podman", *self._where, *self._podman, *words)

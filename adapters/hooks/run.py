@@ -16,6 +16,7 @@ import msgspec
 from lockgate.adapters.commands import Finished, finished
 from lockgate.adapters.filesystem import bundle, ensure_directory
 from lockgate.adapters.flocks import locked
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.effects.config import Config
 from lockgate.effects.hooks import Hook
 from lockgate.effects.outcome import PortError
@@ -67,7 +68,7 @@ class LocalHooks:
             return spec
         try:
             msgspec.json.decode(ended.output, type=dict[str, msgspec.Raw])
-        except msgspec.DecodeError as problem:
+        except NONSENSE as problem:
             raise _unfit(hook, f"what it answered is no config.json: {problem}") from None
         return ended.output
 

@@ -14,7 +14,7 @@ import msgspec
 from lockgate.adapters.filesystem import ensure_directory, write_atomic
 from lockgate.adapters.network import bridges, conflist, links
 from lockgate.adapters.network.conflist import SUFFIX, Conflist
-from lockgate.effects.config import NETWORK_MODES, USER
+from lockgate.effects.config import NETWORK_MODES, USERMODES
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import NetworkInfo
 
@@ -38,7 +38,7 @@ class NetworkBook:
         internal: bool = False,
         dns: tuple[str, ...] = (),
     ) -> NetworkInfo:
-        if name in (*NETWORK_MODES, USER) or conflist.NAME.fullmatch(name) is None:
+        if name in (*NETWORK_MODES, *USERMODES) or conflist.NAME.fullmatch(name) is None:
             raise _refused(f"{name[:64]!r} cannot name a network")
         if any(one.name == name for one in self._all()):
             raise _refused(f"there is a network {name!r} already")

@@ -1,5 +1,5 @@
 """The port `Network` of this host, and what it plugs in with: CNI plugins where there are any, else
-netavark; and slirp4netns for the network `user`."""
+netavark; and slirp4netns or pasta for the network `user`."""
 
 from pathlib import Path
 
@@ -10,10 +10,13 @@ from lockgate.adapters.network.leases import Leases
 from lockgate.adapters.network.namespaces import Namespaces
 from lockgate.adapters.network.netavark import Netavark, NetavarkNote
 from lockgate.adapters.network.notes import Notes
+from lockgate.adapters.network.pasta import Pasta
 from lockgate.adapters.network.plugged import PluggedNetwork
 from lockgate.adapters.network.plugins import PATIENCE, Plugins
 from lockgate.adapters.network.plumbing import Plumber
 from lockgate.adapters.network.usermode import Slirp, UserNote
+from lockgate.adapters.userns import confined
+from lockgate.effects.config import PASTA, SLIRP
 from lockgate.effects.ports import Locks
 
 
@@ -28,7 +31,11 @@ def network(root: Path, book: NetworkBook, locks: Locks) -> PluggedNetwork:
         Notes(root / "attached-netavark", NetavarkNote, PATIENCE),
         namespaces,
     )
-    user = Plumber(
+    slirp = Plumber(
         Slirp(root / "slirp"), Notes(root / "attached-user", UserNote, PATIENCE), namespaces
     )
-    return PluggedNetwork(namespaces, Claims(root / "ports", locks), (cni, netavark), user)
+    pasta = Plumber(Pasta(), Notes(root / "attached-pasta", UserNote, PATIENCE), namespaces)
+    usermodes = {SLIRP: slirp, PASTA: pasta}
+    # a user's namespaces have none of the host's bridges, nor its firewall
+    bridging = () if confined() else (cni, netavark)
+    return PluggedNetwork(namespaces, Claims(root / "ports", locks), bridging, usermodes)

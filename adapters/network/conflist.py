@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from lockgate.adapters.filesystem import read_bounded
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.effects.outcome import PortError
 
 SUFFIX = ".conflist"
@@ -58,7 +59,7 @@ def read(path: Path) -> Conflist:
     """The network of this file. Raises `PortError("damaged")`, `FileNotFoundError`."""
     try:
         found = msgspec.json.decode(read_bounded(path, LIMIT), type=Conflist)
-    except msgspec.MsgspecError as problem:
+    except NONSENSE as problem:
         raise _damaged(path, str(problem)) from None
     if NAME.fullmatch(found.name) is None:
         raise _damaged(path, f"{found.name[:64]!r} is no name of a network")

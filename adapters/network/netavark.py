@@ -22,6 +22,7 @@ from lockgate.adapters.network.namespaces import TOOLS
 from lockgate.adapters.network.notes import Desk
 from lockgate.adapters.network.plugins import PATIENCE
 from lockgate.adapters.network.plumbing import INTERFACE, RULES_GONE, Note, Subject
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.oci.command import printable
 from lockgate.effects.config import Attachment, Config, PortMapping
 from lockgate.effects.outcome import Dns, Link, PortError
@@ -192,12 +193,12 @@ def _request(note: NetavarkNote, container: str) -> dict[str, Any]:
 def _answer(output: bytes) -> Settings:
     try:
         return msgspec.json.decode(output, type=Settings)
-    except msgspec.MsgspecError as problem:
+    except NONSENSE as problem:
         raise PortError("damaged", f"netavark answered with no result: {problem}") from None
 
 
 def _complaint(output: bytes) -> str:
     try:
         return msgspec.json.decode(output, type=Complaint).error
-    except msgspec.MsgspecError:
+    except NONSENSE:
         return output.decode("utf-8", "replace")

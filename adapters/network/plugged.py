@@ -4,31 +4,33 @@ given back in the other order.
 One rule: giving back tries every step, and a port is let go only when nothing leads to it any more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lockgate.adapters.network.claims import Claims
 from lockgate.adapters.network.namespaces import Namespaces
 from lockgate.adapters.network.plumbing import Plumbing
-from lockgate.effects.config import USER, Config, shares
+from lockgate.adapters.userns import confined
+from lockgate.effects.config import PASTA, SLIRP, USER, USERMODES, Config, shares
 from lockgate.effects.outcome import Joined, PortError
 
 
 class PluggedNetwork:
     """Implements `Network` for networks by name, and for the mode `private` by `namespaces` alone.
 
-    The first of `plumbings` that works here plugs in, `usermode` into the network `user`; whichever
-    did takes out again.
+    The first of `bridging` that works here plugs in, and into the network `user` the first of
+    `usermodes`, which are known by the names of their programs; whichever did takes out again.
     """
 
     def __init__(
         self,
         namespaces: Namespaces,
         claims: Claims,
-        plumbings: Sequence[Plumbing],
-        usermode: Plumbing,
+        bridging: Sequence[Plumbing],
+        usermodes: Mapping[str, Plumbing],
     ) -> None:
-        self._namespaces, self._claims, self._usermode = namespaces, claims, usermode
-        self._plumbings = (*plumbings, usermode)
+        self._namespaces, self._claims = namespaces, claims
+        self._bridging, self._usermodes = bridging, usermodes
+        self._plumbings = (*bridging, *usermodes.values())
 
     def join(self, config: Config, epoch: int) -> Joined:
         if owner := shares(config):
@@ -67,12 +69,23 @@ class PluggedNetwork:
         return Joined(str(netns))
 
     def _plumbing(self, config: Config) -> Plumbing:
-        user = config.network == USER
-        for plumbing in self._plumbings:
-            if plumbing.works() and (plumbing is self._usermode) == user:
+        """Raises `PortError("missing")` that says what to install."""
+        if config.network in USERMODES:
+            wanted = (SLIRP, PASTA) if config.network == USER else (config.network,)
+            for name in wanted:
+                if self._usermodes[name].works():
+                    return self._usermodes[name]
+            reason = f"the network `{config.network}` needs {' or '.join(wanted)}: install it"
+            raise PortError("missing", reason)
+        for plumbing in self._bridging:
+            if plumbing.works():
                 return plumbing
-        if user:
-            raise PortError("missing", "the network `user` needs slirp4netns: install it")
+        if confined():
+            reason = (
+                "bridges are the host's, and only its root can make them: without root there is the "
+                "network `user`"
+            )
+            raise PortError("denied", reason)
         reason = "no network can be joined here: install the CNI plugins (or netavark)"
         raise PortError("missing", reason)
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from lockgate.adapters.commands import Finished, finished
 from lockgate.adapters.network.conflist import Settings
 from lockgate.adapters.network.plumbing import Subject
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.oci.command import printable
 from lockgate.effects.outcome import FaultKind, PortError
 
@@ -105,7 +106,7 @@ def _result(verb: Verb, kind: str, ran: Finished) -> Settings | None:
         return None
     try:
         return msgspec.json.decode(ran.output, type=Settings)
-    except msgspec.MsgspecError as problem:
+    except NONSENSE as problem:
         reason = f"the network plugin {kind} answered {verb} with no result: {problem}"
         raise PortError("damaged", reason) from None
 
@@ -114,7 +115,7 @@ def _refusal(verb: Verb, kind: str, ran: Finished) -> PortError:
     try:
         said = msgspec.json.decode(ran.output, type=Complaint)
         words = ": ".join(filter(None, (said.msg, said.details)))
-    except msgspec.MsgspecError:
+    except NONSENSE:
         said = Complaint()
         words = (ran.complaints or ran.output).decode("utf-8", "replace")
     told = printable(words) or f"it ended with status {ran.code} and said nothing"

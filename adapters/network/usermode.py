@@ -22,9 +22,10 @@ from lockgate.adapters.inotify import readable
 from lockgate.adapters.network.namespaces import TOOLS, holds
 from lockgate.adapters.network.notes import Desk
 from lockgate.adapters.network.plumbing import INTERFACE, Note, Subject
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.oci.command import printable
 from lockgate.adapters.oci.process import end, identify, pids
-from lockgate.effects.config import USER, Attachment, Config, PortMapping
+from lockgate.effects.config import Attachment, Config, PortMapping
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import Dns, Link, PortError
 
@@ -48,7 +49,7 @@ class Answer(Struct, frozen=True):
 
 
 class Slirp:
-    """Implements `Tool` for the network `user`. `sockets` is the folder of control sockets."""
+    """Implements `Tool` for the networks `user` and `slirp4netns`. `sockets` is the folder of control sockets."""
 
     def __init__(self, sockets: Path) -> None:
         self._sockets = sockets
@@ -57,13 +58,7 @@ class Slirp:
         return shutil.which(PROGRAM) is not None
 
     def wish(self, number: int, one: Attachment, config: Config, netns: str) -> UserNote:
-        return UserNote(
-            network=USER,
-            interface=INTERFACE.format(number),
-            netns=netns,
-            aliases=one.aliases,
-            ports=config.ports,
-        )
+        return wished(number, one, config, netns)
 
     def add(self, note: UserNote, desk: Desk[UserNote], subject: Subject) -> UserNote:
         control = self._control(subject)
@@ -75,17 +70,14 @@ class Slirp:
         return replace(note, addresses=(f"{ADDRESS}/24",))
 
     def stands(self, note: UserNote, subject: Subject) -> bool:
-        return any(_serving(note.netns)) and holds(note.netns, note.interface)
+        return any(serving(note.netns, PROGRAM)) and holds(note.netns, note.interface)
 
     def delete(self, note: UserNote, subject: Subject) -> None:
-        for process in _serving(note.netns):
-            if not end(process, PATIENCE):
-                raise PortError("timeout", f"{PROGRAM} (process {process.pid}) outlived SIGKILL")
+        ended(note.netns, PROGRAM)
         self._control(subject).unlink(missing_ok=True)
 
     def told(self, note: UserNote) -> tuple[Link, Dns | None]:
-        link = Link(USER, note.interface, "", note.addresses, (GATEWAY,), note.aliases)
-        return link, Dns((SERVER,))
+        return described(note)
 
     def _control(self, subject: Subject) -> Path:
         return self._sockets / subject.container[:24]  # a socket's name is at most 107 bytes
@@ -138,7 +130,7 @@ def _published(port: PortMapping, control: Path) -> None:
             asking.sendall(msgspec.json.encode(request))
             asking.shutdown(socket.SHUT_WR)
             answer = msgspec.json.decode(asking.recv(4096), type=Answer)
-    except (OSError, msgspec.MsgspecError) as problem:
+    except (OSError, *NONSENSE) as problem:
         reason = f"{PROGRAM} does not answer to a port being published: {problem}"
         raise PortError("failed", reason) from None
     if answer.error:
@@ -146,13 +138,35 @@ def _published(port: PortMapping, control: Path) -> None:
         raise PortError("refused", f"{PROGRAM} cannot publish port {port.host_port}: {said}")
 
 
-def _serving(netns: str) -> Iterator[Process]:
+def wished(number: int, one: Attachment, config: Config, netns: str) -> UserNote:
+    return UserNote(
+        network=one.network,
+        interface=INTERFACE.format(number),
+        netns=netns,
+        aliases=one.aliases,
+        ports=config.ports,
+    )
+
+
+def described(note: UserNote) -> tuple[Link, Dns | None]:
+    link = Link(note.network, note.interface, "", note.addresses, (GATEWAY,), note.aliases)
+    return link, Dns((SERVER,))
+
+
+def serving(netns: str, program: str) -> Iterator[Process]:
     """Those that were given this namespace."""
     for pid in pids():
         try:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        ours = os.fsencode(netns) in words and words[0].rpartition(b"/")[2] == PROGRAM.encode()
+        ours = os.fsencode(netns) in words and words[0].rpartition(b"/")[2] == program.encode()
         if ours and (process := identify(pid)):
             yield process
+
+
+def ended(netns: str, program: str) -> None:
+    """Nobody serves this namespace any more. Raises `PortError("timeout")`."""
+    for process in serving(netns, program):
+        if not end(process, PATIENCE):
+            raise PortError("timeout", f"{program} (process {process.pid}) outlived SIGKILL")

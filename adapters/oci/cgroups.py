@@ -45,7 +45,8 @@ class Hierarchy(Struct, frozen=True):
 
 
 class Cgroups(Struct, frozen=True):
-    """Acts on the cgroup `path` ("/parent/id") in all `hierarchies`. What is absent is no error."""
+    """Acts on the cgroup `path` ("/parent/id") in all `hierarchies`. What is absent is no error, and
+    the empty path is that of a container without any (MAP L-63)."""
 
     hierarchies: tuple[Hierarchy, ...]
 
@@ -157,12 +158,14 @@ class Cgroups(Struct, frozen=True):
     def _sweep(self, path: str) -> None:
         """What crun makes where it expects version 2 beside version 1, mounted or not: a directory
         that is no cgroup, with a file in it that is no list of processes."""
-        if all(hierarchy.mountpoint != EXPECTED for hierarchy in self.hierarchies):
+        if path and all(hierarchy.mountpoint != EXPECTED for hierarchy in self.hierarchies):
             with suppress(OSError):
                 (EXPECTED / _checked(path) / "cgroup.procs").unlink(missing_ok=True)
                 (EXPECTED / _checked(path)).rmdir()
 
     def _places(self, path: str) -> tuple[tuple[Hierarchy, Path], ...]:
+        if not path:
+            return ()
         inner = _checked(path)
         candidates = ((each, each.mountpoint / inner) for each in self.hierarchies)
         return tuple((each, place) for each, place in candidates if place.is_dir())

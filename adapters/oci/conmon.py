@@ -18,7 +18,7 @@ from lockgate.adapters.oci.launch import command_line, exit_command, failure, he
 from lockgate.adapters.oci.process import identify, send
 from lockgate.adapters.oci.removal import Removal
 from lockgate.adapters.oci.run import Run
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, cgroup
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import Created, Exited, Fault, PortError
 from lockgate.effects.perform import fault_of
@@ -69,8 +69,7 @@ class ConmonRuntime:
         of kind "missing" or "denied" when the container's command is not there or not executable.
         """
         run = self._run(config, epoch)
-        cgroup = _cgroup(config)
-        self._cgroups.directories(cgroup)  # refuses a path that could lead elsewhere
+        self._cgroups.directories(cgroup(config))  # refuses a path that could lead elsewhere
         if again:
             if adopted := self._adopted(run):
                 return adopted
@@ -119,12 +118,15 @@ class ConmonRuntime:
         froze them: what is killed is thawed."""
         send(process, signal)
         if signal == SIGKILL:
-            self._cgroups.thaw(_cgroup(config))
+            self._cgroups.thaw(cgroup(config))
 
     def freeze(self, config: Config, epoch: int) -> None:
         """Stop all of its processes from running. Frozen already is success. A container that has
         ended is "missing", cleanly."""
         run = self._present(config, epoch)
+        if not cgroup(config):
+            reason = "it has no cgroup, and nothing else can freeze it: see `lockgate doctor`"
+            raise PortError("refused", reason, dirty=False)
         ran = self._command.run("pause", run.container)
         if ran.code == 0:
             return
@@ -241,9 +243,4 @@ class ConmonRuntime:
         return run
 
     def _removal(self, config: Config, run: Run) -> Removal:
-        return Removal(run, _cgroup(config), self._command, self._cgroups)
-
-
-def _cgroup(config: Config) -> str:
-    """Absolute, and no other container's (HOST §0, pitfall 1); the spec says the same."""
-    return f"{config.cgroup_parent}/{config.id}"
+        return Removal(run, cgroup(config), self._command, self._cgroups)

@@ -18,7 +18,7 @@ from lockgate.adapters.oci.command import RuntimeCommand, complaint, printable
 from lockgate.adapters.oci.process import arguments, descendants, held
 from lockgate.adapters.oci.run import RESERVED, Answer, Run
 from lockgate.adapters.sockets import bound
-from lockgate.effects.config import USER, Config
+from lockgate.effects.config import USERMODES, Config
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
 
@@ -56,7 +56,7 @@ def launch(
         ports = [
             stack.enter_context(bound(port)).fileno()
             for port in config.ports
-            if config.network != USER
+            if config.network not in USERMODES
         ]
         try:
             child = subprocess.Popen(
@@ -73,7 +73,8 @@ def launch(
         except (FileNotFoundError, PermissionError) as error:
             reason = f"cannot run the monitor {line[0]}: {error.strerror}; is conmon installed?"
             raise PortError("missing", reason) from None
-        cgroups.enter(f"{config.cgroup_parent}/{RESERVED}", child.pid)
+        if config.cgroup_parent:
+            cgroups.enter(f"{config.cgroup_parent}/{RESERVED}", child.pid)
         with suppress(BrokenPipeError):  # it refused already: its exit status says so (MAP L-57)
             os.write(say, _BEGIN)
         code = _reaped(child, deadline)

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from lockgate.adapters.filesystem import bundle, read_bounded
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.oci.process import alive, arguments, identify, pids
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
@@ -167,7 +168,7 @@ class Run(Struct, frozen=True):
         text = line.decode("utf-8", "replace")
         try:
             return msgspec.json.decode(text, type=Answer)
-        except msgspec.MsgspecError:  # its escaping leaves some control characters as they are
+        except NONSENSE:  # its escaping leaves some control characters as they are
             number = _ANSWER.match(line)
             return Answer(int(number[1]) if number else -1, text)
 

@@ -21,11 +21,13 @@ import msgspec
 from lockgate.adapters.filesystem import read_bounded, write_atomic
 from lockgate.adapters.inotify import readable
 from lockgate.adapters.logs import read_log
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.attach import Attachment
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.command import RuntimeCommand, complaint, kind_of
 from lockgate.adapters.oci.launch import command_line, failure, heard, launch
+from lockgate.adapters.oci.members import belonging
 from lockgate.adapters.oci.process import identify, send
 from lockgate.adapters.oci.run import PRIVATE, Run
 from lockgate.effects.config import Config
@@ -146,7 +148,8 @@ class ConmonSessions:
         """By pidfd; the number in the runtime's file counts only while it is in the container."""
         pid = self._run(config.id, epoch, session).pid()
         process = identify(pid) if pid else None
-        members = self._cgroups.members(f"{config.cgroup_parent}/{config.id}")
+        first = Run.of(self._root, config.id, epoch).pid()
+        members = belonging(self._cgroups, config, first)
         if process is None or pid not in members:
             raise PortError("missing", f"session {session[:12]} has ended", dirty=False)
         send(process, signal)
@@ -188,7 +191,7 @@ class ConmonSessions:
         try:
             found = read_bounded(run.directory / "session.json", LIMIT)
             session = msgspec.json.decode(found, type=Session)
-        except (OSError, PortError, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except (OSError, PortError, *NONSENSE):
             return None
         monitor = run.monitor()
         if monitor is None and run.answer() is None:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from lockgate.adapters.oci.cgroups import Cgroups
-from lockgate.effects.config import Config
+from lockgate.adapters.oci.members import belonging
+from lockgate.adapters.oci.run import Run
+from lockgate.effects.config import Config, cgroup
 from lockgate.effects.usage import Running, Usage
 
 T = TypeVar("T")
@@ -25,11 +27,11 @@ COMMAND_LIMIT = 4096
 class LocalUsage:
     """Implements `Meters` over the cgroups of this host, of either version."""
 
-    def __init__(self, cgroups: Cgroups | None = None) -> None:
-        self._cgroups = Cgroups.here() if cgroups is None else cgroups
+    def __init__(self, root: Path, cgroups: Cgroups | None = None) -> None:
+        self._root, self._cgroups = root, Cgroups.here() if cgroups is None else cgroups
 
     def measure(self, config: Config) -> Usage:
-        places = self._cgroups.directories(f"{config.cgroup_parent}/{config.id}")
+        places = self._cgroups.directories(cgroup(config))
         io = _first(places, _io_v2, _io_v1) or (None, None)
         limit = _first(places, _number("memory.max"), _number("memory.limit_in_bytes"))
         return Usage(
@@ -42,7 +44,9 @@ class LocalUsage:
         )
 
     def processes(self, config: Config) -> tuple[Running, ...]:
-        members = self._cgroups.members(f"{config.cgroup_parent}/{config.id}")
+        runs = Run.of(self._root, config.id, 0).others()
+        newest = max(runs, key=lambda run: run.epoch, default=None)
+        members = belonging(self._cgroups, config, newest.pid() if newest else 0)
         found = (_process(pid) for pid in sorted(members))
         return tuple(one for one in found if one)
 

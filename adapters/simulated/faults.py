@@ -25,6 +25,7 @@ Turn: TypeAlias = Literal[
     "twice",  # it happened twice, or others had done it before
     "reverts",  # it succeeded, and the world went back on it at once
     "scarce",  # no space
+    "denied",  # not permitted, or the file system is read-only now
 ]
 """How an effect turns out (FAULTS §3.1)."""
 
@@ -127,6 +128,12 @@ def _frozen(world: World) -> World:
     return replace(world, frozen=world.runtime == "running")
 
 
+def _deleted(world: World) -> World:
+    """By hand, as a runtime's `delete --force` does it."""
+    gone = replace(world, runtime="absent", epoch=0, frozen=False, monitor=False, watched=0)
+    return replace(gone, code=None, reported=False, damaged=False)
+
+
 DRIFTS: Mapping[str, Callable[[World], World]] = MappingProxyType(
     {
         "unmounted": _unmounted,
@@ -137,6 +144,7 @@ DRIFTS: Mapping[str, Callable[[World], World]] = MappingProxyType(
         "report lost": _report_lost,
         "runtime state damaged": _state_damaged,
         "frozen": _frozen,
+        "deleted from the runtime": _deleted,
     }
 )
 """What an administrator, another engine or the kernel may do (FAULTS §3.8)."""

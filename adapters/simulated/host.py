@@ -6,9 +6,9 @@ one nanosecond a reading, so the same program gives the same history, byte for b
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Condition, RLock
 from typing import assert_never
 
@@ -71,7 +71,7 @@ class SimulatedHost:
         self.contents = SimulatedContents(self.world)
         self.artifacts = SimulatedArtifacts(self.world)
         self.volumes = SimulatedVolumes(self.now)
-        self.checks = SimulatedChecks(self.do)
+        self.checks = SimulatedChecks(self.do, lambda container: self.world(container).epoch)
         self.settlers = SimulatedSettlers()
         self.meters = SimulatedMeters(self.world)
         self.sessions = SimulatedSessions(self._runs, self.now)
@@ -98,13 +98,15 @@ class SimulatedHost:
     def snapshot(self) -> "Snapshot":
         """Everything there is, to come back to."""
         with self._changed:
-            return Snapshot(dict(self._worlds), self.images.list(), self._time)
+            namespaces = self.networks.namespaces()
+            return Snapshot(dict(self._worlds), self.images.list(), self._time, namespaces)
 
     def restore(self, snapshot: "Snapshot") -> None:
         with self._changed:
             self._worlds = dict(snapshot.worlds)
             self.images.restore(snapshot.images)
             self._time, self._late = snapshot.time, {}
+            self.networks.restore(snapshot.namespaces)
             self._changed.notify_all()
 
     def advance(self, seconds: float) -> None:
@@ -182,8 +184,8 @@ class SimulatedHost:
         assert isinstance(fact, Joined)
         with self._changed:
             if owner:
-                return self.networks.shared(owner, Joined(f"/simulated/netns/{owner}"))
-            return self.networks.plug(config, fact)
+                return self.networks.shared(owner, Joined(self.networks.newest(owner)))
+            return self.networks.plug(config, Joined(self.networks.entered(config.id, epoch)))
 
     def leave(self, config: Config, epoch: int) -> None:
         self.do(e.LeaveNetwork(config.id, epoch))
@@ -281,6 +283,8 @@ class SimulatedHost:
                     raise PortError("failed", "nobody can tell what became of it")
                 case "scarce":
                     raise PortError("scarce", "no space left on device")
+                case "denied":
+                    raise PortError("denied", "read-only file system", dirty=False)
                 case "after":
                     self._happens(effect, at)
                     raise PortError("failed", "it failed after all")
@@ -320,8 +324,9 @@ class Snapshot:
     """A simulated host at one moment."""
 
     worlds: dict[str, World]
-    images: tuple[Image, ...]
-    time: int
+    images: tuple[Image, ...] = ()
+    time: int = EPOCH_BEGIN
+    namespaces: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class SimulatedRuntime:

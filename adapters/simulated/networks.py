@@ -1,5 +1,6 @@
 """Networks in memory: who is plugged in where, with which address, and who holds which port."""
 
+from collections.abc import Mapping
 from ipaddress import ip_network
 
 from msgspec.structs import replace
@@ -7,7 +8,7 @@ from msgspec.structs import replace
 from lockgate.adapters.network import bridges
 from lockgate.adapters.network.claims import Claim, claims
 from lockgate.adapters.sockets import taken
-from lockgate.effects.config import NETWORK_MODES, USER, Attachment, Config
+from lockgate.effects.config import NETWORK_MODES, USERMODES, Attachment, Config
 from lockgate.effects.outcome import Dns, Joined, Link, PortError
 from lockgate.effects.ports import NetworkInfo
 
@@ -19,6 +20,7 @@ class SimulatedNetworks:
         self._networks: dict[str, NetworkInfo] = {}
         self._plugged: dict[str, tuple[Link, ...]] = {}  # container -> its interfaces
         self._claims: dict[Claim, str] = {}  # claim -> the name of who holds it
+        self._namespaces: dict[str, str] = {}  # container -> where its newest one is
 
     # ---- Networks ------------------------------------------------------------------------
 
@@ -31,7 +33,7 @@ class SimulatedNetworks:
         internal: bool = False,
         dns: tuple[str, ...] = (),
     ) -> NetworkInfo:
-        if name in (*NETWORK_MODES, USER) or name in self._networks:
+        if name in (*NETWORK_MODES, *USERMODES) or name in self._networks:
             raise PortError("refused", f"there is a network {name!r} already", dirty=False)
         others = [ip_network(one) for info in self._networks.values() for one in info.subnets]
         wish = ip_network(subnet) if subnet else bridges.free_subnet(others)
@@ -51,9 +53,9 @@ class SimulatedNetworks:
         return made
 
     def lookup(self, name: str) -> NetworkInfo:
-        if name == USER:
+        if name in USERMODES:
             return NetworkInfo(
-                name=USER, subnets=("10.0.2.0/24",), gateways=("10.0.2.2",), ours=False
+                name=name, subnets=("10.0.2.0/24",), gateways=("10.0.2.2",), ours=False
             )
         if name not in self._networks:
             known = ", ".join(sorted(self._networks)) or "none"
@@ -75,6 +77,21 @@ class SimulatedNetworks:
                 if other.container != config.id and wish.meets(other):
                     raise taken(port, f"container {name} ({other.container[:12]})")
         self._claims |= dict.fromkeys(claims(config), config.name)
+
+    def entered(self, container: str, epoch: int) -> str:
+        """Where the namespace of this run is: no two runs have the same."""
+        later = f"-{epoch}" if epoch > 1 else ""
+        self._namespaces[container] = f"/simulated/netns/{container}{later}"
+        return self._namespaces[container]
+
+    def newest(self, container: str) -> str:
+        return self._namespaces[container]
+
+    def namespaces(self) -> dict[str, str]:
+        return dict(self._namespaces)
+
+    def restore(self, namespaces: Mapping[str, str]) -> None:
+        self._namespaces = dict(namespaces)
 
     def plug(self, config: Config, joined: Joined) -> Joined:
         """The same addresses again for who is plugged in already."""

@@ -31,11 +31,12 @@ SIGKILL = 9
 KILLED = 128 + SIGKILL
 
 
-class World(Struct, frozen=True):
+class World(Struct, frozen=True, cache_hash=True):
     """`volume`: the volumes that are its own, made and removed with its layer; `owes`: the run whose
-    poststop hooks have not succeeded; `watched`: the run whose health somebody sees to; `epoch`: the run the runtime's object belongs to; `code`: how that run really ended, None
-    while it has not; `reported`: whether the monitor lived to write it down; `damaged`: whether the
-    runtime can make sense of its own files."""
+    poststop hooks have not succeeded; `watched`: the run whose health somebody sees to; `epoch`: the
+    run the runtime's object belongs to; `code`: how that run really ended, None while it has not;
+    `reported`: whether the monitor lived to write it down; `damaged`: whether the runtime can make
+    sense of its own files."""
 
     layer: bool = False
     mounted: bool = False
@@ -59,6 +60,10 @@ class World(Struct, frozen=True):
     @property
     def empty(self) -> bool:
         return self == World()
+
+
+RUNS = ("epoch", "owes", "watched")
+"""Where a world speaks of runs: only their order means anything."""
 
 
 class Impossible(PortError):

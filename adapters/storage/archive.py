@@ -33,6 +33,7 @@ from lockgate.adapters.storage.entries import (
     refused,
     shown,
 )
+from lockgate.adapters.storage.sparse import Sparse, checked
 from lockgate.effects.outcome import PortError
 
 _BLOCK = tarfile.BLOCKSIZE
@@ -133,7 +134,7 @@ def _entry(member: tarfile.TarInfo, stream: "_Stream") -> AnyEntry:
     if any(part.startswith(_PREFIX) for part in path):
         return _whiteout(path, member)
     if member.issparse():
-        raise refused(f"{shown(path)} is stored sparsely; pack it without that")
+        return _sparse(path, member, stream)
     match member.type:
         case tarfile.REGTYPE | tarfile.AREGTYPE | tarfile.CONTTYPE:
             return File(path, _meta(member), member.size, stream.content(path, member.size))
@@ -153,6 +154,16 @@ def _entry(member: tarfile.TarInfo, stream: "_Stream") -> AnyEntry:
             return Node(path, _meta(member), "block", (member.devmajor, member.devminor))
         case unknown:
             raise refused(f"{shown(path)} is of a type we do not know ({unknown!r})")
+
+
+def _sparse(path: Parts, member: tarfile.TarInfo, stream: "_Stream") -> File:
+    """A file of whose holes GNU tar did not write the zeros, in any of its formats."""
+    if not member.isreg():
+        raise refused(f"{shown(path)} has holes but is no file")
+    spans = cast(list[tuple[int, int]], cast(Any, member).sparse)
+    extents = checked(path, member.size, spans)
+    content = Sparse(member.size, extents, lambda _, length: stream.content(path, length))
+    return File(path, _meta(member), member.size, content)
 
 
 def _whiteout(path: Parts, member: tarfile.TarInfo) -> Whiteout | Opaque:

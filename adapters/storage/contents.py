@@ -24,7 +24,14 @@ from lockgate.adapters.storage.entries import (
     shown,
 )
 from lockgate.adapters.storage.packing import write_archive
-from lockgate.adapters.storage.stacking import is_opaque, is_whiteout, merged, names_in
+from lockgate.adapters.storage.stacking import (
+    FILES_OF_FUSE,
+    is_opaque,
+    is_whiteout,
+    merged,
+    names_in,
+)
+from lockgate.adapters.userns import confined
 from lockgate.effects.config import Config
 from lockgate.effects.idmaps import container_id
 from lockgate.effects.outcome import PortError
@@ -101,6 +108,8 @@ def _changes(upper: int, lower: list[int]) -> Iterator[Change]:
     known: dict[Parts, set[bytes]] = {}  # what the image has in directories the container touched
     for path, found, above in visited(upper, living=True):
         *parts, name = path
+        if name in FILES_OF_FUSE and confined():
+            continue
         parent = tuple(parts)
         if parent not in known:
             known[parent] = _hidden_by(upper, lower, parent)

@@ -27,9 +27,9 @@ from lockgate.adapters.storage.entries import (
     refused,
     shown,
 )
+from lockgate.adapters.storage.sparse import content_of
 from lockgate.adapters.syscalls import Resolve, openat2
 
-_CHUNK = 1 << 20
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _GONE = (FileNotFoundError, NotADirectoryError)
 _INSIDE = Resolve.BENEATH | Resolve.NO_SYMLINKS
@@ -68,7 +68,7 @@ def read_directory(top: int, *, living: bool = False) -> Iterator[AnyEntry]:
         elif stat.S_ISREG(found.st_mode):
             with suppress(*_GONE if living else ()), _opened(here, path, found, living) as fd:
                 now = os.fstat(fd)
-                yield File(path, meta_of(now, fd), now.st_size, _content(fd, now.st_size))
+                yield File(path, meta_of(now, fd), now.st_size, content_of(fd, now))
                 continue
             seen.pop(
                 (found.st_dev, found.st_ino), None
@@ -182,12 +182,6 @@ def _opened(here: int, path: Parts, found: os.stat_result, living: bool) -> Gene
         yield fd
     finally:
         os.close(fd)
-
-
-def _content(fd: int, size: int) -> Iterator[bytes]:
-    while size and (chunk := os.read(fd, min(size, _CHUNK))):
-        size -= len(chunk)
-        yield chunk
 
 
 def meta_of(found: os.stat_result, fd: int | None = None) -> Meta:

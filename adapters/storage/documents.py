@@ -60,6 +60,16 @@ class Manifest(Struct, frozen=True, rename="camel"):
     manifests: Any | UnsetType = UNSET
 
 
+class Healthcheck(Struct, frozen=True, rename="pascal"):
+    """Docker's addition to the image configuration: durations in nanoseconds, 0 for the default."""
+
+    test: Annotated[tuple[str, ...], Meta(max_length=4096)] | None = None
+    interval: int | None = None
+    timeout: int | None = None
+    start_period: int | None = None
+    retries: int | None = None
+
+
 class Wishes(Struct, frozen=True, rename="pascal"):
     """How an image wants to be run (OCI image spec, "Image Configuration", `config`)."""
 
@@ -71,6 +81,7 @@ class Wishes(Struct, frozen=True, rename="pascal"):
     stop_signal: str | None = None
     labels: dict[str, str] | None = None
     volumes: dict[str, Any] | None = None
+    healthcheck: Healthcheck | None = None
 
 
 class RootFS(Struct, frozen=True):

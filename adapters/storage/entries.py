@@ -6,7 +6,6 @@ from: the SHA-256 of the listing names a layer.
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from threading import Lock
 from typing import Literal, TypeAlias
@@ -15,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lockgate.adapters.userns import GID_MAP, UID_MAP, Ids, confined, ids_of
 from lockgate.effects.outcome import PortError
 
 Parts: TypeAlias = tuple[bytes, ...]
@@ -174,14 +174,41 @@ def survey(entries: Iterable[AnyEntry]) -> Listing:
 def accepted(entries: Iterable[AnyEntry], allowance: Allowance) -> Iterator[AnyEntry]:
     """The entries, as long as they are what an image may contain.
 
-    Raises `PortError("refused")` for devices that are not harmless or that only root may make,
-    and for more content or names than `allowance` has: before a byte of the excess is read.
+    Raises `PortError("refused")` for devices that are not harmless, for owners whom a user namespace
+    has not, and for more content or names than `allowance` has: before a byte of the excess is read.
+
+    In a user namespace nobody may make devices: harmless ones are left out there, for every
+    container is given them anyway.
     """
+    known = _known() if confined() else None
+    left_out: set[Parts] = set()
     for entry in entries:
         allowance.entry(entry)
+        if known is not None and isinstance(entry, Directory | File | Symlink | Node):
+            _check_owner(entry.path, entry.meta, known)
         if isinstance(entry, Node) and entry.kind != "fifo":
             _check_device(entry)
+            if known is not None:
+                left_out.add(entry.path)
+                continue
+        if isinstance(entry, HardLink) and entry.target in left_out:
+            left_out.add(entry.path)
+            continue
         yield entry
+
+
+def _known() -> tuple[Ids, Ids]:
+    return ids_of(UID_MAP), ids_of(GID_MAP)
+
+
+def _check_owner(path: Parts, meta: Meta, known: tuple[Ids, Ids]) -> None:
+    for kind, number, ids in zip(("user", "group"), (meta.uid, meta.gid), known):
+        if not any(number in there for there in ids):
+            most = max((there.stop - 1 for there in ids), default=0)
+            raise refused(
+                f"{shown(path)} belongs to {kind} {number}, whom this user namespace does not have "
+                f"(the last is {most}): more subordinate ids are needed (subuid(5))"
+            )
 
 
 def _check_device(node: Node) -> None:
@@ -189,8 +216,6 @@ def _check_device(node: Node) -> None:
     what = f"{shown(node.path)} is a {node.kind} device {major}:{minor}"
     if node.kind != "char" or node.device not in _HARMLESS:
         raise refused(f"{what}, which reaches the host; leave it out")
-    if os.geteuid() != 0:
-        raise refused(f"{what}, which only root can make; leave it out")
 
 
 def parts_of(raw: bytes) -> Parts:
@@ -217,7 +242,7 @@ def keeps(attribute: str) -> bool:
     is what has a name that is no text.
     Raises `PortError("refused")` for attributes by which layers steer overlayfs.
     """
-    if attribute.startswith(("trusted.overlay.", "user.overlay.")):
+    if attribute.startswith(("trusted.overlay.", "user.overlay.", "user.fuseoverlayfs.")):
         raise refused(
             f"the attribute {attribute} belongs to an overlay's upper directory; "
             "import the merged tree instead"

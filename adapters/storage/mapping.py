@@ -15,7 +15,7 @@ from threading import Lock
 from typing import TypeAlias
 
 from lockgate.adapters.elsewhere import elsewhere
-from lockgate.adapters.storage.mounting import mount_overlay, view_of_layers
+from lockgate.adapters.storage.mounting import PLAIN, Manner, mount_overlay, view_of_layers
 from lockgate.adapters.syscalls import (
     MountFlag,
     map_owners,
@@ -34,7 +34,9 @@ _CLONE_NEWNS = 0x20000
 _UNABLE = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM}
 
 
-def mount_mapped(source: str, lower: Sequence[Path], place: Path, namespace: int) -> None:
+def mount_mapped(
+    source: str, lower: Sequence[Path], place: Path, namespace: int, manner: Manner = PLAIN
+) -> None:
     """As `mount_overlay`, the owners of the layers below mapped as in a user namespace.
 
     Raises `PortError("refused")`, clean, where the kernel or the file system cannot map.
@@ -42,7 +44,7 @@ def mount_mapped(source: str, lower: Sequence[Path], place: Path, namespace: int
     merged = place / "merged"
 
     def made(layers: Sequence[Path]) -> int:
-        mount_overlay(source, layers, place)
+        mount_overlay(source, layers, place, manner)
         return open_tree(merged)
 
     found = _mapped(lower, merged, namespace, made)

@@ -13,10 +13,11 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lockgate.adapters import labels
 from lockgate.adapters.filesystem import bundle, ensure_directory
 from lockgate.adapters.storage.images import Images
 from lockgate.adapters.storage.mapping import UserNamespaces, admit, mount_mapped, view_mapped
-from lockgate.adapters.storage.mounting import mount_overlay, view_of_layers, view_of_mount
+from lockgate.adapters.storage.mounting import KernelOverlay, Manner, Overlay, view_of_mount
 from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.storage.volumes import LocalVolumes
 from lockgate.adapters.syscalls import UnmountFlag, mounted_at, unmount
@@ -32,12 +33,16 @@ _STACKED = 16  # mounts on top of one another we are ready to take away
 class OverlayStorage:
     """Port `Storage` below `root`, for images and for plain directories (`Config.rootfs`).
 
+    `overlay` merges the layers, the kernel unless another is named.
     A busy mount is waited for up to `patience` seconds, then detached lazily (MAP L-36). Needs
     Linux 5.8. No method syncs: what the store commits next makes it durable, or it is repeated.
     """
 
-    def __init__(self, root: Path, *, patience: float = 0.25) -> None:
+    def __init__(
+        self, root: Path, *, patience: float = 0.25, overlay: Overlay | None = None
+    ) -> None:
         self.root = root.resolve()
+        self._overlay = KernelOverlay() if overlay is None else overlay
         self.images = Images(self.root)
         self.volumes = LocalVolumes(self.root, self.seen)
         self._namespaces = UserNamespaces()
@@ -90,13 +95,17 @@ class OverlayStorage:
             reason = f"container {config.id[:12]} has no layer to mount: create it first"
             raise PortError("missing", reason, dirty=False) from None
         if found is not None:
-            _check_ours(found, config, merged)
-        else:
+            self._check_ours(found, config, merged)
+            if self._overlay.dead(merged):
+                self.unmount(config)
+                found = None
+        if found is None:
             lower = self.lower(config)
             if config.uid_maps:
-                mount_mapped(_source(config), lower, place, self._namespaces.of(config))
+                namespace = self._namespaces.of(config)
+                mount_mapped(_source(config), lower, place, namespace, manner(config))
             else:
-                mount_overlay(_source(config), lower, place)
+                self._overlay.mount(_source(config), lower, place, manner(config))
         return Mounted(str(merged))
 
     def unmount(self, config: Config) -> None:
@@ -179,12 +188,32 @@ class OverlayStorage:
         upper = self.upper(config)
         merged = upper.with_name("merged")
         if (found := mounted_at(merged)) is not None:
-            _check_ours(found, config, merged)
+            self._check_ours(found, config, merged)
         lower = self.lower(config)
         if config.uid_maps:
             namespace = self._namespaces.of(config)
             return viewed(merged, upper, lambda: view_mapped(upper, lower, namespace))
-        return viewed(merged, upper, lambda: view_of_layers([upper, *lower]))
+        return viewed(merged, upper, lambda: self._overlay.view([upper, *lower]))
+
+    def _check_ours(self, found: int, config: Config, merged: Path) -> None:
+        """Mounts tell whom they belong to by their source."""
+        ours = (self._overlay.fstype, self._overlay.source(_source(config)), "/")
+        with Path("/proc/thread-self/mountinfo").open() as table:
+            for line in table:
+                own, _, theirs = line.partition(" - ")
+                number, _, _, top, *_ = own.split(" ")
+                if number == str(found):
+                    fstype, source = theirs.split(" ")[:2]
+                    if (fstype, source, top) == ours:
+                        return
+                    raise PortError(
+                        "refused",
+                        f"{merged} is taken by {source} ({fstype}), which is not ours: unmount it",
+                        dirty=False,
+                    )
+        raise PortError(
+            "refused", f"{merged} is mounted, but the kernel does not say what", dirty=False
+        )
 
     def _unmount(self, merged: Path) -> None:
         deadline = time.monotonic() + self._patience
@@ -198,6 +227,11 @@ class OverlayStorage:
 
 
 # ---- what is mounted ----------------------------------------------------------------
+
+
+def manner(config: Config) -> Manner:
+    """How its root file system is mounted."""
+    return Manner(config.security.privileged, labels.of_files(config))
 
 
 def viewed(merged: Path, upper: Path, unmounted: Callable[[], int]) -> int:
@@ -229,26 +263,6 @@ def _unmounted(place: Path, flags: UnmountFlag) -> bool:
         if error.errno not in (errno.EINVAL, errno.ENOENT):
             raise
     return True
-
-
-def _check_ours(found: int, config: Config, merged: Path) -> None:
-    """Mounts tell whom they belong to by their source."""
-    with Path("/proc/thread-self/mountinfo").open() as table:
-        for line in table:
-            own, _, theirs = line.partition(" - ")
-            number, _, _, top, *_ = own.split(" ")
-            if number == str(found):
-                fstype, source = theirs.split(" ")[:2]
-                if (fstype, source, top) == ("overlay", _source(config), "/"):
-                    return
-                raise PortError(
-                    "refused",
-                    f"{merged} is taken by {source} ({fstype}), which is not ours: unmount it",
-                    dirty=False,
-                )
-    raise PortError(
-        "refused", f"{merged} is mounted, but the kernel does not say what", dirty=False
-    )
 
 
 def _check_unmounted(place: Path) -> None:

@@ -6,6 +6,7 @@ fate get exactly the size that was announced, padded with zeros where a file has
 
 import tarfile
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import IO, Any, BinaryIO, cast
 
 from lockgate.adapters.storage.entries import (
@@ -20,6 +21,7 @@ from lockgate.adapters.storage.entries import (
     Symlink,
     Whiteout,
 )
+from lockgate.adapters.storage.sparse import Sparse
 
 _CHUNK = 1 << 20
 _NANO = 1_000_000_000
@@ -47,6 +49,8 @@ def write_archive(entries: Iterable[AnyEntry], out: BinaryIO) -> None:
             if info is None:
                 continue
             if isinstance(entry, File):
+                if isinstance(entry.content, Sparse):
+                    entry = _without_holes(entry, entry.content, info)
                 tar.addfile(info, cast(IO[bytes], _Exactly(entry)))
             else:
                 tar.addfile(info)
@@ -74,6 +78,26 @@ def _info(entry: AnyEntry) -> tarfile.TarInfo | None:
             return info
         case Whiteout() | Opaque():
             return None
+
+
+def _without_holes(file: File, content: Sparse, info: tarfile.TarInfo) -> File:
+    """As GNU tar's format 1.0 has it: a map of what is data, then the data; the header gets the name
+    and size of that, and says in words what the file's are."""
+    last = (content.size, 0)
+    spans = [*content.extents, last]
+    numbers = [len(spans), *(number for span in spans for number in span)]
+    told = "".join(f"{number}\n" for number in numbers).encode()
+    told += bytes(-len(told) % tarfile.BLOCKSIZE)
+    info.pax_headers = {
+        "GNU.sparse.major": "1",
+        "GNU.sparse.minor": "0",
+        "GNU.sparse.name": info.name,
+        "GNU.sparse.realsize": str(content.size),
+        **info.pax_headers,
+    }
+    info.name = "GNUSparseFile.0"
+    info.size = len(told) + content.stored
+    return File(file.path, file.meta, info.size, chain((told,), content.data()))
 
 
 def _dressed(path: Parts, kind: bytes, meta: Meta) -> tarfile.TarInfo:

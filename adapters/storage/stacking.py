@@ -12,10 +12,15 @@ from contextlib import ExitStack, suppress
 
 from lockgate.adapters.storage.directory import meta_of
 from lockgate.adapters.storage.entries import Directory, Parts
-from lockgate.adapters.storage.unpack import dress
+from lockgate.adapters.storage.unpack import dress, opaque
+from lockgate.adapters.userns import confined
 
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-OPAQUE = "trusted.overlay.opaque"
+
+
+MARKS_OF_FUSE = ("user.fuseoverlayfs.opaque",)
+FILES_OF_FUSE = (b".wh..wh..opq", b".wh..opq")
+"""By what else fuse-overlayfs makes a directory opaque."""
 
 
 def inherit(undescribed: Iterable[Parts], layer: int, below: Sequence[int]) -> Iterator[Directory]:
@@ -54,8 +59,10 @@ def merged(stack: Sequence[int], path: Parts, opened: ExitStack) -> list[int]:
 
 def is_opaque(directory: int) -> bool:
     """Whether it hides what lies below it."""
-    with suppress(OSError):
-        return os.getxattr(directory, OPAQUE) == b"y"
+    name, value = opaque()
+    for one in (name, *MARKS_OF_FUSE) if confined() else (name,):
+        with suppress(OSError):
+            return os.getxattr(directory, one) == value
     return False
 
 

@@ -29,11 +29,12 @@ from lockgate.adapters.storage.entries import (
     refused,
     shown,
 )
+from lockgate.adapters.storage.sparse import empty
+from lockgate.adapters.userns import overlay_attribute
 
 _ENTER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _UNSAID: Final = Meta(0o755)  # of a directory no entry describes
-_OPAQUE: Final = ("trusted.overlay.opaque", b"y")
 
 
 def unpack(entries: Iterable[AnyEntry], top: int, allowance: Allowance) -> tuple[Parts, ...]:
@@ -87,7 +88,7 @@ class _Tree:
             case Whiteout(path):
                 self._hide(path)
             case Opaque(path):
-                os.setxattr(self._at(path), *_OPAQUE)
+                os.setxattr(self._at(path), *opaque())
             case _:
                 assert_never(entry)
 
@@ -105,7 +106,11 @@ class _Tree:
         (fd,) = made
         try:
             for chunk in file.content:
-                write_all(fd, chunk)
+                if empty(chunk):
+                    os.lseek(fd, len(chunk), os.SEEK_CUR)
+                else:
+                    write_all(fd, chunk)
+            os.ftruncate(fd, os.lseek(fd, 0, os.SEEK_CUR))  # a hole at the end is part of it
             self._dress(fd, file.meta)
         finally:
             os.close(fd)
@@ -142,7 +147,7 @@ class _Tree:
             self._make(path, lambda name, at: os.mknod(name, stat.S_IFCHR, 0, dir_fd=at))
         else:
             if stat.S_ISDIR(found.st_mode):
-                os.setxattr(self._at(path), *_OPAQUE)
+                os.setxattr(self._at(path), *opaque())
 
     def _make(self, path: Parts, make: Callable[[bytes, int], None]) -> None:
         """Make a name that is no directory; an older one of that kind gives way."""
@@ -206,7 +211,7 @@ class _Tree:
         self._directories[path] = _UNSAID
         made = os.open(name, _ENTER, dir_fd=above)
         if hidden:  # the whiteout it replaces would have hidden the lower layers' directory
-            os.setxattr(made, *_OPAQUE)
+            os.setxattr(made, *opaque())
         return made
 
     # ---- looks ----------------------------------------------------------------------
@@ -219,6 +224,11 @@ class _Tree:
         if self._root:
             os.chown(name, meta.uid, meta.gid, dir_fd=at, follow_symlinks=False)
         os.utime(name, ns=(meta.mtime, meta.mtime), dir_fd=at, follow_symlinks=False)
+
+
+def opaque() -> tuple[str, bytes]:
+    """The attribute of a directory that hides what lies below it, and its value."""
+    return overlay_attribute("opaque"), b"y"
 
 
 def dress(fd: int, meta: Meta, *, owner: bool = True) -> None:

@@ -18,7 +18,9 @@ from typing import TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from lockgate.adapters import labels
 from lockgate.adapters.filesystem import ensure_directory, read_bounded, volume_data, write_atomic
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.storage.directory import meta_of, read_directory
 from lockgate.adapters.storage.entries import Allowance, Limits, accepted, damaged, refused
 from lockgate.adapters.storage.removal import remove_tree
@@ -56,7 +58,8 @@ class LocalVolumes:
 
     def provide(self, config: Config) -> None:
         """The volumes a container mounts: those that are not there are made, and those that never
-        were are filled. Twice is once."""
+        were are filled; and what it binds gets the label that was wished for. Twice is once."""
+        labels.relabel(config)
         for one in volume_mounts(config):
             if Path(self.path(one.volume)).exists():
                 self.fill(one.volume, config, one.destination)
@@ -175,6 +178,17 @@ class LocalVolumes:
             remove_tree(place, draft)
 
     def _copy(self, config: Config, path: str, place: int, draft: str) -> None:
+        """With the label that all containers of its kind may use, where SELinux is (§3.15)."""
+        self._copied(config, path, place, draft)
+        if name := labels.of_shared(config):
+            data = os.open(f"{draft}/{_DATA}", _ENTER, dir_fd=place)
+            try:
+                labels.label_below(data, name)
+                syncfs(data)
+            finally:
+                os.close(data)
+
+    def _copied(self, config: Config, path: str, place: int, draft: str) -> None:
         with self._seen(config) as top:
             try:
                 source = openat2(
@@ -217,7 +231,7 @@ class LocalVolumes:
         try:
             data = read_bounded(self._place / name / _RECORD, _RECORD_LIMIT)
             volume = msgspec.json.decode(data, type=Volume)
-        except (msgspec.DecodeError, UnicodeError, NotADirectoryError) as error:
+        except (*NONSENSE, UnicodeError, NotADirectoryError) as error:
             raise damaged(f"the record of volume {name!r} is damaged: {error}") from None
         return self._located(replace(volume, name=name))
 

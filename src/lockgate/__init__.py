@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from lockgate.effects.config import Tmpfs as Tmpfs
     from lockgate.effects.config import Ulimit as Ulimit
     from lockgate.effects.config import VolumeMount as VolumeMount
+    from lockgate.effects.health import CheckResult as CheckResult
+    from lockgate.effects.health import HealthCheck as HealthCheck
+    from lockgate.effects.health import HealthStatus as HealthStatus
+    from lockgate.effects.health import StartupCheck as StartupCheck
     from lockgate.effects.network import Dns as Dns
     from lockgate.effects.outcome import Fault as Fault
     from lockgate.effects.ports import Change as Change
@@ -91,6 +95,7 @@ _HOMES = {
         "Ulimit",
         "VolumeMount",
     ),
+    "lockgate.effects.health": ("CheckResult", "HealthCheck", "HealthStatus", "StartupCheck"),
     "lockgate.effects.network": ("Dns",),
     "lockgate.effects.outcome": ("Fault",),
     "lockgate.effects.ports": (
@@ -101,6 +106,7 @@ _HOMES = {
         "NetworkInfo",
         "Ports",
         "Sizes",
+        "Volume",
     ),
     "lockgate.effects.sessions": ("Session",),
     "lockgate.engine": ("Engine",),

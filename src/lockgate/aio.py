@@ -114,6 +114,12 @@ class AsyncEngine:
     exec_kill = awaited(Engine.exec_kill)
     exec_output = streamed(Engine.exec_output)
 
+    check = awaited(Engine.check)
+    checks = awaited(Engine.checks)
+    health = awaited(Engine.health)
+    watch = awaited(Engine.watch)
+    watch_all = awaited(Engine.watch_all)
+
     resolve = awaited(Engine.resolve)
     inspect = awaited(Engine.inspect)
     list = awaited(Engine.list)

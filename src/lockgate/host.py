@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockgate.effects.config import CGROUPS
 from lockgate.effects.ports import (
     Artifacts,
     Checks,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # only for its name: a real host needs none of it
 class Host:
     """A world an engine can act on: the ports, and what it keeps its books with.
 
+    `cgroups` is the cgroup below which new containers get theirs, empty where they get none.
     `lives` says whether an executor of a waiting operation still can finish it; `close` gives back
     what the host itself holds open.
     """
@@ -50,4 +52,5 @@ class Host:
     lives: Callable[[Executor], bool]
     close: Callable[[], None]
     description: str
+    cgroups: str = CGROUPS
     simulation: "SimulatedHost | None" = None

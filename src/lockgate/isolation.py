@@ -315,10 +315,32 @@ def consistent(config: Config) -> Config:
         raise InvalidArgument("with the host's UTS namespace the hostname is the host's")
     if config.uid_maps or config.gid_maps:
         _consistent_maps(config)
+    if not config.cgroup_parent:
+        _consistent_without_cgroups(config)
     for key, _ in config.sysctls:
         if reason := _not_its_own(key, config):
             raise InvalidArgument(f"the sysctl {key} cannot be set: {reason}")
     return config
+
+
+def _consistent_without_cgroups(config: Config) -> None:
+    limits = config.limits
+    asked = {
+        "memory": config.memory or limits.memory_swap or limits.memory_reservation,
+        "cpu": limits.cpu_quota or limits.cpu_period or limits.cpu_shares,
+        "cpuset": limits.cpuset_cpus or limits.cpuset_mems,
+        "pids": limits.pids is not None and limits.pids > 0,
+    }
+    if wanted := [name for name, wish in asked.items() if wish]:
+        raise InvalidArgument(
+            f"{' and '.join(wanted)} cannot be limited: that takes a cgroup, and none is delegated to "
+            "this user here; `lockgate doctor` says what would help"
+        )
+    if config.namespaces.pid != "private":
+        raise InvalidArgument(
+            "without a cgroup, its pid namespace is how a container's processes are found and "
+            "ended: it cannot have the host's"
+        )
 
 
 def _consistent_maps(config: Config) -> None:

@@ -116,7 +116,7 @@ class Lifecycle:
         """How its run ended, then that the host was restarted since. A container that was only
         created has not run: of it, the restart is all there is to tell."""
         boot = self._ports.clock.boot()
-        restarted = record.boot != boot
+        restarted = record.boot != boot and not record.gone
         end = None if restarted and record.status is Status.CREATED else self.look(record)
         news: list[Input] = [Died(record.epoch, end)] if end else []
         if restarted and (end or (record.status, "reboot") in EDGES):

@@ -15,6 +15,7 @@ from pathlib import Path
 from lockgate.adapters.settlers import settling
 from lockgate.engine import Engine
 from lockgate.errors import LockgateError, NoSuchContainer
+from lockgate.rootless import enter
 
 LAST_WORDS = 1_000_000_000
 """Nanoseconds in which those who follow its log may read the end of it before it is removed."""
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
         if not mine:
             return 0
         try:
-            with Engine.open(root, runtime=runtime, conmon=conmon) as engine:
+            with Engine.open(enter(root), runtime=runtime, conmon=conmon) as engine:
                 if engine.inspect(container).config.auto_remove:
                     engine.host.ports.clock.sleep(LAST_WORDS)
                 engine.settle(container, int(epoch))

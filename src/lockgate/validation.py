@@ -5,10 +5,10 @@ import signal
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import TypeAlias, cast, get_args
+from typing import Literal, TypeAlias, cast, get_args
 
 from lockgate.effects.config import Attachment, PortMapping, RestartPolicy, Transport
-from lockgate.effects.health import HealthCheck
+from lockgate.effects.health import SECOND, HealthCheck, OnFailure, StartupCheck
 from lockgate.errors import InvalidArgument
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")
@@ -195,19 +195,42 @@ def rootfs(value: str | Path) -> str:
     return str(path.resolve())
 
 
-def health(check: HealthCheck | None) -> HealthCheck | None:
-    for what, one in (("health check", check), ("start-up check", check and check.startup)):
-        if one is None:
-            continue
-        if not words(one.command, "command"):
-            raise InvalidArgument(f"a {what} needs a command")
-        if one.interval <= 0 or one.timeout <= 0:
-            raise InvalidArgument(f"interval and timeout of a {what} are more than 0 nanoseconds")
-    if check is not None:
-        if check.retries < 1 or check.keep < 1 or check.size < 0 or check.start_period < 0:
-            raise InvalidArgument(
-                "a health check is retried at least once, and keeps at least one result"
-            )
-        if check.startup is not None and (check.startup.retries < 0 or check.startup.successes < 1):
+LONGEST = 10**9 * SECOND
+"""A duration, in nanoseconds: some thirty years."""
+
+KEPT, WRITTEN = 1000, 1 << 20
+"""Results of health checks that may be kept, and bytes of what they wrote, in all."""
+
+
+def health(check: HealthCheck | Literal["none"] | None) -> HealthCheck | None:
+    """`none` is no check, whatever the image says."""
+    if check is None or check == "none":
+        return None
+    _checkable("health check", check)
+    if not 0 <= check.start_period <= LONGEST:
+        raise InvalidArgument("the start period of a health check is 0 or more, at most 30 years")
+    if check.retries < 1:
+        raise InvalidArgument("a health check makes unhealthy after one failure at the earliest")
+    if check.on_failure not in get_args(OnFailure):
+        raise InvalidArgument(
+            f"what becomes of an unhealthy container is one of {', '.join(get_args(OnFailure))}, "
+            f"not {check.on_failure!r}"
+        )
+    if not (1 <= check.keep <= KEPT and check.size >= 0 and check.keep * check.size <= WRITTEN):
+        raise InvalidArgument(
+            f"of health checks 1 to {KEPT} results are kept, with {WRITTEN} bytes of output in all"
+        )
+    if startup := check.startup:
+        _checkable("start-up check", startup)
+        if startup.retries < 0 or startup.successes < 1:
             raise InvalidArgument("a start-up check has passed after one success at the earliest")
     return check
+
+
+def _checkable(what: str, check: HealthCheck | StartupCheck) -> None:
+    if not words(check.command, f"command of a {what}"):
+        raise InvalidArgument(f"a {what} needs a command")
+    if not (0 < check.interval <= LONGEST and 0 < check.timeout <= LONGEST):
+        raise InvalidArgument(
+            f"interval and timeout of a {what} are more than nothing, at most 30 years"
+        )

@@ -4,7 +4,7 @@
 
 It runs each check when it is due, does what is owed to a container that failed them, and ends with
 the run. It is no daemon: there is one for each run that has checks, it belongs to no container, and
-whatever it dies of, the next command that looks begins another.
+whatever it dies of, the next who asks for health (a check, a wait for it, `refresh`) begins another.
 """
 
 import sys
@@ -15,6 +15,7 @@ from lockgate.adapters.checks import watching
 from lockgate.effects.outcome import PortError
 from lockgate.engine import Engine
 from lockgate.errors import LockgateError
+from lockgate.rootless import enter
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with (
             watching(Path(root), container, int(epoch)) as free,
-            Engine.open(root, runtime=runtime, conmon=conmon) as engine,
+            Engine.open(enter(root), runtime=runtime, conmon=conmon) as engine,
         ):
             if free:
                 engine.watch(container, int(epoch))

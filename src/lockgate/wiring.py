@@ -14,28 +14,38 @@ from lockgate.adapters.locks import FileLocks
 from lockgate.adapters.logs import FileLogs
 from lockgate.adapters.network import NetworkBook, network
 from lockgate.adapters.oci import ConmonRuntime, choose
+from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.process import alive, identify
 from lockgate.adapters.oci.sessions import ConmonSessions
 from lockgate.adapters.oci.usage import LocalUsage
+from lockgate.adapters.rootless import delegated, generation
 from lockgate.adapters.settlers import LocalSettlers
 from lockgate.adapters.storage import (
+    FuseOverlay,
     LocalArtifacts,
     OverlayContents,
     OverlayStorage,
     SharedStorage,
     SharedStore,
+    fuse_obstacle,
+    overlay_obstacle,
 )
 from lockgate.adapters.store import SqliteStore
-from lockgate.effects.config import Config
+from lockgate.adapters.userns import confined
+from lockgate.effects.config import CGROUPS, Config
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Executor, Ports
 from lockgate.errors import InvalidArgument, LockgateError
 from lockgate.host import Host
+from lockgate.rootless import at_home
 from lockgate.statemachine.policy import has_duties
 from lockgate.statemachine.spec import generate
 
 OWN_STORAGE = "overlay"
 """Images and layers below the root folder, shared with nobody."""
+
+FUSE_STORAGE = "fuse-overlayfs"
+"""The same, merged by the program of this name."""
 
 
 def real(
@@ -48,14 +58,15 @@ def real(
 ) -> Host:
     """An OCI runtime under conmon, SQLite and file locks, below `root`; and `storage`.
 
-    The latter is `overlay` (below `root`, too) or a store shared with others (see `SharedStore`). It is
-    chosen once for a folder: left out, it is what it was, or `overlay`.
+    The latter is `overlay` or `fuse-overlayfs` (below `root`, too) or a store shared with others (see `SharedStore`). It is
+    chosen once for a folder: left out, it is what it was, or `overlay`, if that works.
 
     So are the directories of `hooks`: left out, they are what they were.
 
     Raises `LockgateError` (what is missing, what to do) or `StoreError`.
     """
     root = root.absolute()
+    at_home(root)
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:
@@ -99,7 +110,7 @@ def real(
             hooks=LocalHooks(root),
             checks=checks,
             surroundings=LocalSurroundings(root, filesystem),
-            clock=SystemClock(),
+            clock=SystemClock(generation(root)),
             specify=generate,
         ),
         store=store,
@@ -110,7 +121,7 @@ def real(
         artifacts=LocalArtifacts(root),
         networks=book,
         logs=FileLogs(root),
-        meters=LocalUsage(),
+        meters=LocalUsage(root),
         checks=checks,
         settlers=LocalSettlers(root, settler, programs),
         sessions=ConmonSessions(root, chosen.runtime, chosen.conmon),
@@ -118,6 +129,7 @@ def real(
         lives=lambda executor: alive(executor.process),
         close=store.close,
         description=f"{chosen.runtime} under {chosen.conmon}",
+        cgroups=delegated(Cgroups.here()) if confined() else CGROUPS,
     )
 
 
@@ -131,8 +143,29 @@ def _storage(root: Path, wish: str | None) -> OverlayStorage | SharedStorage:
     if chosen and wish and wish != chosen:
         reason = f"the containers in {root} are kept by {chosen}: choose another folder for {wish}"
         raise PortError("refused", reason, dirty=False)
-    named = chosen or wish or OWN_STORAGE
-    kept = OverlayStorage(root) if named == OWN_STORAGE else SharedStorage(root, SharedStore(named))
-    if wish and not chosen:
+    named = chosen or wish or (_workable(root) if confined() else OWN_STORAGE)
+    kept: OverlayStorage | SharedStorage
+    match named:
+        case "overlay":
+            kept = OverlayStorage(root)
+        case "fuse-overlayfs":
+            if why := fuse_obstacle():
+                raise PortError("refused", why, dirty=False)
+            kept = OverlayStorage(root, overlay=FuseOverlay(root / "views"))
+        case store:
+            kept = SharedStorage(root, SharedStore(store))
+    if not chosen and (wish or confined()):
         write_atomic(root, choice.name, named.encode(), 0o600)
     return kept
+
+
+def _workable(root: Path) -> str:
+    """What merges layers for who is not root of the whole host: old kernels do not. Raises
+    `PortError`."""
+    why = overlay_obstacle(root)
+    if not why:
+        return OWN_STORAGE
+    if other := fuse_obstacle():
+        reason = f"the kernel mounts no overlay here ({why}), and {other}"
+        raise PortError("denied", reason, dirty=False)
+    return FUSE_STORAGE

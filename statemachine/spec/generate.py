@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, cgroup
 from lockgate.effects.model import WriteSpec
 from lockgate.effects.ports import Facts, Specified
 from lockgate.statemachine.spec import (
@@ -71,7 +71,7 @@ def _spec(
     if config.limits.oom_score_adj is not None:
         process["oomScoreAdj"] = resources.oom_score_adj(config.limits.oom_score_adj, facts)
     linux: dict[str, Any] = {
-        "cgroupsPath": f"{config.cgroup_parent}/{config.id}",
+        **_placed(config),
         "namespaces": list(_namespaces(config, effect)),
         "maskedPaths": paths.masked(config.security),
         "readonlyPaths": paths.readonly(config.security),
@@ -100,6 +100,11 @@ def _spec(
     if config.namespaces.uts == "private":
         spec["hostname"] = hostname
     return spec
+
+
+def _placed(config: Config) -> dict[str, str]:
+    """Left out, a runtime without root makes do with the cgroup it is in (runc)."""
+    return {"cgroupsPath": cgroup(config)} if cgroup(config) else {}
 
 
 def _hostname(config: Config, facts: Facts) -> str:

@@ -10,6 +10,7 @@ from lockgate.effects.config import Bind, Config, Mount, Tmpfs, VolumeMount
 from lockgate.effects.idmaps import host_id
 from lockgate.effects.ports import Facts
 from lockgate.statemachine.spec.files import Written
+from lockgate.statemachine.spec.resources import seen
 
 NOTHING = ("nosuid", "noexec", "nodev")
 SECRETS = "/run/secrets"
@@ -19,7 +20,7 @@ def mounts(config: Config, facts: Facts, written: Written) -> list[dict[str, Any
     """All mounts, parents before children, otherwise in the order given."""
     chosen = [_wished(one, facts) for one in config.mounts]
     taken = {one.destination for one in config.mounts}
-    ours = [*_kernel(config), *_files(config, facts, written)]
+    ours = [*_kernel(config), *_devices(config, facts), *_files(config, facts, written)]
     found = [*(one for one in ours if one["destination"] not in taken), *chosen]
     return sorted(found, key=lambda one: one["destination"].count("/"))
 
@@ -53,6 +54,13 @@ def _kernel(config: Config) -> Iterator[dict[str, Any]]:
         size = f"size={config.limits.shm}"
         yield _mount("/dev/shm", "tmpfs", "shm", *NOTHING, "mode=1777", size)
     yield _mount("/sys/fs/cgroup", "cgroup", "cgroup", *NOTHING, "relatime", mode)
+
+
+def _devices(config: Config, facts: Facts) -> Iterator[dict[str, Any]]:
+    """Who has users of its own may not make devices: it is lent the host's."""
+    if config.uid_maps:
+        for destination, node in seen(config, facts).items():
+            yield _mount(destination, "bind", node.path, "bind", "private", "nosuid", "noexec")
 
 
 def _files(config: Config, facts: Facts, written: Written) -> Iterator[dict[str, Any]]:

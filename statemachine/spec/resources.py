@@ -27,9 +27,10 @@ def resources(config: Config, facts: Facts) -> dict[str, Any]:
     }
     cpu = {"shares": limits.cpu_shares, "quota": limits.cpu_quota, "period": limits.cpu_period}
     cpuset = {"cpus": limits.cpuset_cpus, "mems": limits.cpuset_mems}
+    controllers = facts.controllers if config.cgroup_parent else ()
     pids = limits.pids
     if pids is None:
-        pids = PIDS if "pids" in facts.controllers else 0
+        pids = PIDS if "pids" in controllers else 0
     found: dict[str, Any] = {"devices": _access(config, facts)}
     for controller, name, values in (
         ("memory", "memory", memory),
@@ -38,16 +39,22 @@ def resources(config: Config, facts: Facts) -> dict[str, Any]:
         ("pids", "pids", {"limit": max(pids, 0)}),
     ):
         if asked := {key: value for key, value in values.items() if value}:
-            if controller not in facts.controllers:
-                reason = f"this host cannot limit {controller}: it has no such cgroup controller"
-                raise PortError("refused", reason, dirty=False)
+            if controller not in controllers:
+                raise _unlimitable(config, controller)
             found[name] = {**found.get(name, {}), **asked}
     return found
 
 
+def _unlimitable(config: Config, controller: str) -> PortError:
+    reason = f"this host cannot limit {controller}: it has no such cgroup controller"
+    if not config.cgroup_parent:
+        reason = f"{controller} cannot be limited: the container has no cgroup"
+    return PortError("refused", reason, dirty=False)
+
+
 def oom_score_adj(wanted: int, facts: Facts) -> int:
     """`PortError("refused")` for less than the engine may give, which is what it was given."""
-    if wanted < min(facts.oom_score_adj, 0) and "CAP_SYS_RESOURCE" not in facts.capabilities:
+    if wanted < min(facts.oom_score_adj, 0) and not facts.unbounded:
         least = min(facts.oom_score_adj, 0)
         reason = f"the OOM score cannot be {wanted}: {least} is the least this host can give"
         raise PortError("refused", reason, dirty=False)
@@ -73,11 +80,18 @@ def _rlimit(limit: Ulimit, most: int) -> dict[str, Any]:
 
 
 def devices(config: Config, facts: Facts) -> list[dict[str, Any]]:
-    """What appears below /dev, besides what every container has there."""
+    """What the runtime makes below /dev, besides what every container has there. Nothing where it
+    may not make devices, in a user namespace: there they are bound (`mounts`)."""
+    if config.uid_maps:
+        return []
+    return [_device(path, node) for path, node in seen(config, facts).items()]
+
+
+def seen(config: Config, facts: Facts) -> dict[str, Node]:
+    """The host's devices that are wished for, by where they are in the container."""
     nodes = dict(facts.nodes)
-    seen = {one.path: one for one in facts.host_nodes if config.security.privileged}
-    seen |= {one.destination: nodes[one.source] for one in config.devices}
-    return [_device(path, node) for path, node in seen.items()]
+    found = {one.path: one for one in facts.host_nodes if config.security.privileged}
+    return found | {one.destination: nodes[one.source] for one in config.devices}
 
 
 def _device(path: str, node: Node) -> dict[str, Any]:

@@ -11,3 +11,9 @@ def test_it_tells_nanoseconds_since_the_unix_epoch() -> None:
     before = time.time_ns()
     now = clock.now()
     assert before <= now <= time.time_ns()
+
+
+def test_namespaces_that_were_lost_are_a_reboot_to_those_in_them() -> None:
+    boots = {SystemClock().boot(), SystemClock("one").boot(), SystemClock("other").boot()}
+    assert len(boots) == 3
+    assert SystemClock("one").boot() == SystemClock("one").boot()

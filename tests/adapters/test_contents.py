@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.adapters.storage import OverlayContents, OverlayStorage
+from lockgate.adapters.storage import OverlayContents, OverlayStorage, sparse
 from lockgate.adapters.storage.mounting import view_of_layers
+from lockgate.adapters.storage.sparse import MOST, Extents, extents_of
 from lockgate.adapters.syscalls import UnmountFlag, unmount
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
@@ -143,6 +144,53 @@ class TestExport:
             tar.stdin.close()
             listed = tar.stdout.read().decode()
         assert f" {1 << 30} " in listed and tar.returncode == 0
+
+    def test_holes_are_not_written(
+        self, storage: OverlayStorage, contents: OverlayContents, merged: Path, tmp_path: Path
+    ) -> None:
+        """An exabyte that is not there, and what GNU tar makes of it; names of any bytes."""
+        with (merged / "vast").open("wb") as file:
+            file.truncate(1 << 42)
+            file.seek(1 << 41)
+            file.write(b"middle")
+        name = os.fsdecode(b"dir/" + b"n" * 200 + b"\xff")
+        (merged / "dir").mkdir()
+        (merged / name).touch()
+        os.truncate(merged / name, 5 << 20)
+        os.setxattr(merged / name, "user.note", b"kept")
+        with (tmp_path / "out.tar").open("wb") as out:
+            contents.export(CONFIG, out)
+        assert (tmp_path / "out.tar").stat().st_size < 1 << 20
+        with tarfile.open(tmp_path / "out.tar", errors="surrogateescape") as tar:
+            assert tar.getmember("vast").size == 1 << 42
+            assert tar.getmember(name).size == 5 << 20
+        (tmp_path / "top").mkdir()
+        command = ["tar", "--xattrs", "-xpf", "out.tar", "-C", "top"]
+        subprocess.run(command, check=True, cwd=tmp_path)
+        made = tmp_path / "top/vast"
+        assert (made.stat().st_size, made.stat().st_blocks) == (1 << 42, 8)
+        with made.open("rb") as file:
+            file.seek(1 << 41)
+            assert file.read(7) == b"middle\0"
+        assert (tmp_path / "top" / name).stat().st_size == 5 << 20
+        assert os.getxattr(tmp_path / "top" / name, "user.note") == b"kept"
+
+    def test_a_file_that_shrinks_meanwhile_keeps_the_archive_whole(
+        self, contents: OverlayContents, merged: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with (merged / "holes").open("wb") as file:
+            file.truncate(4 << 20)
+            file.write(b"data")
+
+        def extents(fd: int, size: int) -> Extents:
+            os.truncate(merged / "holes", 0)
+            return ((0, 4), (1 << 20, 4))
+
+        monkeypatch.setattr(sparse, "extents_of", extents)
+        with exported(contents) as tar:
+            content = tar.extractfile("holes")
+            assert content is not None and content.read() == bytes(4 << 20)
+            assert "tool" in tar.getnames()
 
     def test_sockets_are_left_out(self, contents: OverlayContents, merged: Path) -> None:
         here = os.open(merged, os.O_RDONLY)
@@ -349,3 +397,29 @@ class TestSizes:
         (merged / "link").symlink_to("file")
         (merged / "etc/group").unlink()
         assert (contents.sizes(CONFIG).written, contents.sizes(CONFIG).image) == (5, 20)
+
+
+class TestExtents:
+    def test_are_where_data_is(self, tmp_path: Path) -> None:
+        with (tmp_path / "f").open("w+b") as file:
+            file.truncate(10 << 20)
+            for at in (0, 5 << 20):
+                file.seek(at)
+                file.write(b"x")
+            file.flush()
+            assert extents_of(file.fileno(), 10 << 20) == ((0, 4096), (5 << 20, 4096))
+            assert extents_of(file.fileno(), 2) == ((0, 2),)
+            assert os.read(file.fileno(), 2) == b"x\0"  # it is read from its beginning
+
+    def test_of_too_many_the_last_takes_all(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert MOST > 1000
+        monkeypatch.setattr(sparse, "MOST", 2)
+        with (tmp_path / "f").open("wb") as file:
+            for at in range(5):
+                file.seek(at << 20)
+                file.write(b"x")
+            file.flush()
+            found = extents_of(file.fileno(), 1 << 30)
+        assert found == ((0, 4096), (1 << 20, (3 << 20) + 1))

@@ -2,16 +2,18 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lockgate.adapters import doctor
+from lockgate.adapters import doctor, rootless
 from lockgate.adapters.doctor import Check, HostReport, survey
 from lockgate.adapters.network import bridges
 from lockgate.adapters.network.plugins import Plugins
 from lockgate.adapters.oci import choose
 from lockgate.adapters.oci.cgroups import Cgroups, Hierarchy
+from lockgate.adapters.rootless import Obstacle
 from lockgate.effects.outcome import PortError
 
 V1 = Hierarchy(Path("/sys/fs/cgroup/memory"), frozenset({"memory"}))
@@ -76,7 +78,7 @@ def test_without_any_program(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found("criu", report).verdict == "warn"
 
 
-def test_rootless_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ordinary_user_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(doctor, "_has_capability", lambda number: False)
     report = survey()
@@ -116,16 +118,49 @@ def test_criu_is_asked_whether_it_works(
     assert told in check.advice
 
 
-def test_rootless_needs_namespaces_and_maps(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    setting = tmp_path / "max_user_namespaces"
-    assert "user.max_user_namespaces" in doctor._rootless(setting).advice
-    setting.write_text("100\n")
-    monkeypatch.setattr(doctor, "find", lambda name: None)
-    assert "apt install uidmap" in doctor._rootless(setting).advice
-    monkeypatch.setattr(doctor, "find", lambda name: Path("/usr/bin/newuidmap"))
-    assert doctor._rootless(setting).verdict == "ok"
+class TestRootless:
+    OFF = Obstacle("user namespaces are off", "sysctl user.max_user_namespaces=15000")
+
+    def test_what_others_would_need_keeps_nothing_from_root(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rootless, "of_the_host", lambda: (self.OFF,))
+        (check,) = doctor._rootless(0)
+        assert (check.verdict, check.found) == ("warn", "user namespaces are off")
+        monkeypatch.setattr(rootless, "of_the_host", lambda: ())
+        assert doctor._rootless(0)[0].verdict == "ok"
+
+    def test_without_namespaces_an_ordinary_user_has_no_containers(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rootless, "obstacles", lambda uid: (self.OFF, self.OFF))
+        namespaces, *rest = doctor._rootless(1000)
+        assert namespaces.verdict == "missing"
+        assert namespaces.advice.count("sysctl user.max_user_namespaces=15000") == 2
+        assert all(check.verdict in ("ok", "warn") for check in rest)
+
+    def test_a_cgroup_of_ones_own(self) -> None:
+        assert doctor._delegation("/user.slice/lockgate").verdict == "ok"
+        assert "Delegate=yes" in doctor._delegation("").advice
+
+    @pytest.mark.parametrize(
+        ("check", "program"),
+        [(doctor._usermode, "passt"), (doctor._fuse, "fuse-overlayfs")],
+    )
+    def test_programs_and_their_devices(
+        self,
+        check: Callable[[Path], Check],
+        program: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        device = tmp_path / "device"
+        monkeypatch.setattr(doctor, "find", lambda name: None)
+        assert check(device).verdict == "warn"
+        monkeypatch.setattr(doctor, "find", lambda name: Path("/usr/bin") / name)
+        assert f"chmod 666 {device}" in check(device).advice
+        device.touch()
+        assert check(device).verdict == "ok"
 
 
 class TestNetworks:

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate.adapters.storage import Images, Limits
+from lockgate.adapters.storage import Images, Limits, entries
 from lockgate.adapters.storage.archive import read_archive
 from lockgate.adapters.storage.entries import Allowance, AnyEntry, Parts, survey
 from lockgate.adapters.storage.removal import remove_tree
@@ -46,6 +46,11 @@ def hard_link(name: str, target: str) -> Member:
 
 def device(name: str, major: int, minor: int, kind: bytes = tarfile.CHRTYPE) -> Member:
     return member(name, kind, devmajor=major, devminor=minor)
+
+
+def holes(size: int, spans: str) -> dict[str, str]:
+    """Headers of GNU tar's format 0.1."""
+    return {"GNU.sparse.size": str(size), "GNU.sparse.map": spans}
 
 
 def zstd(plain: bytes) -> bytes:
@@ -431,6 +436,35 @@ class TestWhiteouts:
         assert (tree(images, images.import_image("x", archive)) / "f").read_bytes() == b"mine"
 
 
+class TestHoles:
+    """What GNU tar left out because it is only zeros is a hole again."""
+
+    @pytest.mark.parametrize("format", ["oldgnu", "posix"])
+    @pytest.mark.parametrize("version", ["0.0", "0.1", "1.0"])
+    def test_in_every_format_of_gnu_tar(
+        self, images: Images, source: Path, tmp_path: Path, format: str, version: str
+    ) -> None:
+        with (source / "many").open("wb") as file:
+            for step in range(60):  # more than fit into one header
+                file.seek(step << 20)
+                file.write(b"data %d" % step)
+            file.truncate(1 << 27)
+        (source / "none").touch()
+        os.truncate(source / "none", 1 << 24)
+        words = ["--sparse", "--sort=name", f"--format={format}"]
+        words += [f"--sparse-version={version}"] if format == "posix" else []
+        archive = tmp_path / "sparse.tar"
+        subprocess.run(["tar", *words, "-cf", archive, "-C", source, "."], check=True)
+        assert archive.stat().st_size < 1 << 22
+        image = images.import_image("x", archive)
+        made = tree(images, image)
+        for name in ("many", "none"):
+            assert (made / name).read_bytes() == (source / name).read_bytes()
+            assert (made / name).stat().st_blocks * 512 < 1 << 26
+        if format == "posix":  # the other has no fractions of seconds
+            assert image.layers == images.import_image("dense", source).layers
+
+
 # ---- what is hostile leaves no trace ---------------------------------------------------
 
 HOSTILE: dict[str, tuple[str, Iterable[Member]]] = {
@@ -483,9 +517,30 @@ HOSTILE: dict[str, tuple[str, Iterable[Member]]] = {
         [device("x", 1, 3, tarfile.BLKTYPE)],
     ),
     "unknown type": ("type we do not know", [member("x", b"Z")]),
-    "sparse": (
-        "sparse",
-        [member("x", pax_headers={"GNU.sparse.map": "0,1", "GNU.sparse.size": "9"})],
+    **{
+        f"sparse {words}": (
+            "parts that make no file",
+            [member("x", content=b"12", pax_headers=holes(size, spans))],
+        )
+        for words, size, spans in [
+            ("and overlapping", 9, "0,2,1,1"),
+            ("and backwards", 9, "5,1,0,1"),
+            ("beyond the end", 9, "8,2"),
+            ("before the beginning", 9, "-1,2"),
+            ("by less than nothing", 9, "0,-2"),
+        ]
+    },
+    "sparse and no file": (
+        "has holes but is no file",
+        [directory("x", pax_headers=holes(9, "0,1"))],
+    ),
+    "sparse with more than there is": (
+        "negative size|ends in the middle|no readable",
+        [member("x", content=b"1", pax_headers=holes(1 << 20, f"0,{1 << 20}"))],
+    ),
+    "sparse and vast": (
+        "content exceeds",
+        [member("x", content=b"1", pax_headers=holes(1 << 62, "0,1"))],
     ),
     "whiteout of nothing": ("whiteout of nothing", [member("a/.wh.")]),
     "whiteout of the parent": ("whiteout of nothing", [member("a/.wh...")]),
@@ -612,13 +667,23 @@ class TestHostileArchives:
         with pytest.raises(PortError, match="follow the end"):
             images.import_image("x", tmp_path / "file")
 
-    @real
-    def test_devices_are_for_root_alone(
+    def test_devices_are_left_out_in_a_user_namespace_with_all_their_names(
         self, images: Images, pack: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(os, "geteuid", lambda: 1000)
-        with pytest.raises(PortError, match="only root"):
-            images.import_image("x", pack(device("null", 1, 3)))
+        monkeypatch.setattr(entries, "confined", lambda: True)
+        archive = pack(device("null", 1, 3), hard_link("zero", "null"), member("kept"))
+        image = images.import_image("x", archive)
+        assert [path.name for path in tree(images, image).iterdir()] == ["kept"]
+        with pytest.raises(PortError, match="reaches the host"):
+            images.import_image("x", pack(device("mem", 1, 1)))
+
+    def test_owners_that_a_user_namespace_has_not(
+        self, images: Images, pack: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(entries, "confined", lambda: True)
+        monkeypatch.setattr(entries, "ids_of", lambda file: (range(1), range(1, 65_537)))
+        with pytest.raises(PortError, match=r"x belongs to user 70000.*the last is 65536"):
+            images.import_image("x", pack(member("x", uid=70_000)))
 
     def test_a_source_that_changes_meanwhile(
         self, images: Images, root: Path, source: Path, monkeypatch: pytest.MonkeyPatch
@@ -689,7 +754,7 @@ class TestHostileArchives:
         try:
             images = Images(root)
             images.import_image("small", source)
-            (source / "large").write_bytes(bytes(1 << 20))
+            (source / "large").write_bytes(b"1" * (1 << 20))
             with pytest.raises(OSError, match="No space left on device: 'large'"):
                 images.import_image("large", source)
             assert left_in(root) == list(images.lookup("small").layers)

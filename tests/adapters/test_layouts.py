@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from lockgate.adapters.storage import Images, Limits, OverlayStorage
 from lockgate.adapters.storage.layers import Draft
+from lockgate.effects import health
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Image
@@ -175,6 +176,46 @@ class TestWhatIsFound:
         assert (image.workdir, image.user, image.stop_signal) == ("/srv", "1000:users", 37)
         assert image.labels == (("a", "1"), ("b", "2"))
         assert image.volumes == ("/data",)
+
+    @pytest.mark.parametrize(
+        ("written", "expected"),
+        [
+            (
+                {"Test": ["CMD-SHELL", "a | b"]},
+                health.HealthCheck(command=("/bin/sh", "-c", "a | b")),
+            ),
+            (
+                {"Test": ["CMD", "a"], "Interval": 0, "Retries": 0},
+                health.HealthCheck(command=("a",)),
+            ),
+            (
+                {"Test": ["CMD", "a"], "Interval": 1, "Timeout": 2, "StartPeriod": 3, "Retries": 4},
+                health.HealthCheck(
+                    command=("a",), interval=1, timeout=2, start_period=3, retries=4
+                ),
+            ),
+            ({"Test": ["NONE"]}, None),
+            ({"Test": []}, None),
+            ({"Interval": 5}, None),
+            (None, None),
+        ],
+    )
+    def test_a_health_check_comes_with_the_image(
+        self,
+        images: Images,
+        layout: Layout,
+        place: Path,
+        written: object,
+        expected: health.HealthCheck | None,
+    ) -> None:
+        layout.tag(layout.image(ROOT, config={"Healthcheck": written}))
+        plain = images.import_image("x", layout.write(place))
+        assert plain.health == expected
+        assert images.lookup("x") == plain
+        layout.manifests.clear()
+        layout.tag(layout.image(ROOT, config={}))
+        without = images.import_image("y", layout.write(place))
+        assert (without.id == plain.id) is (expected is None)
 
     def test_what_is_given_takes_the_place_of_what_it_wants(
         self, images: Images, layout: Layout, place: Path
@@ -619,12 +660,26 @@ def no_signal(layout: Layout) -> None:
     layout.tag(layout.image(ROOT, config={"StopSignal": "SIGNOTHING"}))
 
 
+def ill(layout: Layout, **wrong: object) -> None:
+    layout.manifests.clear()
+    layout.tag(layout.image(ROOT, config={"Healthcheck": {"Test": ["CMD", "a"], **wrong}}))
+
+
 def a_nul(layout: Layout) -> None:
     layout.manifests.clear()
     layout.tag(layout.image(ROOT, config={"Cmd": ["a\0b"]}))
 
 
 BROKEN: dict[str, tuple[str, Broken]] = {
+    "a check before it began": (
+        "health check with a number out of all reason",
+        lambda layout: ill(layout, Interval=-1),
+    ),
+    "a check after the end of time": (
+        "health check with a number out of all reason",
+        lambda layout: ill(layout, Retries=10**40),
+    ),
+    "a check of nothing": ("NUL", lambda layout: ill(layout, Test=["CMD", "a\0b"])),
     "other layer": (
         "not what its digest promises|bytes where",
         lambda layout: swapped(layout, "layer", gzip.compress(tar_bytes(member("evil")))),
@@ -765,7 +820,10 @@ class TestHostileLayouts:
         assert left_in(root) == []
 
     @given(place=st.integers(0), byte=st.integers(0, 255))
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=150,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     def test_one_damaged_byte_is_a_fault_or_makes_no_difference(
         self, tmp_path_factory: pytest.TempPathFactory, place: int, byte: int
     ) -> None:

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lockgate.adapters.filesystem import LocalFilesystem
 from lockgate.adapters.storage import OverlayStorage
 from lockgate.adapters.storage.records import Records, identified
 from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.syscalls import MountFlag, UnmountFlag, mount, mounted_at, unmount
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, Security
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Image
 
@@ -202,6 +203,14 @@ class TestLife:
         with pytest.raises(PermissionError):
             device.read_bytes()
         storage.unmount(CONFIG)
+
+    def test_but_not_in_that_of_the_privileged(self, storage: OverlayStorage) -> None:
+        config = replace(CONFIG, security=Security(privileged=True))
+        storage.create(config)
+        device = Path(storage.mount(config).mountpoint) / "null"
+        os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        assert device.read_bytes() == b""
+        storage.unmount(config)
 
 
 # ---- images ----------------------------------------------------------------------------

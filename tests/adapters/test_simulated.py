@@ -42,6 +42,7 @@ def turned(turn: Turn) -> tuple[SimulatedHost, PortError | None]:
         ("refused", "refused", False, "absent"),
         ("dirty", "failed", True, "absent"),
         ("scarce", "scarce", True, "absent"),
+        ("denied", "denied", False, "absent"),
         ("after", "failed", True, "created"),
         ("half", "failed", True, "created"),
         ("late", "timeout", True, "created"),
@@ -84,7 +85,7 @@ def test_what_is_late_and_overtaken_does_not_happen() -> None:
 
 def test_every_turn_is_covered() -> None:
     assert set(TURNS) == {
-        "done", "refused", "dirty", "after", "half", "late", "twice", "reverts", "scarce",
+        "done", "refused", "dirty", "after", "half", "late", "twice", "reverts", "scarce", "denied",
     }  # fmt: skip
 
 

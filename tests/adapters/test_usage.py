@@ -39,13 +39,15 @@ def written(folder: Path, files: dict[str, str]) -> None:
 def v1(tmp_path: Path) -> LocalUsage:
     for controller, files in V1.items():
         written(tmp_path / controller, files)
-    return LocalUsage(Cgroups(tuple(Hierarchy(tmp_path / one, frozenset({one})) for one in V1)))
+    return LocalUsage(
+        tmp_path, Cgroups(tuple(Hierarchy(tmp_path / one, frozenset({one})) for one in V1))
+    )
 
 
 @pytest.fixture
 def v2(tmp_path: Path) -> LocalUsage:
     written(tmp_path, V2)
-    return LocalUsage(Cgroups((Hierarchy(tmp_path, frozenset()),)))
+    return LocalUsage(tmp_path, Cgroups((Hierarchy(tmp_path, frozenset()),)))
 
 
 def test_version_one(v1: LocalUsage) -> None:
@@ -67,7 +69,7 @@ def test_no_limit_is_none(v1: LocalUsage, tmp_path: Path, text: str) -> None:
 
 
 def test_what_is_not_counted_is_nothing(tmp_path: Path) -> None:
-    nothing = LocalUsage(Cgroups((Hierarchy(tmp_path, frozenset()),)))
+    nothing = LocalUsage(tmp_path, Cgroups((Hierarchy(tmp_path, frozenset()),)))
     assert nothing.measure(CONFIG) == Usage()
     assert nothing.processes(CONFIG) == ()
 

@@ -10,7 +10,7 @@ import pytest
 
 import lockgate
 from lockgate.cli.app import SECTIONS, cli
-from lockgate.cli.session import default_root
+from lockgate.places import default_root
 from lockgate.statemachine import LAW
 
 from .conftest import Shell
@@ -51,6 +51,7 @@ def test_the_page_names_every_command_in_the_order_of_a_life(shell: Shell) -> No
             "cleanup",
             "exec",
             "attach",
+            "healthcheck run",
             "rm",
             "refresh",
             "ps",
@@ -62,7 +63,7 @@ def test_the_page_names_every_command_in_the_order_of_a_life(shell: Shell) -> No
             "stats",
             "events",
         ),
-        *("history", "replay", "diagram", "doctor", "version"),
+        *("history", "replay", "diagram", "doctor", "unshare", "version"),
     ]
     for title, _ in SECTIONS:
         assert f"\n{title}:\n" in page
@@ -106,8 +107,11 @@ def test_help_loads_nothing_of_the_engine() -> None:
     loaded = set(done.stderr.split())
     assert "lockgate.cli.app" in loaded
     assert not loaded & {"msgspec", "rich", "sqlite3", "returns", "transitions", "sh", "filelock"}
-    assert not {name for name in loaded if name.startswith("lockgate.")} - {
-        name for name in loaded if name.startswith("lockgate.cli")
+    ours = {name for name in loaded if name.startswith("lockgate.")}
+    assert {name for name in ours if not name.startswith("lockgate.cli")} == {
+        "lockgate.places",
+        "lockgate.adapters",
+        "lockgate.adapters.userns",
     }
 
 
@@ -148,6 +152,14 @@ class TestRoot:
         monkeypatch.setenv("XDG_DATA_HOME", data)
         monkeypatch.setenv("HOME", "/home/me")
         assert default_root() == Path(root)
+
+    def test_among_a_users_containers_is_that_users(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """But root who was given his environment is root of the whole host all the same."""
+        monkeypatch.setattr("os.geteuid", lambda: 0)
+        monkeypatch.setenv("LOCKGATE_NAMESPACES", "/home/me/containers")
+        assert default_root() == Path("/var/lib/lockgate")
+        monkeypatch.setattr("lockgate.places.confined", lambda: True)
+        assert default_root() == Path("/home/me/containers")
 
     def test_of_a_file_is_a_usage_error(self, shell: Shell, tmp_path: Path) -> None:
         (tmp_path / "file").touch()

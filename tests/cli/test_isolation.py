@@ -63,7 +63,8 @@ class TestMounts:
         [
             ("", {}),
             (":ro", {"readonly": True}),
-            (":rw,z", {}),
+            (":rw,z", {"relabel": "shared"}),
+            (":Z", {"relabel": "private"}),
             (":bind,rslave", {"recursive": False, "propagation": "rslave"}),
             (":nosuid,nodev,noexec", {"nosuid": True, "nodev": True, "noexec": True}),
             (":noexec,exec,rbind", {}),
@@ -378,3 +379,30 @@ class TestIdentity:
         words = ("--security-opt", "apparmor=docker-default")
         web = shell.ok("create", *words, "--image", "busybox").strip()
         assert shell.engine.inspect(web).config.security.apparmor == "docker-default"
+
+    @pytest.mark.parametrize(
+        ("options", "process", "files"),
+        [
+            (
+                ["type:spc_t", "level:s0:c1,c2"],
+                "system_u:system_r:spc_t:s0:c1,c2",
+                "system_u:object_r:container_file_t:s0:c1,c2",
+            ),
+            (
+                ["user:u", "role:r", "filetype:f"],
+                "u:r:container_t:s0",
+                "u:object_r:f:s0",
+            ),
+            (["type:spc_t", "disable"], "", ""),
+        ],
+    )
+    def test_labels(self, shell: Shell, options: list[str], process: str, files: str) -> None:
+        words = [word for one in options for word in ("--security-opt", f"label={one}")]
+        web = shell.ok("create", *words, "--image", "busybox").strip()
+        security = shell.engine.inspect(web).config.security
+        assert (security.process_label, security.mount_label) == (process, files)
+
+    @pytest.mark.parametrize("text", ["label", "label=", "label=type", "label=type:", "label=x:y"])
+    def test_what_is_no_label(self, shell: Shell, text: str) -> None:
+        complaint = shell.no(USAGE, "create", "--security-opt", text, "--image", "busybox")
+        assert "label=disable or label=type:TYPE" in complaint

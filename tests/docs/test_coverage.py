@@ -105,3 +105,52 @@ def test_what_is_inherited_exists() -> None:
 def test_no_lesson_and_no_defect_of_the_reference_is_missing(kind: str, last: int) -> None:
     told = {int(number) for number in re.findall(rf"\b{kind}-(\d+)\b", PAGE)}
     assert set(range(1, last + 1)) - told == set()
+
+
+FUNCTIONS = """
+rootFsSize rwSize bundlePath ControlSocketPath CheckpointPath AttachSocketPath execPidPath exitFilePath
+getArtifactPath getExcludedCGroups waitForExitFileAndSync handleExitFile syncContainer setupStorage
+teardownStorage resetState refresh removeConmonFiles export isStopped save prepareToStart
+checkDependenciesAndHandleError startDependencies getAllDependencies checkDependenciesRunning
+checkDependenciesRunningLocked completeNetworkSetup init cleanupRuntime reinit initAndStart start stop
+pause unpause restartWithTimeout mountStorage cleanupStorage cleanup delete postDeleteHooks
+writeStringToRundir appendStringToRundir saveSpec setupOCIHooks mount unmount copyWithTarFromImage
+Init Start StartAndAttach RestartWithTimeout Stop StopWithTimeout Kill Exec Attach Mount Unmount Pause
+Unpause Export AddArtifact GetArtifact RemoveArtifact Inspect Wait Cleanup Batch Sync Checkpoint Restore
+Refresh makeBindMounts generateSpec mountSHM updateContainerStatus execStopContainer newVolume removeVolume
+"""
+"""The reference's own, and what its callers use (MAP §2, §3.1, §3.3, §3.5, §3.15)."""
+
+SECTIONS = (
+    *(f"1.{number}" for number in range(1, 10)),
+    *(f"2.{number}" for number in range(1, 41)),
+    *(f"3.{number}" for number in range(1, 19) if number != 3),
+    *("3.1.1", "3.1.2", "3.3.1", "3.3.2", "3.3.3", "3.3.4", "3.3.5"),
+    *(f"5.16.{number}" for number in range(1, 15)),
+)
+
+
+def behaviours(heading: str = "") -> str:
+    """First cells, of one section or of all."""
+    text = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0] if heading else PAGE
+    return "\n".join(line[2:].partition(" | ")[0] for line in text.splitlines() if line[:2] == "| ")
+
+
+def test_no_function_of_the_reference_is_missing() -> None:
+    told = set(re.findall(r"\w+", behaviours()))
+    assert [name for name in FUNCTIONS.split() if name not in told] == []
+
+
+def test_no_section_of_the_reference_is_missing() -> None:
+    told = set(re.findall(r"§(\d(?:\.\d+)+)", behaviours()))
+    assert [section for section in SECTIONS if section not in told] == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "last"), [("Spec and files", 21), ("What the reference leaves open (MAP §6.7)", 10)]
+)
+def test_no_numbered_step_is_missing(heading: str, last: int) -> None:
+    """Of generateSpec (MAP §3.5), and of what is left to decide."""
+    lists = re.findall(r"^(\d+(?:, \d+)*)[ ,]", behaviours(heading), re.MULTILINE)
+    told = {int(number) for numbers in lists for number in numbers.split(", ")}
+    assert set(range(1, last + 1)) - told == set()

@@ -16,7 +16,10 @@ def test_without_maps_they_are_one() -> None:
 
 def test_each_by_the_map_it_is_in() -> None:
     assert [host_id(MAPS, one) for one in (0, 1, 65_535, 65_536)] == [1000, 100_000, 165_534, None]
-    assert [container_id(MAPS, one) for one in (1000, 999, 100_000)] == [0, NOBODY, 1]
+    assert [container_id(MAPS, one) for one in (1000, 999, 1001, 100_000)] == [
+        0, NOBODY, NOBODY, 1,
+    ]  # fmt: skip
+    assert container_id(MAPS, 165_535) == NOBODY
 
 
 def test_who_owns_its_files() -> None:

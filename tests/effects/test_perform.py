@@ -166,6 +166,8 @@ def test_each_effect_brings_back_its_fact(stage: Stage) -> None:
     assert fact(stage.do(e.JoinNetwork("c", 1))) == Joined("/simulated/netns/c")
     assert isinstance(fact(stage.do(e.WriteSpec("c", 1, "/merged", ""))), Saved)
     assert fact(stage.do(e.CreateRuntime("c", 1))) == Created(PROCESS, MONITOR)
+    assert fact(stage.do(e.Watch("c", 1))) is None
+    assert stage.host.world("c").watched == 1
     assert isinstance(fact(stage.do(e.StartRuntime("c", 1))), Launched)
     assert fact(stage.do(e.Signal("c", 1, PROCESS, 10))) is None
     assert fact(stage.do(e.Freeze("c", 1))) is None
@@ -278,7 +280,9 @@ def test_an_order_given_again_says_so_to_the_runtime(
     ],
 )
 def test_what_the_world_raises_has_a_kind(problem: Exception, kind: str) -> None:
-    assert fault_of(problem).kind == kind
+    fault = fault_of(problem)
+    assert (fault.kind, fault.reason) == (kind, str(problem))
+    assert fault.dirty is (kind != "refused")
 
 
 def test_unclassified_trouble_is_dirty(stage: Stage) -> None:

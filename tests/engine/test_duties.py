@@ -1,6 +1,7 @@
 """What is owed after a run, and after a reboot, is done by whoever comes next, once."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,9 @@ from lockgate.effects.config import RestartPolicy
 from lockgate.effects.model import AnyEffect, CreateRuntime, DeleteLayer
 from lockgate.effects.outcome import PortError
 from lockgate.statemachine.status import Presence
+from lockgate.testing.deaths import Fuse, Killed
+
+from .conftest import Simulation
 
 Make = Callable[..., Record]
 
@@ -190,3 +194,19 @@ def ends(engine: Engine, container: str, code: int) -> None:
 def reboot(engine: Engine) -> None:
     assert engine.simulation is not None
     engine.simulation.reboot()
+
+
+def test_a_creation_that_a_reboot_interrupted_is_of_the_boot_it_is_finished_in(
+    simulation: Simulation, tmp_path: Path
+) -> None:
+    """Else the end of its first run would be taken for a reboot (B075; found by the explorer)."""
+    engine = simulation.engine()
+    engine.import_image("busybox", tmp_path, command=["sh"])
+    with pytest.raises(Killed):
+        simulation.engine(Fuse(place="after commit")).create(name="web", image="busybox")
+    simulation.host.reboot()
+    assert engine.start("web").boot == simulation.host.boot()
+    engine.stop("web")
+    assert engine.sync("web").status is Status.STOPPED
+    assert engine.refresh() == {}
+    assert engine.inspect("web").status is Status.STOPPED

@@ -7,7 +7,10 @@ import pytest
 from lockgate import Engine, InvalidArgument, NoSuchContainer, OperationFailed, Record, Status
 from lockgate.effects.model import AnyEffect, CreateRuntime
 from lockgate.effects.outcome import PortError
-from lockgate.errors import DependencyFailed, DependencyNotRunning, StillNeeded
+from lockgate.errors import DependencyFailed, DependencyNotRunning, IllegalState, StillNeeded
+from lockgate.testing.deaths import Fuse, Killed
+
+from .conftest import Simulation
 
 Make = Callable[..., Record]
 
@@ -115,6 +118,17 @@ class TestStarting:
         assert status(engine, "db", "log", "web") == [
             Status.RUNNING, Status.RUNNING, Status.CONFIGURED,
         ]  # fmt: skip
+
+    def test_what_needs_one_that_failed_is_not_tried_and_every_other_is(
+        self, engine: Engine, make: Make
+    ) -> None:
+        make("front", "app")
+        make("back", "log")
+        make("all", "front", "back")
+        fails(engine, engine.inspect("app").id)
+        with pytest.raises(DependencyFailed, match="all, which needs app"):
+            engine.start("all")
+        assert set(begun(engine)) == {"db", "log", "back"}
 
     def test_one_that_is_paused_is_not_running(self, engine: Engine) -> None:
         engine.start("db")
@@ -226,3 +240,70 @@ class TestMany:
 
         with pytest.raises(ZeroDivisionError):
             engine.each(act, ["a"])
+
+
+class TestWhatTheExplorerFound:
+    """Paths of `two containers, one needs the other`, by name."""
+
+    @pytest.fixture
+    def guest(self, make: Make) -> Record:
+        make("owner", network="private")
+        return make("guest", network="container:owner")
+
+    def test_what_would_be_refused_touches_nobody(self, engine: Engine, guest: Record) -> None:
+        engine.start("guest")
+        engine.stop("owner")
+        before = engine.inspect("owner"), engine.inspect("guest")
+        for refused in (engine.start, engine.init):
+            with pytest.raises(IllegalState):
+                refused("guest")
+        assert (engine.inspect("owner"), engine.inspect("guest")) == before
+
+    def test_an_owner_that_only_waits_is_no_home(self, engine: Engine, guest: Record) -> None:
+        engine.start("guest")
+        engine.stop("owner")
+        with pytest.raises(StillNeeded, match="init"):
+            engine.init("owner")
+
+    def test_what_is_needed_takes_its_other_guests_along(
+        self, engine: Engine, guest: Record, make: Make
+    ) -> None:
+        make("third", "owner")
+        engine.start("guest")
+        engine.stop("owner")
+        engine.start("third")
+        assert engine.inspect("guest").netns == engine.inspect("owner").netns
+
+    def test_a_guest_whose_starter_died_is_a_guest(
+        self, simulation: Simulation, engine: Engine, guest: Record
+    ) -> None:
+        engine.start("owner")
+        with pytest.raises(Killed):
+            simulation.engine(Fuse(place="after StartRuntime")).start("guest")
+        engine.restart("owner")
+        assert engine.inspect("guest").netns == engine.inspect("owner").netns
+
+    def test_a_policy_takes_its_guests_along(self, engine: Engine, make: Make) -> None:
+        make("db", network="private", restart="always")
+        make("web", network="container:db")
+        engine.start("web")
+        assert engine.simulation is not None
+        engine.simulation.end(engine.inspect("db").id, 1)
+        engine.settle("db")
+        assert engine.inspect("web").netns == engine.inspect("db").netns
+        assert status(engine, "db", "web") == [Status.RUNNING, Status.RUNNING]
+
+    def test_a_policy_starts_nobody_against_his_users_last_word(
+        self, engine: Engine, make: Make
+    ) -> None:
+        make("db")
+        make("web", "db", restart="always")
+        engine.start("web")
+        engine.stop("db")
+        assert engine.simulation is not None
+        engine.simulation.end(engine.inspect("web").id, 1)
+        engine.settle("web")
+        assert engine.inspect("db").status is Status.STOPPED, "its user stopped it"
+        engine.start("db")
+        engine.settle("web")
+        assert engine.inspect("web").status is Status.RUNNING, "it was owed all the time"

@@ -1,6 +1,7 @@
 """The door: what makes no sense is refused in words before anything is made."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from lockgate import (
     Tmpfs,
     Ulimit,
 )
-from lockgate.effects.config import Config, Mount
+from lockgate.effects.config import Config, Mount, cgroup
 from lockgate.statemachine.history import encode_record
 
 
@@ -320,3 +321,38 @@ class TestTogether:
 
     def test_what_a_sysctl_is_set_to_is_one_line(self, engine: Engine) -> None:
         assert "is no sysctl" in refused(engine, sysctls={"net.x": "1\n2"})
+
+
+class TestWithoutCgroups:
+    """On a host that gives its user none (MAP L-63)."""
+
+    @pytest.fixture
+    def engine(self, engine: Engine) -> Engine:
+        return Engine(replace(engine.host, cgroups=""))
+
+    def test_a_container_is_made_so_for_good(self, engine: Engine) -> None:
+        config = made(engine, limits=Limits(pids=0))
+        assert (config.cgroup_parent, cgroup(config)) == ("", "")
+
+    @pytest.mark.parametrize(
+        ("wishes", "named"),
+        [
+            ({"memory": 64 << 20}, "memory cannot"),
+            ({"limits": Limits(memory_reservation=1 << 30)}, "memory cannot"),
+            ({"limits": Limits(cpu_shares=5)}, "cpu cannot"),
+            ({"limits": Limits(cpuset_cpus="0")}, "cpuset cannot"),
+            ({"limits": Limits(pids=5, cpuset_mems="0")}, "cpuset and pids cannot"),
+        ],
+    )
+    def test_what_cannot_be_limited_is_named(
+        self, engine: Engine, wishes: dict[str, Any], named: str
+    ) -> None:
+        with pytest.raises(InvalidArgument, match=f"{named} be limited: that takes a cgroup"):
+            made(engine, **wishes)
+
+    def test_its_processes_are_found_by_its_pid_namespace(self, engine: Engine) -> None:
+        with pytest.raises(InvalidArgument, match="it cannot have the host's"):
+            made(engine, namespaces=Namespaces(pid="host"))
+
+    def test_elsewhere_it_has_one(self) -> None:
+        assert cgroup(Config(id="c0ffee")) == "/lockgate/c0ffee"

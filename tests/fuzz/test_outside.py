@@ -49,7 +49,7 @@ def test_any_bytes_are_read_or_refused_as_promised(name: str, tmp_path: Path) ->
     @settings(
         max_examples=150 * SOAK,
         deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(contents(name))
     def reads(data: bytes) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lockgate import Engine, LockgateError
+from lockgate.effects.health import HealthCheck, StartupCheck
 from lockgate.effects.hooks import Hook, HookFile, When
 from lockgate.effects.model import (
     AnyEffect,
@@ -17,6 +18,7 @@ from lockgate.effects.model import (
     Mount,
     RunPoststop,
     Unmount,
+    Watch,
 )
 from lockgate.effects.outcome import PortError
 from lockgate.simulation import simulated
@@ -109,7 +111,33 @@ def hooks(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
     engine.remove("web", force=True)
 
 
-SCENARIOS = {1: (whole_life, failing_start, crashes, mounts), 2: (hooks,)}
+def health(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
+    codes = iter((1, 1, 0, 0, 0, 1, 1, 1))
+    simulation = engine.host.simulation
+    assert simulation is not None
+    simulation.sessions.answer = lambda session: next(codes)
+    trouble[Watch] = PortError("failed", "no process for it")
+    _refused(lambda: engine.start("web"))
+    trouble.clear()
+    engine.start("web")
+    engine.check("web")
+    engine.check("web")  # its start-up check failed twice: another run
+    for _ in range(3):
+        engine.check("web")  # and now it is up and well
+    engine.pause("web")
+    engine.unpause("web")
+    for _ in range(3):
+        engine.check("web")  # the last failure that counts
+    engine.remove("web", force=True)
+
+
+CHECK = HealthCheck(
+    command=("check",),
+    retries=3,
+    on_failure="kill",
+    startup=StartupCheck(command=("up",), retries=2, successes=2),
+)
+SCENARIOS = {1: (whole_life, failing_start, crashes, mounts), 2: (hooks, health)}
 """What is new in each law, or different from the one before it."""
 
 
@@ -126,7 +154,8 @@ def main() -> None:
         host.simulation.before = before
         with tempfile.TemporaryDirectory() as folder, Engine(host) as engine:
             engine.import_image("busybox", folder, command=["sh"])
-            web = engine.create(name="web", image="busybox", network="private")
+            check = CHECK if scenario is health else None
+            web = engine.create(name="web", image="busybox", network="private", health=check)
             scenario(engine, trouble)
             name = scenario.__name__.replace("_", "-")
             lines = b"".join(line + b"\n" for line in host.store.history(web.id))

@@ -175,6 +175,7 @@ CASES: dict[str, tuple[Config, WriteSpec, Facts]] = {
                 IdMap(container=33, host=300_000, size=100),
             ),
             groups=("video",),
+            devices=(Device(source="/dev/fuse", destination="/dev/lent"),),
             secrets=(Secret(name="token", source="/token"),),
             security=Security(apparmor="docker-default"),
         ),

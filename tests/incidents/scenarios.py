@@ -500,7 +500,7 @@ INCIDENTS = (
              why="elsewhere: tests/adapters/test_process.py"),
     Incident("B118", "podman#10320", "A session's pid belongs to somebody else", why=EXEC),
     Incident("B120", "podman PR 27604", "The holder of a rootless namespace is killed",
-             why="not yet: containers without root"),
+             why="elsewhere: tests/real/test_rootless.py"),
     Incident("B121", "cri-o 0d0bd83ead", "An entry in /proc counts as life",
              why="elsewhere: tests/adapters/test_process.py (zombies)"),
     Incident("B123", "podman#16901", "Signals are lost while it starts",

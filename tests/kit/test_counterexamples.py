@@ -58,9 +58,40 @@ def test_as_a_test_it_fails_for_as_long_as_the_promise_is_broken(example: Counte
         test()
 
 
+def test_no_words_of_a_promise_keep_it_from_being_a_test() -> None:
+    strange = Counterexample(model="'m\"", problem='P26: "no"\n"""', moves=('a "b"', "c'd\\"))
+    names: dict[str, object] = {}
+    exec(compile(strange.as_test(), "a test", "exec"), names)
+    assert names["MOVES"] == strange.moves
+
+
 def test_a_move_that_is_not_possible_any_more_is_named() -> None:
     with pytest.raises(LookupError, match=r"no move .unpause. here any more, but: .*create"):
         follow(model("one container, all faults"), ["unpause"])
+
+
+def test_it_is_drawn(
+    example: Counterexample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "broken.jsonl"
+    save(example, model(NAME), path)
+    assert main(["--draw", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "flowchart TD"
+    assert [line.partition('"')[2].partition('"')[0] for line in lines[2:-1]] == [*example.moves]
+    assert lines[-1] == f'  at3 --x broken(["{example.problem}"])'
+    path.write_bytes(b"")
+    assert main(["--draw", str(path)]) == 2
+
+
+def test_mutants_that_somebody_notices_are_told_and_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lockgate.testing.__main__.MUTANTS", MUTANTS[1:3])
+    assert main(["--mutants", "--save", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("caught") == 2
+    for kept in tmp_path.iterdir():
+        assert main(["--replay", str(kept)]) == 1
 
 
 @pytest.mark.parametrize(

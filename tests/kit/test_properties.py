@@ -1,6 +1,6 @@
 """Each promise bites: a life that breaks it is refused, by number, and a sound one is not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from lockgate import Engine
 from lockgate.adapters.simulated.world import World, monitor, process
 from lockgate.effects.config import Config
+from lockgate.effects.health import Health, HealthCheck, HealthStatus
 from lockgate.effects.model import (
     CreateLayer,
     CreateRuntime,
@@ -31,6 +32,7 @@ from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
 from lockgate.testing.explore import Broken
 from lockgate.testing.properties import Footprint
+from lockgate.testing.rehearsal import Kept
 
 CONFIG = Config(id="c", name="c", network="private")
 HERE = Presence.PRESENT
@@ -74,6 +76,12 @@ def forgetful(world: World) -> None:
 STARTED = Order(1, StartRuntime("c", 1))
 STARTING = replace(RUNNING, status=Status.CREATED, operation=i.Start(), todo=("launch",))
 BORN = newborn(CONFIG)
+UNWELL = Health(HealthStatus.UNHEALTHY, 3)
+CHECKED = replace(
+    RUNNING, config=replace(CONFIG, health=HealthCheck(command=("true",))), health=UNWELL
+)
+WATCHED = World(True, True, True, True, "running", 1, watched=1)
+HEAL = i.Kill(by_health=True)
 
 
 def life(*inputs: i.Input) -> list[Entry]:
@@ -145,6 +153,16 @@ BITES: list[tuple[str, Callable[[], object]]] = [
             replace(RUNNING, epoch=0), [Entry(0, 1, i.Died(0, Exited(7, 1)))]
         ),
     ),
+    ("P22", lambda: promised.health_of_a_run(replace(RUNNING, health=UNWELL))),
+    ("P22", lambda: promised.health_of_a_run(replace(CHECKED, status=Status.STOPPED))),
+    ("P22", lambda: promised.health_of_a_run(replace(CHECKED, health=replace(UNWELL, failures=4)))),
+    ("P22", lambda: promised.health_of_a_run(replace(CHECKED, health=replace(UNWELL, failures=2)))),
+    ("P22", lambda: promised.health_of_a_run(replace(CHECKED, health=Health(failures=3)))),
+    ("P22", lambda: promised.watched(CHECKED, replace(WATCHED, watched=0))),
+    ("P22", lambda: promised.watched(CHECKED, replace(WATCHED, watched=2))),
+    ("P22", lambda: promised.owed_for_health(replace(CHECKED, health=None), HEAL)),
+    ("P22", lambda: promised.owed_for_health(replace(CHECKED, health=Health(failures=2)), HEAL)),
+    ("P22", lambda: promised.owed_for_health(replace(CHECKED, status=Status.PAUSED), HEAL)),
     (
         "P23",
         lambda: promised.oom_of_this_run(
@@ -212,6 +230,9 @@ def test_a_sound_place_breaks_nothing() -> None:
         promised.at_rest(record, there)
         promised.settled(record, there)
     promised.one_truthful_exit(STOPPED, ENDED)
+    promised.health_of_a_run(CHECKED)
+    promised.watched(CHECKED, WATCHED)
+    promised.owed_for_health(CHECKED, HEAL)
     promised.kept_its_word(STARTING, Step(RUNNING))
     promised.kept_its_word(STARTING, Step(replace(CONFIGURED, faults=(Fault("failed", "no"),))))
 
@@ -262,3 +283,42 @@ def test_there_are_all_of_them_and_the_documentation_says_so() -> None:
     assert list(promised.PROPERTIES) == [f"P{number:02}" for number in range(1, 28)]
     page = (ROOT / "docs" / "reference" / "properties.md").read_text()
     assert promised.table() in page, "run: python -m lockgate.testing --properties"
+
+
+# ---- of several --------------------------------------------------------------------------
+
+OWNER = Kept(CONFIG, RUNNING, WATCHED, namespace="here")
+GUEST_CONFIG = replace(CONFIG, id="g", name="g", network="container:c")
+GUEST = Kept(GUEST_CONFIG, replace(RUNNING, config=GUEST_CONFIG, netns="here"), WATCHED)
+GONE = replace(OWNER, record=None, world=World(), namespace="")
+
+
+@pytest.mark.parametrize(
+    ("check", "members", "promise"),
+    [
+        (promised.never_without, (GONE, GUEST), "P18"),
+        (
+            promised.never_without,
+            (replace(OWNER, record=replace(RUNNING, status=Status.REMOVING)), GUEST),
+            "P18",
+        ),
+        (promised.guests_at_home, (replace(OWNER, namespace="elsewhere"), GUEST), "P18"),
+        (
+            promised.guests_at_home,
+            (replace(OWNER, world=replace(WATCHED, network=False)), GUEST),
+            "P18",
+        ),
+        (promised.sessions_of_a_run, (replace(OWNER, world=ENDED, sessions=1),), "P21"),
+    ],
+)
+def test_checks_of_several_bite(
+    check: Callable[[Sequence[Kept]], None], members: tuple[Kept, ...], promise: str
+) -> None:
+    with pytest.raises(Broken, match=promise):
+        check(members)
+
+
+def test_several_that_are_well_break_nothing() -> None:
+    for check in (promised.never_without, promised.guests_at_home, promised.sessions_of_a_run):
+        check((OWNER, GUEST))
+        check((OWNER, replace(GUEST, record=None, damaged=True)))

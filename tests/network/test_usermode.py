@@ -74,7 +74,7 @@ def test_a_client_outside_reaches_it_by_a_port_of_the_host(lab: Lab) -> None:
 def test_a_process_that_was_killed_is_no_hindrance(lab: Lab) -> None:
     lab.sleeper("web", network="user", ports=["8080:80"])
     web = lab.engine.start("web")
-    for helper in usermode._serving(web.netns):
+    for helper in usermode.serving(web.netns, usermode.PROGRAM):
         send(helper, signal.SIGKILL)
     lab.engine.kill("web")
     assert lab.engine.cleanup("web").network is Presence.ABSENT

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from lockgate import Engine, IdMap, OperationFailed, Secret, VolumeMount
+from lockgate import Device, Engine, IdMap, OperationFailed, Secret, VolumeMount
 from lockgate.testing import busybox
 
 pytestmark = pytest.mark.real
@@ -65,6 +65,14 @@ def test_it_is_root_inside_and_nobody_here(engine: Engine) -> None:
     assert said[0] == "0"
     assert said[1].split() == ["0", str(BASE), str(SIZE)]
     assert said[2:] == ["0:0", "5:6"]
+
+
+def test_devices_are_lent(engine: Engine) -> None:
+    """By another name than here; in a user namespace none can be made."""
+    device = Device(source="/dev/zero", destination="/dev/lent")
+    script = "head -c 2 /dev/lent | wc -c; mknod /dev/mine c 1 5"
+    count, refused = run(engine, script, devices=[device])
+    assert (count, "not permitted" in refused) == ("2", True)
 
 
 def test_its_process_is_a_user_of_the_host_that_owns_nothing(engine: Engine) -> None:

@@ -84,6 +84,11 @@ class TestPrivileges:
         assert seen["CapEff"] == _of_this_process("CapPrm")
         assert seen["Seccomp"] == "0"
 
+    def test_the_privileged_use_devices_they_make(self, engine: Engine) -> None:
+        """Others cannot under runc; crun 1.8 takes `nodev` from every root, and leaves it to cgroups."""
+        script = "mknod /zero c 1 5 && head -c 1 /zero | wc -c"
+        assert said(engine, script, security=Security(privileged=True)) == ["1"]
+
 
 class TestSeccomp:
     OWN_USERS = "busybox unshare -U true && echo done"  # needs no capability, only the system call

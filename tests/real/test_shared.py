@@ -11,7 +11,7 @@ from tests.sharing import Others, others
 from lockgate import Engine, InvalidArgument, OperationFailed, Status
 from lockgate.adapters.storage import SharedStorage, SharedStore
 from lockgate.adapters.storage.overlay import is_mounted
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, Security
 from lockgate.effects.outcome import PortError
 from lockgate.testing import busybox
 
@@ -102,6 +102,52 @@ def test_a_run_a_look_and_what_it_changed(engine: Engine, tmp_path: Path) -> Non
         assert content is not None and content.read() == b"hi\n"
     engine.cleanup("web")
     assert engine.diff("web") == changes
+
+
+def test_what_has_holes_here_has_them_there(engine: Engine, shared: Others, tmp_path: Path) -> None:
+    """Of an archive we have written, and of an image brought from one."""
+    made(engine, script="truncate -s 64M /vast; echo end >> /vast")
+    engine.start("web")
+    assert engine.wait("web", 20) == 0
+    engine.export("web", tmp_path / "web.tar")
+    assert (tmp_path / "web.tar").stat().st_size < 16 << 20
+    engine.import_image("ours", tmp_path / "web.tar")
+    shared.podman("import", "--quiet", str(tmp_path / "web.tar"), "theirs")
+    for image in ("ours", "theirs"):
+        seen = Path(shared.podman("image", "mount", image).strip()) / "vast"
+        assert seen.stat().st_size == (64 << 20) + 4
+        with seen.open("rb") as file:
+            file.seek(64 << 20)
+            assert file.read() == b"end\n"
+        shared.podman("image", "unmount", image)
+
+
+@pytest.mark.skipif(shutil.which("buildah") is None, reason="there is no buildah (make system)")
+def test_what_buildah_has_made_runs_here_and_it_sees_ours(engine: Engine, shared: Others) -> None:
+    working = shared.buildah("from", "--pull-never", "busybox").strip()
+    shared.buildah("config", "--cmd", "'exit 9'", "--entrypoint", '["sh", "-c"]', working)
+    shared.buildah("commit", "--quiet", working, "built")
+    engine.create(name="web", image="built")
+    engine.start("web")
+    assert engine.wait("web", 20) == 9
+    assert "web" in shared.buildah(
+        "containers", "--all", "--noheading", "--format", "{{.ContainerName}}"
+    )
+    shared.buildah("rm", working)
+
+
+@pytest.mark.parametrize("privileged", [False, True])
+def test_devices_in_it_are_for_the_privileged(engine: Engine, privileged: bool) -> None:
+    security = Security(privileged=privileged)
+    engine.create(name="web", image="busybox", command=["sh"], security=security)
+    place = engine.mount("web")
+    (line,) = (
+        line
+        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+        if line.split()[4] == place
+    )
+    assert ("nodev" in line.split()[5].split(",")) is not privileged
+    engine.unmount("web")
 
 
 class TestTheyRemoveIt:

@@ -81,10 +81,9 @@ def test_a_missing_entry_is_noticed() -> None:
 
 def test_an_entry_that_would_be_refused_now_is_noticed() -> None:
     _, entries = written(LIFE)
-    last = entries[1]
-    divergence = diverged([entries[0], replace(last, given=i.Start())])
+    divergence = diverged([entries[0], replace(entries[2], seq=1)])
     what = "start is refused in absent, yet it was recorded"
-    assert divergence == Divergence(1, what, last.orders)
+    assert entries[2].orders and divergence == Divergence(1, what, entries[2].orders)
 
 
 def test_other_orders_are_noticed() -> None:

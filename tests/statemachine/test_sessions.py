@@ -47,6 +47,11 @@ class TestProcess:
         assert isinstance(env, list)
         assert ("A=3" in env, "A=1" in env, "B=2" in env) == (True, False, True)
 
+    def test_a_variable_is_named_up_to_its_first_equals_sign(self) -> None:
+        config = replace(CONFIG, env=("A=1=2", "B=3=4"))
+        wished = wishing(config, Wish(command=("ls",), env=("A=5=6",)))
+        assert wished.env == ("B=3=4", "A=5=6")
+
     def test_an_unknown_user_is_refused(self) -> None:
         with pytest.raises(PortError, match="nobody"):
             given(user="nobody")

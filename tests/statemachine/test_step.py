@@ -7,7 +7,7 @@ import pytest
 from lockgate.effects.model import DeleteRuntime, Halt, Order, Signal
 from lockgate.effects.outcome import Done, Exited, Failed, Fault
 from lockgate.statemachine import inputs as i
-from lockgate.statemachine.record import Record, Step, newborn
+from lockgate.statemachine.record import RESOURCES, Record, Step, newborn
 from lockgate.statemachine.status import Presence, Status, Verb
 from lockgate.statemachine.step import admissible, step
 
@@ -177,7 +177,8 @@ class TestStop:
         story = at(Status.RUNNING).tell(i.Stop())
         story.tell(Done(only(story.record).ticket))
         assert story.record.exit_code == -1
-        assert "nobody saw" in story.record.exit_reason
+        assert story.record.exit_reason == "it was made to end and nobody saw how"
+        assert story.record.finished_at == 0
 
     def test_a_second_one_takes_its_place(self, at: At) -> None:
         story = at(Status.RUNNING).tell(i.Stop())
@@ -239,8 +240,9 @@ class TestKill:
         story = at(Status.RUNNING).tell(i.Stop()).tell(i.Kill(signal=10))
         assert story.orders == ["Halt", "Signal"]
         assert story.record.operation == i.Stop()
-        ticket = story.record.pending[1].ticket
-        story.tell(Failed(ticket, Fault("failed", "too late")))
+        halt, signal = story.record.pending
+        assert signal.ticket == halt.ticket + 1 == story.record.tickets
+        story.tell(Failed(signal.ticket, Fault("failed", "too late")))
         assert story.orders == ["Halt"]  # the stop is not disturbed
         story.done()
         assert story.record.status is Status.STOPPED
@@ -249,6 +251,11 @@ class TestKill:
         story = at(Status.RUNNING).tell(i.Stop()).tell(i.Kill(signal=10))
         story.tell(Done(story.record.pending[1].ticket))
         assert story.events == ["kill"]
+
+    def test_a_signal_beside_a_restart_is_its_users_wish_too(self, at: At) -> None:
+        story = at(Status.RUNNING).tell(i.Restart())
+        assert not story.record.stopped_by_user
+        assert story.tell(i.Kill(signal=10)).record.stopped_by_user
 
     def test_nothing_else_starts_while_the_signal_is_out(self, at: At) -> None:
         story = at(Status.RUNNING).tell(i.Stop()).tell(i.Kill(signal=10))
@@ -392,6 +399,7 @@ class TestRemove:
         story = at(Status.RUNNING).tell(removal).tell(asked)
         halt = only(story.record).effect
         assert isinstance(halt, Halt) and halt.timeout == patience
+        assert story.record.operation == i.Remove(force=True, timeout=patience)
         assert story.through().record.gone
 
 
@@ -453,6 +461,8 @@ class TestSalvage:
     def test_believes_in_everything_and_can_only_be_removed(self, at: At) -> None:
         story = at(Status.RUNNING).tell(i.Salvaged(CONFIG, 99))
         assert story.record.status is Status.UNKNOWN
+        assert {getattr(story.record, name) for name in RESOURCES} == {Presence.UNCERTAIN}
+        assert story.record.tickets == 99
         assert admissible(story.record) == (Verb.FORCE_REMOVE,)
         story.asked.clear()
         story.tell(i.Remove(force=True)).through()
@@ -463,7 +473,8 @@ class TestSalvage:
         story = at(Status.CONFIGURED).tell(i.Start())
         ticket = story.record.pending[0].ticket
         story.tell(i.Salvaged(CONFIG, 99)).tell(i.Remove(force=True))
-        assert ticket not in [order.ticket for order in story.record.pending]
+        assert [order.ticket for order in story.record.pending] == [100]
+        assert ticket < 100
 
 
 def test_networks_that_need_nobody_are_not_asked_for() -> None:

@@ -64,11 +64,12 @@ class TestAt:
         assert at(BLANK, LIFE, len(LIFE) - 1) == Success(places(LIFE)[-1].record)
 
     def test_one_that_is_not_there(self) -> None:
-        failure = at(BLANK, LIFE, 99).failure()
-        assert (failure.seq, "the history ends with" in failure.what) == (99, True)
+        end = f"there is no such entry: the history ends with {len(LIFE) - 1}"
+        assert at(BLANK, LIFE, 99).failure() == Divergence(99, end)
+        assert at(BLANK, [], 0).failure().what.endswith("ends with -1")
 
     def test_one_behind_a_divergence(self) -> None:
-        assert isinstance(at(BLANK, [LIFE[0], LIFE[2]], 2), Failure)
+        assert at(BLANK, [LIFE[0], LIFE[2]], 2).failure().seq == 2
 
 
 class TestFirst:
@@ -83,7 +84,8 @@ class TestFirst:
         assert first(BLANK, LIFE, lambda record: record.oom_killed) == Success(None)
 
     def test_it_is_not_looked_for_behind_a_divergence(self) -> None:
-        assert isinstance(first(BLANK, [LIFE[1]], lambda record: True), Failure)
+        found = first(BLANK, [LIFE[1]], lambda record: True)
+        assert isinstance(found, Failure) and found.failure().seq == 1
 
 
 class TestParting:
@@ -105,6 +107,10 @@ class TestParting:
         assert (found.left.entry.given, found.right.entry.given) == (i.Pause(), i.Kill())
         assert here[: found.seq] == there[: found.seq]
 
+    def test_what_is_heard_asked_for_and_true_is_compared(self) -> None:
+        (place,) = places(LIFE)[:1]
+        assert shape(place) == ("Create", ("CreateLayer",), "absent")
+
     def test_one_that_ended_before(self) -> None:
         here = places(LIFE)
         assert parting(here, here[:4]) == Parting(4, here[4], None)
@@ -122,14 +128,26 @@ class TestParting:
         ((i.Start(),), "machine->>world: CreateRuntime (5)"),
         ((i.Start(),), "Note over machine: running"),
         ((i.Start(), i.Died(1, Exited(7, 9))), "world-->>machine: run 1 ended with 7"),
+        ((i.Start(), i.Checked(1, 9, True)), "world-->>machine: health check passed"),
+        ((i.Start(), i.Checked(1, 9, False)), "world-->>machine: health check failed"),
         ((i.Start(), Failed(2, Fault("failed", "no; space\n#left"))), "failed (2): no, space left"),
         ((i.Start(), Failed(2, Fault("failed", "no"))), "machine->>world: Unmount (5, again)"),
-        ((i.Booted("another"),), "the host was restarted"),
-        ((i.Salvaged(CONFIG, 9),), "Note left of machine: salvaged"),
-        ((i.Resumed(),), "Note left of machine: resumed"),
+        ((i.Booted("another"),), "  Note left of machine: the host was restarted"),
+        ((i.Salvaged(CONFIG, 9),), "  Note left of machine: salvaged"),
+        ((i.Resumed(),), "  Note left of machine: resumed"),
     ],
 )
 def test_a_picture(told: tuple[i.Input, ...], line: str) -> None:
     picture = drawn(places(written(*told)))
-    assert picture.startswith("sequenceDiagram\n")
-    assert line in picture
+    head = ("user", "machine", "world")
+    assert picture.startswith(
+        "sequenceDiagram\n" + "".join(f"  participant {one}\n" for one in head)
+    )
+    assert any(one.startswith("  ") and one.endswith(line) for one in picture.split("\n"))
+    assert picture.endswith("\n") and not picture.endswith("\n\n")
+
+
+def test_a_status_is_drawn_when_it_changes() -> None:
+    lines = drawn(places(LIFE)).split("\n")
+    told = [line.removeprefix("  Note over machine: ") for line in lines if " over " in line]
+    assert told == ["absent", "configured", "created", "running", "paused", "running", "stopped"]

@@ -18,8 +18,9 @@ import msgspec
 from msgspec import Struct
 
 from lockgate.adapters.filesystem import bundle, ensure_directory, read_bounded, write_atomic
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.storage.mounting import view_of_layers
-from lockgate.adapters.storage.overlay import OverlayStorage, is_mounted, viewed
+from lockgate.adapters.storage.overlay import OverlayStorage, is_mounted, manner, viewed
 from lockgate.adapters.storage.shared.images import SharedImages
 from lockgate.adapters.storage.shared.store import SharedStore, StoredContainer, complaint
 from lockgate.adapters.storage.volumes import LocalVolumes
@@ -84,7 +85,7 @@ class SharedStorage:
         there = is_mounted(merged)
         if note is None or not there or not _ours(note, counted):
             self._write(config, Note(str(merged), count=counted if there else 0))
-            self.store.done("mount it", "mount", config.id)
+            self.store.done("mount it", "mount", *_words(config), config.id)
         self._write(config, Note(str(merged), held=True))
         return Mounted(str(merged))
 
@@ -198,7 +199,7 @@ class SharedStorage:
         try:
             data = read_bounded(bundle(self.root, config.id) / _NOTE, _NOTE_LIMIT)
             return msgspec.json.decode(data, type=Note)
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (FileNotFoundError, *NONSENSE):
             return None
 
     def _write(self, config: Config, note: Note) -> None:
@@ -209,6 +210,15 @@ class SharedStorage:
     def _forget(self, config: Config) -> None:
         with suppress(FileNotFoundError):
             (bundle(self.root, config.id) / _NOTE).unlink()
+
+
+def _words(config: Config) -> tuple[str, ...]:
+    """For the store's `mount`, whose own configuration says nothing of one container."""
+    how = manner(config)
+    return (
+        *(("--storage-opt", "overlay.mountopt=dev") if how.devices else ()),
+        *(("--label", how.label) if how.label else ()),
+    )
 
 
 def _ours(note: Note, counted: int) -> bool:

@@ -24,9 +24,11 @@ from lockgate.cli import (
     networks,
     past,
     run,
+    users,
     volumes,
 )
-from lockgate.cli.session import Session, default_root, opened
+from lockgate.cli.session import Session, opened
+from lockgate.places import default_root
 
 Sections = Sequence[tuple[str, Sequence[click.Command]]]
 
@@ -72,7 +74,7 @@ SECTIONS: Sections = (
         ),
     ),
     ("How they came to be", (past.history, past.replay)),
-    ("The law and this machine", (past.diagram, host.doctor, host.version)),
+    ("The law and this machine", (past.diagram, host.doctor, users.unshare, host.version)),
 )
 
 EXAMPLE = """\
@@ -172,7 +174,7 @@ def _rows(commands: Sequence[click.Command]) -> list[tuple[str, str]]:
     "--storage",
     metavar="STORE",
     envvar="LOCKGATE_STORAGE",
-    help="What keeps images and layers, chosen once for a folder: overlay, or containers-storage to "
+    help="What keeps images and layers, chosen once for a folder: overlay, fuse-overlayfs, or containers-storage to "
     "share them with podman, buildah and skopeo.",
 )
 @click.option(

@@ -2,13 +2,20 @@
 
 import re
 from fractions import Fraction
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from lockgate.cli import exits
+from lockgate.cli.params import NAME
 from lockgate.cli.session import Session, pass_session
-from lockgate.effects.health import SECOND, HealthCheck, OnFailure, StartupCheck
+
+if TYPE_CHECKING:
+    from lockgate.effects.health import HealthCheck
+
+SECOND = 1_000_000_000
+ON_FAILURE = ("none", "kill", "stop", "restart")
+"""As `lockgate.effects.health` has them; the help page loads nothing of it."""
 
 DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)", re.ASCII)
 UNITS = {"ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600)}
@@ -22,9 +29,9 @@ def duration(text: str) -> int:
     return int(sum(Fraction(number) * UNITS[unit] for number, unit in found) * SECOND)
 
 
-def as_duration(ctx: click.Context, param: click.Parameter, value: str) -> int:
+def as_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     try:
-        return duration(value)
+        return None if value is None else duration(value)
     except ValueError as problem:
         raise click.BadParameter(str(problem), ctx, param) from None
 
@@ -34,127 +41,118 @@ def test(text: str) -> tuple[str, ...]:
     `["CMD-SHELL", LINE]`, too. Empty for `none`. Raises `ValueError`."""
     import msgspec
 
-    words = [text]
-    if text.startswith("["):
-        try:
-            words = msgspec.json.decode(text, type=list[str])
-        except msgspec.DecodeError as problem:
-            raise ValueError(f"{text!r}: {problem}") from None
-    elif text.split(" ", 1)[0] == "CMD-SHELL":
-        words = text.split(" ", 1)
-    match words:
-        case ["none" | "NONE"]:
-            return ()
-        case ["CMD-SHELL", *line]:
-            return ("/bin/sh", "-c", " ".join(line))
-        case ["CMD", *command]:
-            return tuple(command)
-        case [line] if not text.startswith("["):
-            return ("/bin/sh", "-c", line)
-        case _:
-            return tuple(words)
+    from lockgate.effects.health import command_of
 
-
-def as_test(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    if text in ("none", "NONE"):
+        return ()
+    if not text.startswith("["):
+        return command_of(("CMD-SHELL", text.removeprefix("CMD-SHELL ")))
     try:
-        return test(value) if value is not None else ()
+        return command_of(tuple(msgspec.json.decode(text, type=list[str])))
+    except msgspec.DecodeError as problem:
+        raise ValueError(f"{text!r}: {problem}") from None
+
+
+def as_test(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    try:
+        return None if value is None else test(value)
     except ValueError as problem:
         raise click.BadParameter(str(problem), ctx, param) from None
 
 
-def _time(name: str, default: str, help: str) -> Any:
-    return click.option(
-        name, metavar="T", default=default, show_default=True, callback=as_duration, help=help
-    )
+def _test(name: str, help: str) -> Any:
+    return click.option(name, metavar="LINE", callback=as_test, help=help)
+
+
+def _time(name: str, help: str) -> Any:
+    return click.option(name, metavar="T", callback=as_duration, help=help)
+
+
+def _count(name: str, least: int, help: str) -> Any:
+    return click.option(name, metavar="N", type=click.IntRange(least), help=help)
 
 
 HEALTH = (
-    click.option(
+    _test(
         "--health-cmd",
-        metavar="LINE",
-        callback=as_test,
-        help="Run in it again and again; 0 is health. A line for its shell, or words as JSON.",
+        "Run in it again and again; 0 is health. A line for its shell, or words as JSON; none: not "
+        "even that of the image.",
     ),
-    _time("--health-interval", "30s", "From the end of one check to the next."),
-    _time("--health-timeout", "30s", "After that a check is killed, and has failed."),
-    click.option(
-        "--health-retries",
-        metavar="N",
-        type=click.IntRange(1),
-        default=3,
-        show_default=True,
-        help="Failures in a row that make it unhealthy.",
-    ),
-    _time("--health-start-period", "0s", "How long failures do not count."),
+    _time("--health-interval", "From the end of one check to the next [30s]."),
+    _time("--health-timeout", "After that a check is killed, and has failed [30s]."),
+    _count("--health-retries", 1, "Failures in a row that make it unhealthy [3]."),
+    _time("--health-start-period", "How long failures do not count [0]."),
     click.option(
         "--health-on-failure",
-        type=click.Choice(get_args(OnFailure)),
-        default="none",
-        show_default=True,
-        help="What becomes of it when it is unhealthy.",
+        type=click.Choice(ON_FAILURE),
+        help="What becomes of it when it is unhealthy [none].",
     ),
-    click.option(
-        "--health-startup-cmd",
-        metavar="LINE",
-        callback=as_test,
-        help="Checked first, until it has passed.",
-    ),
-    _time("--health-startup-interval", "30s", "As above, for that one."),
-    _time("--health-startup-timeout", "30s", "As above, for that one."),
-    click.option(
+    _count("--health-max-log-count", 1, "Results that are kept [5]."),
+    _count("--health-max-log-size", 0, "Bytes that are kept of what each wrote [500]."),
+    _test("--health-startup-cmd", "Checked first, until it has passed."),
+    _time("--health-startup-interval", "As above, for that one [30s]."),
+    _time("--health-startup-timeout", "As above, for that one [30s]."),
+    _count(
         "--health-startup-retries",
-        metavar="N",
-        type=click.IntRange(0),
-        default=0,
-        help="Failures in a row after which it is started anew; 0: never.",
+        0,
+        "Failures in a row after which it is started anew; 0: never [0].",
     ),
-    click.option(
-        "--health-startup-success",
-        metavar="N",
-        type=click.IntRange(1),
-        default=1,
-        show_default=True,
-        help="Successes in a row that count as started.",
-    ),
+    _count("--health-startup-success", 1, "Successes in a row that count as started [1]."),
+    click.option("--no-healthcheck", is_flag=True, help="The same as --health-cmd none."),
 )
 """For `create` and `run`."""
 
+NAMES = {
+    "cmd": "command",
+    "success": "successes",
+    "max_log_count": "keep",
+    "max_log_size": "size",
+}
+"""What an option's name is as a field, where that is another."""
 
-def wished(asked: dict[str, Any]) -> HealthCheck | None:
-    """Take what is about health out of `asked`; None where no check is wished for."""
-    given = {name: asked.pop(name) for name in [*asked] if name.startswith("health_")}
-    command = given["health_cmd"]
-    startup = given["health_startup_cmd"]
-    if not command:
-        if startup:
-            raise click.UsageError("--health-startup-cmd goes before --health-cmd: give both")
+
+def wished(asked: dict[str, Any]) -> "HealthCheck | Literal['none'] | None":
+    """Take what is about health out of `asked`; None where nothing is said of it."""
+    off = asked.pop("no_healthcheck")
+    names = [name for name in asked if name.startswith("health_")]
+    given = {name: value for name in names if (value := asked.pop(name)) is not None}
+    if off or given.get("health_cmd") == ():
+        if len(given) > (0 if off else 1):
+            raise click.UsageError("no health check is wished for, and something is said of it")
+        return "none"
+    if not given:
         return None
-    return HealthCheck(
-        command=command,
-        interval=given["health_interval"],
-        timeout=given["health_timeout"],
-        retries=given["health_retries"],
-        start_period=given["health_start_period"],
-        on_failure=given["health_on_failure"],
-        startup=StartupCheck(
-            command=startup,
-            interval=given["health_startup_interval"],
-            timeout=given["health_startup_timeout"],
-            retries=given["health_startup_retries"],
-            successes=given["health_startup_success"],
-        )
-        if startup
-        else None,
-    )
+    return _check(given)
 
 
-@click.group(short_help="Run the health check of a container.")
+def _check(given: dict[str, Any]) -> "HealthCheck":
+    from lockgate.effects.health import HealthCheck, StartupCheck
+
+    if "health_cmd" not in given:
+        first = next(iter(given)).replace("_", "-")
+        raise click.UsageError(f"--{first} says how a check is run: say which, with --health-cmd")
+    startup = {name: given.pop(name) for name in [*given] if name.startswith("health_startup_")}
+    if startup and not startup.get("health_startup_cmd"):
+        first = next(iter(startup)).replace("_", "-")
+        raise click.UsageError(f"--{first} wants a --health-startup-cmd")
+    started = StartupCheck(**_fields("health_startup_", startup)) if startup else None
+    return HealthCheck(**_fields("health_", given), startup=started)
+
+
+def _fields(prefix: str, given: dict[str, Any]) -> dict[str, Any]:
+    short = ((name.removeprefix(prefix), value) for name, value in given.items())
+    return {NAMES.get(name, name): value for name, value in short}
+
+
+@click.group()
 def healthcheck() -> None:
-    """Health checks: see --health-cmd of `create`."""
+    """Health checks: wished for with --health-cmd, run while it runs, and shown by inspect."""
 
 
 @healthcheck.command("run", short_help="Run the check that is next, now.")
-@click.argument("name", metavar="NAME")
+@NAME
 @pass_session
 def run(session: Session, name: str) -> int:
     """Run the check that is next, now, and do what follows from it. Exits with 0 when it passed and

@@ -5,7 +5,7 @@ wish makes sense is not asked here, only whether it can be read: `click.UsageErr
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast, get_args
@@ -34,7 +34,7 @@ CPU_PERIOD = 100_000
 """Microseconds within which a quota is used up."""
 
 PROPAGATIONS = get_args(Propagation)
-FLAGS: dict[str, dict[str, bool]] = {
+FLAGS: dict[str, dict[str, Any]] = {
     "ro": {"readonly": True},
     "readonly": {"readonly": True},
     "rw": {"readonly": False},
@@ -48,16 +48,16 @@ FLAGS: dict[str, dict[str, bool]] = {
 BIND_FLAGS = FLAGS | {
     "rbind": {"recursive": True},
     "bind": {"recursive": False},
-    "z": {},  # labels of SELinux: what has none, has none to change
-    "Z": {},
+    "z": {"relabel": "shared"},
+    "Z": {"relabel": "private"},
 }
-VOLUME_FLAGS = FLAGS | {"z": {}, "Z": {}}
+VOLUME_FLAGS = FLAGS | {"z": {}, "Z": {}}  # labelled when it was made
 TMPFS_FLAGS = FLAGS | {"tmpcopyup": {"copy_up": True}, "notmpcopyup": {"copy_up": False}}
 
 
 class Kind(NamedTuple):
     make: Callable[..., Mount]
-    flags: dict[str, dict[str, bool]]
+    flags: dict[str, dict[str, Any]]
     needs: str
 
 
@@ -210,7 +210,7 @@ def mount(text: str) -> Mount:
         raise ValueError(f"{text!r}: a {kind} needs {needs}, and no option of another") from None
 
 
-def _flag(option: str, flags: dict[str, dict[str, bool]]) -> dict[str, Any]:
+def _flag(option: str, flags: dict[str, dict[str, Any]]) -> dict[str, Any]:
     if option in PROPAGATIONS and flags is BIND_FLAGS:
         return {"propagation": option}
     if option not in flags:
@@ -349,9 +349,10 @@ def _limit(text: str) -> int:
 
 
 def security(options: Iterable[str]) -> dict[str, Any]:
-    """`no-new-privileges`, `seccomp=FILE|unconfined`, `apparmor=NAME`,
+    """`no-new-privileges`, `seccomp=FILE|unconfined`, `apparmor=NAME`, `label=PART:VALUE|disable`,
     `mask=PATH:…`, `unmask=ALL|PATH:…`."""
     found: dict[str, Any] = {"mask": (), "unmask": ()}
+    parts: dict[str, str] = {}
     for option in options:
         key, equals, value = option.partition("=")
         match key, bool(equals):
@@ -359,6 +360,11 @@ def security(options: Iterable[str]) -> dict[str, Any]:
                 found["seccomp"] = value if value == "unconfined" else str(Path(value).absolute())
             case ("apparmor", True) if value:
                 found["apparmor"] = value
+            case ("label", True) if value == "disable":
+                parts.clear()
+            case ("label", True) if value.partition(":")[0] in LABEL and value.partition(":")[2]:
+                part, _, name = value.partition(":")
+                parts[part] = name
             case ("mask" | "unmask", True) if value:
                 found[key] = (*cast(tuple[str, ...], found[key]), *value.split(":"))
             case ("no-new-privileges", _):
@@ -366,6 +372,29 @@ def security(options: Iterable[str]) -> dict[str, Any]:
             case _:
                 raise ValueError(
                     f"{option!r}: write no-new-privileges, seccomp=FILE or seccomp=unconfined, "
-                    "apparmor=NAME, mask=PATH:… or unmask=ALL or unmask=PATH:…"
+                    "apparmor=NAME, label=disable or label=type:TYPE (or user, role, level, "
+                    "filetype), mask=PATH:… or unmask=ALL or unmask=PATH:…"
                 )
-    return found
+    return found | labels(parts)
+
+
+LABEL = {
+    "user": "system_u",
+    "role": "system_r",
+    "type": "container_t",
+    "level": "s0",
+    "filetype": "container_file_t",
+}
+"""The parts of labels, and what the policy of the field (container-selinux) has for containers."""
+
+
+def labels(parts: Mapping[str, str]) -> dict[str, str]:
+    """SELinux contexts of processes and files, both or none (MAP L-45)."""
+    if not parts:
+        return {}
+    whole = LABEL | dict(parts)
+    user, level = whole["user"], whole["level"]
+    return {
+        "process_label": f"{user}:{whole['role']}:{whole['type']}:{level}",
+        "mount_label": f"{user}:object_r:{whole['filetype']}:{level}",
+    }

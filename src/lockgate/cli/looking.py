@@ -53,7 +53,8 @@ def inspect(session: Session, names: tuple[str, ...], sized: bool) -> int:
     engine = session.engine
 
     def shown(name: str) -> dict[str, object]:
-        known = view.container(record := engine.inspect(name), engine.busy(record.id))
+        record = engine.inspect(name)
+        known = view.container(record, engine.busy(record.id)) | view.checks(engine.checks(name))
         return known | view.sizes(engine.sizes(name)) if sized else known
 
     found, code = exits.gathered(names, shown)

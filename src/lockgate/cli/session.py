@@ -1,7 +1,6 @@
 """What the commands of one invocation share: which folder, which runtime, and the engine on it,
 opened when first needed and closed when the command has ended."""
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -41,15 +40,6 @@ def opened(
     hooks: Sequence[Path] | None = None,
 ) -> "AbstractContextManager[Engine]":
     from lockgate.engine import Engine
+    from lockgate.rootless import enter
 
-    return Engine.open(root, runtime=runtime, storage=storage, hooks=hooks)
-
-
-def default_root() -> Path:
-    """Where the containers of this user are: the machine's for root, else the user's own."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/lockgate")
-    data = os.environ.get("XDG_DATA_HOME", "")
-    # a relative path there is invalid and to be ignored (XDG base directory specification)
-    base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
-    return base / "lockgate"
+    return Engine.open(enter(root), runtime=runtime, storage=storage, hooks=hooks)

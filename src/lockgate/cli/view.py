@@ -11,7 +11,8 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from lockgate.effects.config import PortMapping
+from lockgate.effects.config import PortMapping, cgroup
+from lockgate.effects.health import CheckResult
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
 from lockgate.effects.ports import Change, Event, Image, NetworkInfo, Sizes, Volume
@@ -105,6 +106,7 @@ def container(record: Record, busy: str = "") -> dict[str, Any]:
         "network": config.network,
         "networks": config.networks,
         "ports": [port(one) for one in config.ports],
+        "cgroup": cgroup(config) or None,
         "memory": config.memory or None,
         "read_only": config.read_only,
         "mounts": config.mounts,
@@ -131,6 +133,21 @@ def container(record: Record, busy: str = "") -> dict[str, Any]:
         "health": stands.status if (stands := current(record)) else None,
         "health_failures": stands.failures if stands else None,
         "health_check": config.health,
+    }
+
+
+def checks(found: Sequence[CheckResult]) -> dict[str, Any]:
+    """What its health checks have found in its newest run, oldest first."""
+    return {
+        "health_log": [
+            {
+                "began": rfc3339(one.began),
+                "ended": rfc3339(one.ended),
+                "code": one.code,
+                "output": one.output,
+            }
+            for one in found
+        ]
     }
 
 
@@ -197,6 +214,7 @@ def image(one: Image) -> dict[str, Any]:
         "stop_signal": one.stop_signal or None,
         "labels": dict(one.labels),
         "volumes": one.volumes,
+        "health_check": one.health,
         "size": one.size,
         "sizes": one.sizes,
         "created_at": rfc3339(one.created_at),

@@ -41,7 +41,7 @@ ISOLATION = (
         "--security-opt",
         "security_options",
         metavar="OPT",
-        help="no-new-privileges, seccomp=FILE|unconfined, apparmor=NAME, mask=PATH:…, unmask=ALL|PATH:…",
+        help="no-new-privileges, seccomp=FILE|unconfined, apparmor=NAME, label=type:T, mask=PATH:…, unmask=ALL|PATH:…",
     ),
     click.option("--privileged", is_flag=True, help="All devices and capabilities of the host."),
     click.option(

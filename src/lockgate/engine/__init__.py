@@ -48,13 +48,15 @@ class Engine(Creation, Volumes, Mounts, Artifacts, Duties, Many, Checking, Looki
         """The engine of this folder, which is made if need be.
 
         `runtime` and `conmon` are names or paths; left out, what works on this host is chosen.
-        `storage` says what keeps images and layers: `overlay` (the folder itself), or
+        `storage` says what keeps images and layers: `overlay` (the folder itself),
+        `fuse-overlayfs` (the same where the kernel mounts no overlay), or
         `containers-storage[:[overlay@/GRAPH+/RUN]]`, one store with podman, buildah and skopeo;
-        left out, it is what it was when the folder was made, or `overlay`.
+        left out, it is what it was when the folder was made, or the first that works.
         `hooks` are directories of OCI hooks beside the folder's own `hooks.d`, later before
         earlier; left out, they are what they were when last said.
         `watchers`: each run with health checks has a process that sees to them; without, the
         program that embeds the engine does (`watch_all`).
+        Without root, a program enters its user's namespaces before (`lockgate.rootless.enter`).
         Raises `LockgateError` that says what is missing and what to do.
         """
         from lockgate.wiring import real

@@ -18,6 +18,7 @@ from lockgate.errors import (
 )
 from lockgate.host import Host
 from lockgate.lifecycle import Lifecycle, readable, salvaged
+from lockgate.statemachine.health import current
 from lockgate.statemachine.inputs import Checked, Command, Input
 from lockgate.statemachine.policy import owes
 from lockgate.statemachine.record import Record, Refused
@@ -81,6 +82,12 @@ class Core:
         container = self.resolve(reference)
         row = self.host.store.row(container)
         return self._done(row.name if row else reference, command, container)
+
+    def _watched(self, record: Record) -> None:
+        """Somebody sees to its checks, though whoever did may be dead."""
+        if current(record) is not None:
+            with faults_raised("watch", record.config.name, "container"):
+                self.host.ports.checks.watch(record.config, record.epoch)
 
     def _done(self, name: str, command: Command | Checked, container: str) -> Record:
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from secrets import token_hex
+from typing import Literal
 
 from lockgate import isolation, validation
 from lockgate.effects.config import (
@@ -71,7 +72,7 @@ class Creation(Images, Networks):
         gid_maps: Iterable[IdMap] = (),
         dns: Dns = DNS,
         hosts: Iterable[tuple[str, str]] = (),
-        health: HealthCheck | None = None,
+        health: HealthCheck | Literal["none"] | None = None,
         requires: Sequence[str] = (),
     ) -> Record:
         """A container, configured: name claimed, writable layer made, nothing running.
@@ -82,8 +83,8 @@ class Creation(Images, Networks):
         `ports` what is published of the container there; both as values or as written on the
         command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
         of a name and an address. With `uid_maps` it has users of its own; `gid_maps` left out are
-        the same. `health` is checked while it runs (`watch_all`, `check`). `requires` names containers that are to run while this one does and stay as long
-        as it. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
+        the same. `health` is checked while it runs, instead of what the image says. `requires` names
+        containers that are to run while this one does and stay as long as it. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
         `NameTaken`; nothing is left of a container that could not be made.
         """
         if bool(image) == bool(rootfs):
@@ -126,6 +127,7 @@ class Creation(Images, Networks):
             auto_remove=auto_remove,
             restart=validation.restart(restart, restart_retries),
             restart_retries=restart_retries,
+            cgroup_parent=self.host.cgroups,
             created_at=self.host.ports.clock.now(),
             read_only=read_only,
             mounts=isolation.with_volumes(
@@ -142,7 +144,7 @@ class Creation(Images, Networks):
             gid_maps=isolation.id_maps(gid_maps, "groups") or users,
             dns=isolation.dns(dns),
             hosts=isolation.hosts(hosts),
-            health=validation.health(health),
+            health=validation.health(base.health if health is None else health),
             requires=tuple(
                 dict.fromkeys(map(self.resolve, validation.words(requires, "list of containers")))
             ),

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 
-from lockgate.engine.core import faults_raised
 from lockgate.engine.graph import Graph
 from lockgate.errors import IllegalState, LockgateError, NoSuchContainer
-from lockgate.statemachine.health import current
+from lockgate.statemachine.graph import closure
 from lockgate.statemachine.inputs import Cleanup, Command, Remove, Revive
-from lockgate.statemachine.policy import SECOND, owes_removal, owes_restart, restart_due
+from lockgate.statemachine.policy import ENDED, SECOND, owes_removal, owes_restart, restart_due
 from lockgate.statemachine.record import Record, holds
-from lockgate.statemachine.status import Status
+from lockgate.statemachine.status import Status, Verb
 
 ID_LENGTH = 64
 """Of the ids of containers: other locks have shorter names."""
@@ -37,11 +36,30 @@ class Duties(Graph):
                 if pause > 0:
                     self.host.ports.clock.sleep(min(pause, SECOND))
                     continue  # and look again: its user may have stopped it meanwhile
-                self._provided(record)
-                return self._owed(record, Revive(booted))
+                if self._kept_waiting(record):
+                    return record
+                return self._revived(record, booted)
             if owes_removal(record):
                 return self._owed(record, Remove())
             return record
+
+    def _kept_waiting(self, record: Record) -> bool:
+        """Does it need one that its user has stopped? A policy starts nobody against his last word,
+        not even for another; this one's run stays owed (P16)."""
+        needed = closure([record.id], self._needs_of)
+        records = (self._interpreter.sync(one) for one in needed if one != record.id)
+        return any(one.stopped_by_user and one.status in ENDED for one in records)
+
+    def _revived(self, record: Record, booted: bool) -> Record | None:
+        """As another run, with those that live in its namespaces."""
+
+        def act(container: str) -> Record:
+            return self._done(record.config.name, Revive(booted), container)
+
+        try:
+            return self._over(record.id, Verb.REVIVE, act)
+        except (IllegalState, NoSuchContainer):  # somebody else was first
+            return self._glimpse(record.id)
 
     def _owed(self, record: Record, command: Command) -> Record | None:
         try:
@@ -49,11 +67,6 @@ class Duties(Graph):
         except (IllegalState, NoSuchContainer):  # somebody else was first
             return self._glimpse(record.id)
         return None if after.gone else after
-
-    def _watched(self, record: Record) -> None:
-        """Somebody sees to its checks, though the one who did is dead."""
-        with faults_raised("watch", record.config.name, "container"):
-            self.host.ports.checks.watch(record.config, record.epoch)
 
     def refresh(self) -> Mapping[str, LockgateError]:
         """After a reboot of the host, or at any time: finish what was interrupted, give back what
@@ -68,10 +81,10 @@ class Duties(Graph):
                 if record.status is Status.REMOVING:
                     self._owed(record, Remove())
                     continue
-                if record.status in (Status.CONFIGURED, Status.EXITED) and holds(record):
+                over = record.status in (Status.CONFIGURED, Status.EXITED)
+                if over and holds(record) and not self._guests(record.id):
                     self._owed(record, Cleanup())
-                if current(record) is not None:
-                    self._watched(record)
+                self._watched(record)
                 self.settle(row.container, booted=booted)
             except NoSuchContainer:
                 continue

@@ -21,15 +21,19 @@ from lockgate.errors import (
 )
 from lockgate.side_by_side import side_by_side
 from lockgate.statemachine.graph import closure, generations
-from lockgate.statemachine.inputs import Start
+from lockgate.statemachine.law import PLANS
 from lockgate.statemachine.record import Record
-from lockgate.statemachine.status import Status
+from lockgate.statemachine.status import Status, Verb
 
 RUNS = (Status.RUNNING, Status.PAUSED)
-"""Where its namespaces are in use."""
+LIVES = (*RUNS, Status.STOPPING)
+"""Where the namespaces it is in are in use."""
 
 RESTS = (Status.CONFIGURED, Status.STOPPED, Status.EXITED)
-"""From where a new run begins."""
+"""Where a run is over, or none has been."""
+
+BEGINS = (*RESTS, Status.RUNNING)
+"""From where a start or restart begins another run."""
 
 
 class Graph(Life):
@@ -37,14 +41,16 @@ class Graph(Life):
 
     def init(self, reference: str, *, recursive: bool = True) -> Record:
         """Everything up to a process that waits to be started. What it needs is started, or with
-        `recursive=False` must run: else `DependencyNotRunning`, and nothing has changed."""
-        return self._over(reference, super().init, recursive=recursive)
+        `recursive=False` must run: else `DependencyNotRunning`, and nothing has changed. Raises
+        `StillNeeded` while others live in the namespaces of its last run: they could not go on in
+        those of one that only waits."""
+        return self._over(reference, Verb.INIT, super().init, recursive=recursive)
 
     def start(self, reference: str, *, recursive: bool = True) -> Record:
         """Let its process run. What it needs is started before, side by side where it can be, or with
         `recursive=False` must run: else `DependencyNotRunning`, and nothing has changed. Raises
         `DependencyFailed` when one of them would not."""
-        return self._over(reference, super().start, recursive=recursive)
+        return self._over(reference, Verb.START, super().start, recursive=recursive)
 
     def restart(self, reference: str, timeout: int | None = None) -> Record:
         """Stop it if it runs, and start it as a new run; so are those that live in its namespaces,
@@ -53,14 +59,13 @@ class Graph(Life):
         def act(container: str) -> Record:
             return super(Graph, self).restart(container, timeout)
 
-        return self._over(reference, act, begins=(*RESTS, Status.RUNNING))
+        return self._over(reference, Verb.RESTART, act)
 
     def cleanup(self, reference: str) -> Record:
         """Give back mounts, network and the runtime's object of a run that has ended. Raises
         `StillNeeded` while others live in its namespaces."""
         container = self.resolve(reference)
-        if guests := self._guests(container):
-            raise StillNeeded("clean up", self._name(container), tuple(map(self._name, guests)))
+        self._free_of_guests("clean up", container)
         return super().cleanup(container)
 
     def remove(
@@ -98,31 +103,43 @@ class Graph(Life):
 
     # ---- inside --------------------------------------------------------------------------
 
+    _together = staticmethod(side_by_side)
+
     def _over(
         self,
         reference: str,
+        verb: Verb,
         act: Callable[[str], Record],
         *,
         recursive: bool = True,
-        begins: Collection[Status] = RESTS,
     ) -> Record:
-        """What it needs runs before `act`; where that begins another run, its guests live in that."""
+        """What it needs runs before `act`; where that begins another run, its guests live in that.
+        Where the law would refuse it nobody is touched."""
         container = self.resolve(reference)
         record = self._glimpse(container)
-        if record is not None and needs(record.config):
+        if record is None or not (needs(record.config) or self.host.store.needed_by(container)):
+            return act(container)
+        record = self._interpreter.sync(container)
+        if (verb, record.status) not in PLANS:
+            return act(container)
+        if verb is Verb.INIT:
+            self._free_of_guests("init", container)
+        if needs(record.config):
             self._provided(record, recursive)
             self._renewed(record)
-        guests = self._guests(container) if record and record.status in begins else ()
+        guests = self._guests(container) if record.status in BEGINS else ()
         for guest in guests:
             with suppress(AlreadyStopped):
-                self.stop(guest)
+                self.stop(guest.id)
         after = act(container)
         for guest in guests:
-            self.start(guest)
+            if guest.status in RUNS:  # nobody had asked for its end
+                self.start(guest.id)
         return after
 
     def _provided(self, record: Record, recursive: bool = True) -> None:
-        """All that it needs, and what they need, runs when this returns."""
+        """All that it needs, and what they need, runs when this returns. What needs one that would
+        not start is not tried; the others are, before the first failure is raised."""
         name = record.config.name
         graph = {
             one: near
@@ -132,19 +149,23 @@ class Graph(Life):
         idle = {one: near for one, near in graph.items() if not self._is(one, (Status.RUNNING,))}
         if idle and not recursive:
             raise DependencyNotRunning(name, tuple(map(self._name, sorted(idle))))
+        failed: dict[str, Exception] = {}
+        lost: set[str] = set()
         for generation in generations(idle):
-            for one, outcome in tuple(side_by_side(generation, self._begun)):  # all of it is over
-                match outcome:
-                    case Failure(LockgateError() as problem):
-                        raise DependencyFailed(name, self._name(one), problem) from problem
-                    case Failure(Exception() as bug):
-                        raise bug
-                    case _:
-                        pass
+            ready = [one for one in generation if lost.isdisjoint(idle[one])]
+            lost |= {*generation} - {*ready}
+            for one, outcome in self._together(ready, self._begun):
+                if isinstance(outcome, Failure):
+                    failed[one] = outcome.failure()
+                    lost.add(one)
+        for one, problem in failed.items():
+            if isinstance(problem, LockgateError):
+                raise DependencyFailed(name, self._name(one), problem) from problem
+            raise problem
 
     def _begun(self, container: str) -> None:
         try:
-            self._command(container, Start())
+            self._over(container, Verb.START, super().start)
         except IllegalState:  # somebody else has started it meanwhile, if anything
             if not self._is(container, (Status.RUNNING,)):
                 raise
@@ -157,13 +178,21 @@ class Graph(Life):
             if there is not None and there.netns != record.netns:
                 super().cleanup(record.id)
 
-    def _guests(self, container: str) -> tuple[str, ...]:
-        """Those that live in its namespaces now."""
-        return tuple(
+    def _guests(self, container: str) -> tuple[Record, ...]:
+        """Those that live in its namespaces now; what somebody did not live to finish with them is
+        finished first, since nobody could tell."""
+        sharing = (
             one
             for one in self.host.store.needed_by(container)
-            if self._is(one, RUNS) and shares(self.inspect(one).config) == container
+            if (record := self._glimpse(one)) and shares(record.config) == container
         )
+        records = map(self._interpreter.sync, sharing)
+        return tuple(record for record in records if record.status in LIVES)
+
+    def _free_of_guests(self, verb: str, container: str) -> None:
+        if guests := self._guests(container):
+            by = tuple(guest.config.name for guest in guests)
+            raise StillNeeded(verb, self._name(container), by)
 
     def _needs_of(self, container: str) -> tuple[str, ...]:
         record = self._glimpse(container)

@@ -30,6 +30,10 @@ PATIENCE = 1.0
 """Seconds between two looks at a container that is paused, or whose check somebody else runs."""
 
 
+BRIEFLY = 0.1
+"""Seconds until a check is tried again that could not be run now."""
+
+
 def never() -> bool:
     """Until the end of time."""
     return False
@@ -51,6 +55,7 @@ class Checking(Joining):
         check = next_check(record)
         if check is None:
             raise NotRunning("check", name, record.status)
+        self._watched(record)
         try:
             wait = check.timeout / SECOND + PATIENCE
             with self.host.checks.alone(record.id, record.epoch, wait) as mine:
@@ -80,13 +85,13 @@ class Checking(Joining):
                 return
             if record.epoch != epoch or record.status not in LIVE:
                 return
-            when = due(record, self._last(record))
-            pause = PATIENCE if when is None else (when - self.host.ports.clock.now()) / SECOND
-            if pause > 0:
-                run = (record.config, epoch, record.process, record.monitor)
-                self.host.ports.monitor.await_exit(*run, timeout=min(pause, SLEEP))
+            left = self._left(record)
+            if left == 0:
+                self._check_when_due(record)
                 continue
-            self._check_when_due(record)
+            run = (record.config, epoch, record.process, record.monitor)
+            pause = PATIENCE if left is None else min(left / SECOND, SLEEP)
+            self.host.ports.monitor.await_exit(*run, timeout=pause)
 
     def watch_all(self, until: Callable[[], bool] = never, workers: int = 8) -> None:
         """See to the checks of every container there is, side by side: for a program that embeds
@@ -94,35 +99,33 @@ class Checking(Joining):
         says so."""
         with ThreadPoolExecutor(workers, thread_name_prefix="lockgate-checks") as pool:
             while not until():
-                now = self.host.ports.clock.now()
-                times = {one.id: (one, due(one, self._last(one))) for one in self.list()}
-                ready = [one for one, when in times.values() if when is not None and when <= now]
+                lefts = [(one, self._left(one)) for one in self.list()]
+                ready = [one for one, left in lefts if left == 0]
                 list(pool.map(self._check_when_due, ready))
-                ahead = [when for _, when in times.values() if when is not None and when > now]
-                pause = (min(ahead) - now) / SECOND if ahead else PATIENCE
                 if not ready:
-                    time.sleep(min(pause, PATIENCE))
+                    ahead = (left / SECOND for _, left in lefts if left)
+                    time.sleep(min((PATIENCE, *ahead)))
 
     # ---- inside --------------------------------------------------------------------------
 
-    def _last(self, record: Record) -> int:
-        """When the last check of this run ended; 0 where there was none."""
-        if record.config.health is None:
-            return 0
+    def _left(self, record: Record) -> int | None:
+        """In how many nanoseconds a check is due."""
+        if next_check(record) is None:
+            return None
         noted = self.host.checks.noted(record.id, record.epoch)
-        return noted[-1].ended if noted else 0
+        return due(record, noted[-1].ended if noted else 0, self.host.ports.clock.now())
 
     def _check_when_due(self, record: Record) -> None:
         """Unless somebody else does, and whatever becomes of it: what is owed stays owed."""
         try:
             with self.host.checks.alone(record.id, record.epoch, 0) as mine:
-                when = due(record, self._last(record)) if mine else None
-                if when is None or when > self.host.ports.clock.now():
-                    time.sleep(0.1)
-                else:
+                if mine and self._left(record) == 0:
                     self._checked(record)
-        except (LockgateError, PortError):
-            time.sleep(0.1)
+                    return
+        except (LockgateError, PortError, OSError):  # no space for what it found, perhaps
+            time.sleep(PATIENCE)
+        else:
+            time.sleep(BRIEFLY)
 
     def _checked(self, record: Record) -> CheckResult:
         """The log first, then the record, then what follows (L-144)."""

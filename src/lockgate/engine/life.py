@@ -27,13 +27,14 @@ from lockgate.statemachine.inputs import (
     Stop,
     Unpause,
 )
+from lockgate.statemachine.policy import owes_restart
 from lockgate.statemachine.record import Record, newborn
 from lockgate.statemachine.status import Status
 
 REMOVED = "removed"
 """What can be waited for besides a status."""
 
-LIVING = (Status.CREATED, Status.RUNNING, Status.PAUSED, Status.STOPPING)
+ALIVE = (Status.CREATED, Status.RUNNING, Status.PAUSED, Status.STOPPING)
 
 BRIEFLY, AT_MOST = 0.002, 0.1
 """Seconds between two looks of whoever waits for what nobody tells of, twice as long each time."""
@@ -155,30 +156,32 @@ class Life(Core):
                 f"{unknown[0]!r} is nothing to wait for; there are: {', '.join(sorted(known))}"
             )
         container = self.resolve(reference)
+        if not healths.isdisjoint(conditions):
+            self._watched(self.inspect(container))
         deadline = None if timeout is None else time.monotonic() + timeout
         patience = BRIEFLY
         while True:
-            now, health = self._standing(container)
-            for one in (now, health):
-                if one in conditions:
-                    return one
-            if now == REMOVED:
+            record = self._present(container)
+            now = REMOVED if record is None else str(record.status)
+            if now in conditions:
+                return now
+            if record is None:
                 raise NoSuchContainer(reference)
-            if healths.issuperset(conditions) and now not in LIVING:
-                raise NotRunning("wait for the health of", reference, Status(now))
+            if (stands := current(record)) and stands.status in conditions:
+                return str(stands.status)
+            if healths.issuperset(conditions) and _over(record):
+                raise NotRunning("wait for the health of", reference, record.status)
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"{reference} is {now} after {timeout} seconds")
             time.sleep(patience)
             patience = min(2 * patience, AT_MOST)
 
-    def _standing(self, container: str) -> tuple[str, str]:
-        """Its status, and by its health checks; empty where there is nothing to say of these."""
+    def _present(self, container: str) -> Record | None:
+        """None once it is gone."""
         try:
-            record = self.inspect(container)
+            return self.inspect(container)
         except NoSuchContainer:
-            return REMOVED, ""
-        stands = current(record)
-        return str(record.status), str(stands.status) if stands else ""
+            return None
 
     def run_to_end(self, reference: str) -> Iterator[LogLine]:
         """Start it and yield what it writes until it has ended and all of that is read."""
@@ -193,3 +196,9 @@ class Life(Core):
                 return
             if not over:
                 self.host.logs.wait(record.config, offset, 0.2)
+
+
+def _over(record: Record) -> bool:
+    """It does not run, and nothing is under way or owed that would change that."""
+    idle = record.operation is None and not owes_restart(record)
+    return idle and record.status not in ALIVE

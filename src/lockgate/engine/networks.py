@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 from lockgate import validation
-from lockgate.effects.config import NETWORK_MODES, SHARED, USER, Attachment, Config, shares
+from lockgate.effects.config import NETWORK_MODES, SHARED, USERMODES, Attachment, Config, shares
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import NetworkInfo
 from lockgate.engine.core import Core, faults_raised
@@ -88,10 +88,10 @@ class Networks(Core):
             raise InvalidArgument(
                 f"ports are published by a network, and {config.network!r} is none: give one"
             )
-        if any(one.network == USER for one in config.networks):
-            if config.networks != (Attachment(USER, aliases=config.networks[0].aliases),):
+        if usermode := next((one for one in config.networks if one.network in USERMODES), None):
+            if config.networks != (Attachment(usermode.network, aliases=usermode.aliases),):
                 raise InvalidArgument(
-                    "the network 'user' goes with no other, and gives addresses of its own"
+                    f"the network {usermode.network!r} goes with no other, and gives addresses of its own"
                 )
             return
         found = [self.network(one.network) for one in config.networks]

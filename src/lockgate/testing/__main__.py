@@ -3,7 +3,9 @@ ask an engine of this host what the law asks."""
 
 import argparse
 import sys
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +13,16 @@ import msgspec
 
 from lockgate.errors import LockgateError
 from lockgate.testing import counterexamples
-from lockgate.testing.containers import OneContainer
 from lockgate.testing.explore import Broken, Report, explore
-from lockgate.testing.models import MODELS, SHORT, model, mutant_model
-from lockgate.testing.mutants import MUTANTS, mutated
+from lockgate.testing.folder import Folder, Mismatch
+from lockgate.testing.models import MODELS, SHORT, broken, model, mutant_model
+from lockgate.testing.mutants import MUTANTS
 from lockgate.testing.properties import table
-from lockgate.testing.together import explore_together
-from lockgate.testing.usage import watched
+from lockgate.testing.together import Gather, explore_together
+from lockgate.testing.usage import every_row, here
 
-WHOLE = "one container, all faults"
-"""The model that must use every row of the law."""
+WHOLE = {"one container, all faults", "one container, health checks"}
+"""The models that must use every row of the law between them."""
 
 
 def main(arguments: list[str]) -> int:
@@ -29,45 +31,91 @@ def main(arguments: list[str]) -> int:
     what.add_argument("--mutants", action="store_true", help="break the law, one way at a time")
     what.add_argument("--properties", action="store_true", help="list what is promised")
     what.add_argument("--replay", type=Path, metavar="FILE", help="walk a saved counterexample")
+    what.add_argument("--draw", type=Path, metavar="FILE", help="the same as a Mermaid chart")
     what.add_argument("--engine", metavar="NAME", help="ask lockgate, podman, docker, runc, crun …")
     what.add_argument("--all", action="store_true", help="the models that take minutes, too")
     parser.add_argument("--model", action="append", choices=MODELS, help="only this one")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="keep counterexamples here")
     parser.add_argument("--workers", type=int, help="processes (left out: one a processor)")
+    parser.add_argument(
+        "--resume", type=Path, metavar="FOLDER", help="keep what is known there, and go on from it"
+    )
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS", help="by the workers of this dask.distributed scheduler"
+    )
     given = parser.parse_args(arguments)
     if given.properties:
         print(table(), end="")
         return 0
     if given.replay:
         return _replayed(given.replay)
+    if given.draw:
+        return _drawn(given.draw)
     if given.mutants:
         return _survivors(given.save)
     if given.engine:
         return _surveyed(given.engine)
     names: Collection[str] = given.model or (MODELS if given.all else SHORT)
-    return _explored(names, given.workers, given.save)
+    try:
+        with _carrier(given.cluster) as gather:
+            return _explored(names, given.workers, gather, given.resume, given.save)
+    except (Mismatch, LookupError, ImportError, OSError) as problem:
+        print(f"cannot be explored: {problem}")
+        return 2
 
 
-def _explored(names: Collection[str], workers: int | None, folder: Path | None) -> int:
+@contextmanager
+def _carrier(address: str | None) -> Generator[Gather | None]:
+    """What brings workers together; None: they are forked."""
+    if address is None:
+        yield None
+        return
+    from lockgate.testing.cluster import at
+
+    with at(address) as gather:
+        yield gather
+
+
+def _explored(
+    names: Collection[str],
+    workers: int | None,
+    gather: Gather | None,
+    resumed: Path | None,
+    saved: Path | None,
+) -> int:
     broken = 0
     used: frozenset[str] = frozenset()
-    with watched() as usage:
-        for name in names:
-            report = explore_together(
-                MODELS[name], workers=workers, progress=_progress, noted=usage.used
-            )
-            used |= report.used
-            _told(name, report, folder)
-            broken += not report.holds
-        unused = usage.all() - used
-        if unused and WHOLE in names:
-            print(f"never used: {', '.join(sorted(unused))}")
+    for name in names:
+        report = explore_together(
+            MODELS[name],
+            workers=workers,
+            gather=gather,
+            folder=Folder(resumed / name.replace(" ", "-"), name) if resumed else None,
+            progress=_Progress(),
+            noted=here,
+        )
+        used |= report.used
+        _told(name, report, saved)
+        broken += not report.holds
+    unused = every_row() - used
+    if unused and set(names) >= WHOLE:
+        print(f"never used: {', '.join(sorted(unused))}")
+        broken += 1
     return broken
 
 
-def _progress(depth: int, known: int, ahead: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\033[Kmove {depth}: {known:,} nodes, {ahead:,} new", end="", file=sys.stderr)
+class _Progress:
+    """One line, written over and over where somebody can see it: how far, and how fast."""
+
+    def __init__(self) -> None:
+        self._began, self._known = time.perf_counter(), 0
+
+    def __call__(self, depth: int, known: int, ahead: int) -> None:
+        self._known = self._known or known - ahead  # what an earlier attempt knew
+        rate = (known - self._known) / (time.perf_counter() - self._began)
+        if sys.stderr.isatty():
+            line = f"move {depth}: {known:,} nodes, {ahead:,} new, {rate:,.0f} nodes/s"
+            print(f"\r\033[K{line}", end="", file=sys.stderr)
 
 
 def _told(name: str, report: Report[Any], folder: Path | None) -> None:
@@ -88,7 +136,7 @@ def _told(name: str, report: Report[Any], folder: Path | None) -> None:
 def _survivors(folder: Path | None) -> int:
     survivors = 0
     for mutant in MUTANTS:
-        report = explore(OneContainer(step=mutated(mutant)))
+        report = explore(broken(mutant))
         survivors += report.holds
         print(f"{'SURVIVED' if report.holds else 'caught':9} {mutant.name}\n          {report}")
         if folder and report.problem:
@@ -125,6 +173,16 @@ def _replayed(path: Path) -> int:
         print(f"cannot be replayed: {problem}")
         return 2
     print(f"holds now: {example.problem}")
+    return 0
+
+
+def _drawn(path: Path) -> int:
+    try:
+        example = counterexamples.load(path)
+        print(counterexamples.drawn(example, model(example.model)), end="")
+    except (OSError, LookupError, msgspec.DecodeError) as problem:
+        print(f"cannot be drawn: {problem}")
+        return 2
     return 0
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from lockgate.adapters.simulated.faults import half_done
-from lockgate.adapters.simulated.world import World, died, monitor, process, rebooted
+from lockgate.adapters.simulated.world import World
 from lockgate.effects.config import Config
 from lockgate.effects.health import HealthCheck, HealthStatus
 from lockgate.effects.model import Order
@@ -20,12 +20,13 @@ from lockgate.effects.outcome import Failed, Fault, Outcome
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.health import current
 from lockgate.statemachine.law import STAGES
-from lockgate.statemachine.record import Record, Step, newborn
+from lockgate.statemachine.record import Record, newborn
 from lockgate.statemachine.status import Status
 from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
+from lockgate.testing.identity import AT
 from lockgate.testing.properties import Stepper
-from lockgate.testing.rig import AT, Place, Rig
+from lockgate.testing.rig import Place, Rig, ended, restarted
 
 COMMANDS: tuple[i.Command, ...] = (
     i.Init(),
@@ -53,7 +54,6 @@ HEALING: tuple[i.Command, ...] = (
     i.Stop(by_health=True),
     i.Restart(by_health=True),
 )
-SOME_FAULT = (Fault("failed", "something"),)  # the law asks whether there was one, not which
 BY_ITSELF = 3  # the exit code of a container that ends by itself
 
 
@@ -73,10 +73,11 @@ class OneContainer:
         self._rig = Rig(step)
         self._sound: set[Place] = set()  # known to drain
         self._config = config
+        self._open: dict[Record, tuple[tuple[i.Command, str], ...]] = {}
         self._commands_known = COMMANDS if config.health is None else (*COMMANDS, *HEALING)
 
     def begin(self) -> Iterable[Place]:
-        yield Place(newborn(self._config), World())
+        yield self._rig.place(self._rig.identity.folded(newborn(self._config)), World())
 
     # ---- what may happen -----------------------------------------------------------------
 
@@ -89,60 +90,64 @@ class OneContainer:
         if not locked:
             yield from self._commands(node)
             for news in self._rig.observed(record, world):
-                yield "its end is seen", self._after(node, news)
+                yield "its end is seen", self._rig.after(node, news)
             yield from self._checks(node)
         if node.adrift:
-            yield "resume", replace(self._after(node, i.Resumed()), adrift=False)
+            yield "resume", replace(self._rig.after(node, i.Resumed()), adrift=False)
         else:
             for order in prompt or record.pending:
                 yield from self._outcomes(node, order)
         if self._faults and not locked:
-            yield "the record is damaged", self._after(node, i.Salvaged(self._config, 0))
+            yield "the record is damaged", self._rig.after(node, i.Salvaged(self._config, 0))
         if world.alive:
-            yield "it ends by itself", canonical(replace(node, world=died(world, BY_ITSELF)))
+            yield "it ends by itself", self._rig.place(record, ended(world, BY_ITSELF), node.adrift)
         if world.alive and world.monitor and self._faults:
-            yield "the monitor dies", canonical(replace(node, world=replace(world, monitor=False)))
+            alone = replace(world, monitor=False)
+            yield "the monitor dies", self._rig.place(record, alone, node.adrift)
 
     def _restarts(self, node: Place) -> Iterator[tuple[str, Place]]:
         """Of the host, at any point, with the runtime's own files on disk or in memory; and a look,
         before which nothing else can happen."""
         for volatile, label in ((False, "the host is restarted"), (True, "it forgets the runtime")):
-            world = rebooted(node.world, volatile=volatile)
+            world = restarted(node.world, volatile=volatile)
             adrift = bool(node.record.pending)
-            yield label, canonical(self._rig.looked(Place(node.record, world, adrift)))
+            yield label, self._rig.looked(Place(node.record, world, adrift))
 
     def _commands(self, node: Place) -> Iterator[tuple[str, Place]]:
+        if node.record not in self._open:
+            self._open[node.record] = tuple(self._accepted(node))
+        for command, label in self._open[node.record]:
+            if there := self._rig.asked(node, command):
+                yield label, there
+
+    def _accepted(self, node: Place) -> Iterator[tuple[i.Command, str]]:
+        """What the law accepts here, and what it is called."""
         commands = self._commands_known
         if node.record.status is Status.ABSENT:
             commands = (i.Create(self._config), *commands)
         for command in commands:
             if command == i.Mount() and node.record.mounts >= self._mounts:
                 continue
-            answer = self._rig.answer(node.record, command)
-            if isinstance(answer, Step):
+            if self._rig.asked(node, command) is not None:
                 promised.owed_for_health(node.record, command)
-                yield _name(command), canonical(Place(answer.record, node.world))
+                yield command, _name(command)
 
     def _checks(self, node: Place) -> Iterator[tuple[str, Place]]:
         """A health check ends, in time or late."""
         if node.record.config.health is not None and node.record.epoch:
             for passed, label in ((True, "a check passes"), (False, "a check fails")):
-                told = i.Checked(node.record.epoch, AT, passed)
-                after = self._after(node, told)
+                after = self._rig.after(node, i.Checked(node.record.epoch, AT, passed))
                 if after != node:
                     yield label, after
 
     def _outcomes(self, node: Place, order: Order) -> Iterator[tuple[str, Place]]:
         for label, world, outcome in outcomes(self._rig, node.world, order, self._faults):
-            yield label, self._after(replace(node, world=world), outcome)
+            yield label, self._rig.after(node, outcome, world)
         if self._faults:
             name = type(order.effect).__name__
             done, _ = self._rig.perform(node.world, order)
-            yield f"crash before {name}", canonical(replace(node, adrift=True))
-            yield f"crash after {name}", canonical(replace(node, world=done, adrift=True))
-
-    def _after(self, node: Place, given: i.Input) -> Place:
-        return canonical(self._rig.after(node, given))
+            yield f"crash before {name}", replace(node, adrift=True)
+            yield f"crash after {name}", self._rig.place(node.record, done, adrift=True)
 
     # ---- what must hold ------------------------------------------------------------------
 
@@ -169,6 +174,9 @@ class OneContainer:
             self._rig.can_run(rest)
             self._rig.removable(rest)
         self._sound.update((*passed, rest))
+
+    def home(self, node: Place) -> int:
+        return self._rig.identity.home(node.record)
 
     # ---- what must be reached ------------------------------------------------------------
 
@@ -278,72 +286,3 @@ FAULTY = frozenset(
     }
 )
 """Places that only faults lead to."""
-
-
-def canonical(node: Place) -> Place:
-    """What the law cannot tell apart is one node: tickets and runs are counted from one again."""
-    numbers = Numbers(node.record, node.world)
-    return replace(node, record=numbers.record(node.record), world=numbers.world(node.world))
-
-
-class Numbers:
-    """The smallest numbers for the runs and tickets there are, in their order. Tickets that the
-    record no longer waits for become 0, which it never does."""
-
-    def __init__(self, record: Record, world: World, held: Iterable[Order] = ()) -> None:
-        epochs = {
-            record.epoch,
-            world.epoch,
-            world.owes,
-            world.watched,
-            *(epoch_of(order) for order in held),
-        } - {0}
-        self._epochs = {epoch: rank for rank, epoch in enumerate(sorted(epochs), 1)} | {0: 0}
-        self._tickets = {order.ticket: rank for rank, order in enumerate(record.pending, 1)}
-
-    def record(self, record: Record) -> Record:
-        now = self._epochs[record.epoch]
-        return replace(
-            record,
-            tickets=len(self._tickets),
-            pending=tuple(self.order(order, now) for order in record.pending),
-            epoch=now,
-            process=record.process and process(now),
-            monitor=record.monitor and monitor(now),
-            stopped_by_user=False,
-            restarts=0,
-            boot="",
-            exit_reason="",
-            started_at=min(record.started_at, AT),
-            finished_at=0,
-            faults=SOME_FAULT if record.faults else (),
-        )
-
-    def world(self, world: World) -> World:
-        return replace(
-            world,
-            epoch=self._epochs[world.epoch],
-            owes=self._epochs[world.owes],
-            watched=self._epochs[world.watched],
-        )
-
-    def order(self, order: Order, epoch: int | None = None) -> Order:
-        now = self._epochs[epoch_of(order)] if epoch is None else epoch
-        effect = order.effect
-        fields: dict[str, object] = {}
-        if hasattr(effect, "epoch"):
-            fields["epoch"] = now
-        if getattr(effect, "process", None) is not None:
-            fields["process"] = process(now)
-        if getattr(effect, "monitor", None) is not None:
-            fields["monitor"] = monitor(now)
-        ticket = self._tickets.get(order.ticket, 0)
-        return replace(order, ticket=ticket, effect=replace(effect, **fields))
-
-    def outcome(self, outcome: Outcome) -> Outcome:
-        return replace(outcome, ticket=self._tickets.get(outcome.ticket, 0))
-
-
-def epoch_of(order: Order) -> int:
-    """The run an order is about; 0 where it is about none."""
-    return getattr(order.effect, "epoch", 0)

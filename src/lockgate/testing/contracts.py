@@ -29,6 +29,7 @@ from lockgate.effects.config import (
     Secret,
     VolumeMount,
 )
+from lockgate.effects.health import CheckResult
 from lockgate.effects.model import WriteSpec
 from lockgate.effects.outcome import Created, Dns, Exited, PortError
 from lockgate.effects.ports import Image, Images, Network, Ports, Volume, Volumes
@@ -194,6 +195,28 @@ class HostContract:
         made = self.running(ports, config)
         ports.runtime.freeze(config, 1)
         self.given_back(ports, config, made)
+
+    def test_what_checks_have_found_goes_with_the_run(self, ports: Ports, config: Config) -> None:
+        made = self.running(ports, config)
+        found = [
+            CheckResult(began=at, ended=at + 1, code=at, output=f"\0é{at}") for at in range(1, 5)
+        ]
+        assert ports.checks.noted(config.id, 1) == ()
+        for one in found:
+            ports.checks.note(config.id, 1, one, 3)
+        assert ports.checks.noted(config.id, 1) == tuple(found[1:])
+        with ports.checks.alone(config.id, 1, 0) as mine, ports.checks.alone(config.id, 1, 0) as no:
+            assert (mine, no) == (True, False)
+        with ports.checks.alone(config.id, 1, 0) as mine:
+            assert mine
+        self.given_back(ports, config, made)
+        assert ports.checks.noted(config.id, 1) == ()
+        with pytest.raises(PortError, match="the run is over") as late:
+            ports.checks.note(config.id, 1, found[0], 3)
+        assert (late.value.fault.kind, late.value.fault.dirty) == ("missing", False)
+        with pytest.raises(PortError, match="the run is over"):
+            with ports.checks.alone(config.id, 1, 0):
+                pass
 
     def test_a_second_run_knows_nothing_of_the_first(self, ports: Ports, config: Config) -> None:
         first = self.running(ports, config)

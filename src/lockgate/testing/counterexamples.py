@@ -27,15 +27,19 @@ class Counterexample(Struct, frozen=True, kw_only=True):
     def as_test(self) -> str:
         """A pytest test that fails while the promise is broken."""
         name = "".join(c if c.isalnum() else "_" for c in self.problem.lower())[:60].strip("_")
-        moves = "".join(f"    {move!r},\n".replace("'", '"') for move in self.moves)
+        moves = "".join(f"    {_quoted(move)},\n" for move in self.moves)
         return (
             "from lockgate.testing.counterexamples import follow\n"
             "from lockgate.testing.models import model\n\n"
             f"MOVES = (\n{moves})\n\n\n"
             f"def test_{name}() -> None:\n"
-            f'    """{self.problem}"""\n'
-            f'    follow(model("{self.model}"), MOVES)\n'
+            f"    follow(model({_quoted(self.model)}), MOVES)  # {' '.join(self.problem.split())}\n"
         )
+
+
+def _quoted(text: str) -> str:
+    """As a string of Python, whatever it holds."""
+    return msgspec.json.encode(text).decode()
 
 
 class _Line(Struct, frozen=True):
@@ -49,8 +53,8 @@ def found(model: str, report: Report[Node]) -> Counterexample:
 
 
 def walk(model: Model[Node], moves: Sequence[str]) -> Iterator[tuple[str, Node]]:
-    """Every move from the model's first beginning, and the place it led to. Raises `LookupError` where a move is not possible (any
-    more), `Broken` as soon as a promise is."""
+    """Every move from the model's first beginning, and the place it led to. Raises `LookupError`
+    where a move is not possible (any more), `Broken` as soon as a promise is."""
     node = next(iter(model.begin()))
     for move in moves:
         model.always(node)
@@ -69,6 +73,26 @@ def follow(model: Model[Any], moves: Sequence[str]) -> None:
     """Walk there, for nothing but the promises on the way."""
     for _ in walk(model, moves):
         pass
+
+
+def drawn(example: Counterexample, model: Model[Any]) -> str:
+    """A Mermaid flow chart: every place on the way, the moves between them, and what is broken."""
+    lines = ["flowchart TD", f'  at0["{_plain(str(next(iter(model.begin()))))}"]']
+    passed = 0
+    try:
+        for passed, (move, place) in enumerate(walk(model, example.moves), 1):
+            lines.append(
+                f'  at{passed - 1} -->|"{_plain(move)}"| at{passed}["{_plain(str(place))}"]'
+            )
+    except Broken:
+        pass  # as it should
+    lines.append(f'  at{passed} --x broken(["{_plain(example.problem)}"])')
+    return "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    """What Mermaid takes for text and nothing else."""
+    return text.replace("&", "#amp;").replace('"', "#quot;").replace("<", "#lt;").replace("`", "'")
 
 
 def save(example: Counterexample, model: Model[Any], path: Path) -> None:

@@ -1,7 +1,7 @@
 """Walk every reachable node of a model, breadth first, and keep its promises to it.
 
-A model is four small functions (as in Stateright): where it begins, what may happen next, what
-must hold always, and where it must be able to get. The counterexample is the shortest path there.
+A model is a few small functions (as in Stateright): where it begins, what may happen next, what
+must hold always, where it must be able to get, and who visits it when there are several. The counterexample is the shortest path there.
 `explore` walks alone; `lockgate.testing.together` does the same with several processes and comes to
 the same report.
 """
@@ -38,6 +38,11 @@ class Model(Protocol[Node]):
 
     def drains(self, node: Node) -> None:
         """From here, faults ceasing, fair progress must lead to rest; raises `Broken`."""
+        ...
+
+    def home(self, node: Node) -> int:
+        """Which of many processes it belongs to: the same number in every process, and for nodes
+        that have most of their work in common."""
         ...
 
     def sometimes(self) -> Mapping[str, Callable[[Node], bool]]:

@@ -5,17 +5,28 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from msgspec.structs import replace
+
+from lockgate.effects.config import SHARED, Config
 from lockgate.testing.containers import CHECKED, OneContainer
 from lockgate.testing.explore import Model
+from lockgate.testing.households import Households
 from lockgate.testing.mutants import MUTANTS, Mutant, mutated
 from lockgate.testing.operators import TwoOperators
 
 SHORT = (
     "one container, nothing goes wrong",
     "one container, all faults",
+    "one container, health checks",
     "two operators, either may die",
+    "one container, always restarted",
+    "one container, restarted once",
+    "one container, removed by itself",
 )
-"""What takes seconds; the others take minutes."""
+"""What takes less than a minute; the others take several."""
+
+_ONE = Config(id="a", name="a", rootfs="/simulated", network="private")
+_OTHER = Config(id="b", name="b", rootfs="/simulated", network=f"{SHARED}a", requires=("a",))
 
 MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
     {
@@ -24,6 +35,21 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
         "one container, health checks": partial(OneContainer, mounts=0, config=CHECKED),
         "two operators, either may die": partial(TwoOperators, faults=False),
         "two operators, all faults": TwoOperators,
+        "one container, always restarted": partial(
+            Households, (replace(_ONE, restart="always"),), execs=True
+        ),
+        "one container, restarted once": partial(
+            Households, (replace(_ONE, restart="on-failure", restart_retries=1),), execs=True
+        ),
+        "one container, removed by itself": partial(
+            Households, (replace(_ONE, auto_remove=True),), execs=True
+        ),
+        "two containers, one needs the other": partial(Households, (_ONE, _OTHER)),
+        "two containers, always restarted": partial(
+            Households,
+            (replace(_ONE, restart="always"), replace(_OTHER, restart="always")),
+            troubles=0,
+        ),
     }
 )
 
@@ -32,10 +58,17 @@ def model(name: str) -> Model[Any]:
     """The model of this name; one of a mutant is named after it. Raises `LookupError`."""
     for mutant in MUTANTS:
         if name == mutant_model(mutant):
-            return OneContainer(step=mutated(mutant))
+            return broken(mutant)
     if name not in MODELS:
         raise LookupError(f"there is no model {name!r}; there are: {', '.join(MODELS)}")
     return MODELS[name]()
+
+
+def broken(mutant: Mutant) -> OneContainer:
+    """The model in which somebody should notice this mutant."""
+    if mutant.checked:
+        return OneContainer(step=mutated(mutant), mounts=0, config=CHECKED)
+    return OneContainer(step=mutated(mutant))
 
 
 def mutant_model(mutant: Mutant) -> str:

@@ -19,12 +19,14 @@ MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("law", "orders", "s
 
 
 class Mutant(Struct, frozen=True):
-    """`old` must stand exactly once in the source of `module`."""
+    """`old` must stand exactly once in the source of `module`. `checked`: it takes a container
+    with health checks to tell."""
 
     name: str
     module: str
     old: str
     new: str
+    checked: bool = False
 
 
 def mutated(mutant: Mutant) -> Stepper:
@@ -273,6 +275,48 @@ MUTANTS = (
         "orders",
         "force = r.status is not Status.STOPPED",
         "force = r.status not in (Status.STOPPED, Status.EXITED)",
+    ),
+    Mutant(
+        "nobody sees to the checks",
+        "law",
+        'LAUNCH = (*INIT, "watch", "launch")',
+        'LAUNCH = (*INIT, "launch")',
+        checked=True,
+    ),
+    Mutant(
+        "it is watched when it runs already",
+        "law",
+        'LAUNCH = (*INIT, "watch", "launch")',
+        'LAUNCH = (*INIT, "launch", "watch")',
+        checked=True,
+    ),
+    Mutant(
+        "a check of an earlier run counts",
+        "step",
+        "if check is None or news.epoch != record.epoch or record.status",
+        "if check is None or record.status",
+        checked=True,
+    ),
+    Mutant(
+        "a check counts though nothing runs",
+        "step",
+        "or record.status is not Status.RUNNING:\n        return Step(record)\n    before",
+        ":\n        return Step(record)\n    before",
+        checked=True,
+    ),
+    Mutant(
+        "health outlives its run",
+        "step",
+        "        health=None,\n",
+        "",
+        checked=True,
+    ),
+    Mutant(
+        "a health check acts though nothing is owed",
+        "step",
+        "        or (for_health and owed_action(record) != command)  # its user was first\n",
+        "",
+        checked=True,
     ),
 )
 """Each a bug that an engine of this kind has had, or that the explorer found in this one."""

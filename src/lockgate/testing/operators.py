@@ -15,11 +15,11 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lockgate.adapters.simulated.world import World, died
+from lockgate.adapters.simulated.world import World
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Failed, Outcome
 from lockgate.statemachine import inputs as i
-from lockgate.statemachine.record import Record, Step, newborn
+from lockgate.statemachine.record import Answer, Record, Refused, Step, newborn
 from lockgate.statemachine.status import Status
 from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
@@ -27,13 +27,13 @@ from lockgate.testing.containers import (
     BY_ITSELF,
     COMMANDS,
     CONFIG,
-    Numbers,
     OneContainer,
     outcomes,
 )
 from lockgate.testing.explore import Broken
+from lockgate.testing.identity import epoch_of, epochs_of, ranked, runs_of
 from lockgate.testing.properties import Stepper
-from lockgate.testing.rig import Place, Rig
+from lockgate.testing.rig import Place, Rig, ended
 
 Phase: TypeAlias = Literal["asking", "working", "waiting", "returning", "done", "dead"]
 Progress: TypeAlias = Literal["catching up", "resuming", "carrying out"]
@@ -47,7 +47,7 @@ WISHES: tuple[i.Command | None, ...] = (
 with, so giving back all would be giving back what the other has just mounted."""
 
 
-class Operator(Struct, frozen=True):
+class Operator(Struct, frozen=True, cache_hash=True):
     """One who gives one command. `asking` and `returning` want the lock, `working` holds it;
     `queue` are orders to carry out, `heard` the outcomes of those carried out without the lock."""
 
@@ -63,7 +63,7 @@ class Operator(Struct, frozen=True):
         return f"{wish} ({self.phase})"
 
 
-class Scene(Struct, frozen=True):
+class Scene(Struct, frozen=True, cache_hash=True):
     """`executor`: who is on record as carrying out what is patient; empty: nobody."""
 
     record: Record
@@ -105,6 +105,7 @@ class TwoOperators:
         self._faults, self._deaths, self._wishes = faults, deaths, tuple(wishes)
         self._rig = Rig(step)
         self._sound: set[Place] = set()
+        self._answers: dict[tuple[Record, i.Input], Answer] = {}
 
     def begin(self) -> Iterable[Scene]:
         yield Scene(newborn(CONFIG), World())
@@ -123,13 +124,13 @@ class TwoOperators:
             return
         for place, name in enumerate(NAMES):
             for label, scene in self._moves_of(node, place):
-                yield f"{name}: {label}", canonical(scene)
+                yield f"{name}: {label}", self._canonical(scene)
         if not node.over and node.world.alive:
-            world = died(node.world, BY_ITSELF)
-            yield "it ends by itself", canonical(replace(node, world=world))
+            world = ended(node.world, BY_ITSELF)
+            yield "it ends by itself", self._canonical(replace(node, world=world))
             if self._deaths and node.world.monitor:
                 world = replace(node.world, monitor=False)
-                yield "the monitor dies", canonical(replace(node, world=world))
+                yield "the monitor dies", self._canonical(replace(node, world=world))
 
     def _moves_of(self, node: Scene, place: int) -> Iterator[tuple[str, Scene]]:
         operator = node.operators[place]
@@ -182,7 +183,44 @@ class TwoOperators:
         """Tell what cannot be refused; its orders join the queue."""
         if isinstance(given, Failed):
             node = _with(node, place, replace(node.operators[place], failed=True))
-        return self._accepted(node, place, self._rig.told(node.record, given))
+        answer = self._answer(node.record, given)
+        if isinstance(answer, Refused):
+            raise Broken("P10", f"{given} was refused")
+        return self._accepted(node, place, answer)
+
+    def _answer(self, record: Record, given: i.Input) -> Answer:
+        known = self._answers.get((record, given))
+        if known is None:
+            known = self._answers[record, given] = self._rig.answer(record, given)
+        return known
+
+    def _canonical(self, node: Scene) -> Scene:
+        """Tickets and runs counted from one again."""
+        identity, pending = self._rig.identity, node.record.pending
+        tickets = {order.ticket: rank for rank, order in enumerate(pending, 1)}
+        epochs = list(epochs_of(node.record, node.world))
+        for operator in node.operators:
+            epochs += map(epoch_of, operator.queue)
+        ranks = dict(zip(epochs, ranked(tuple(epochs)), strict=True))
+        operators = tuple(
+            operator
+            if not operator.queue and not operator.heard
+            else replace(
+                operator,
+                queue=tuple(
+                    identity.order(order, tickets.get(order.ticket, 0), ranks[epoch_of(order)])
+                    for order in operator.queue
+                ),
+                heard=tuple(
+                    replace(outcome, ticket=tickets.get(outcome.ticket, 0))
+                    for outcome in operator.heard
+                ),
+            )
+            for operator in node.operators
+        )
+        record = identity.record(identity.folded(node.record), ranks[node.record.epoch])
+        world = identity.world(node.world, tuple(ranks[epoch] for epoch in runs_of(node.world)))
+        return Scene(record, world, operators, node.executor)
 
     @staticmethod
     def _accepted(node: Scene, place: int, answer: Step) -> Scene:
@@ -230,7 +268,7 @@ class TwoOperators:
             return None
         abandoned = self._abandoned(node, place)
         if operator.wish is not None:
-            answer = self._rig.answer(node.record, operator.wish)
+            answer = self._answer(node.record, operator.wish)
             if isinstance(answer, Step):
                 node = _with(node, place, replace(operator, progress="carrying out"))
                 return self._accepted(node, place, answer)
@@ -284,6 +322,9 @@ class TwoOperators:
             self._rig.can_run(rest)
             self._rig.removable(rest)
         self._sound.update((*passed, rest))
+
+    def home(self, node: Scene) -> int:
+        return self._rig.identity.home(node.record)
 
     # ---- what must be reached ------------------------------------------------------------
 
@@ -343,23 +384,3 @@ def resting() -> tuple[Place, ...]:
             record = replace(place.record, exit_code=None, faults=(), started_at=0)
             distinct.setdefault(Place(record, replace(place.world, code=None)), place)
     return tuple(distinct.values())
-
-
-def canonical(node: Scene) -> Scene:
-    """Tickets and runs counted from one again."""
-    held = [order for operator in node.operators for order in operator.queue]
-    numbers = Numbers(node.record, node.world, held)
-    operators = tuple(
-        replace(
-            operator,
-            queue=tuple(numbers.order(order) for order in operator.queue),
-            heard=tuple(numbers.outcome(outcome) for outcome in operator.heard),
-        )
-        for operator in node.operators
-    )
-    return replace(
-        node,
-        record=numbers.record(node.record),
-        world=numbers.world(node.world),
-        operators=operators,
-    )

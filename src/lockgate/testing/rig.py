@@ -4,10 +4,19 @@ What the models of one and of two operators share. Everything is a value; every 
 as it is given, and whatever should not be raises `Broken`.
 """
 
+from functools import cache
+
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lockgate.adapters.simulated.world import Impossible, World, carried_out, seen
+from lockgate.adapters.simulated.world import (
+    Impossible,
+    World,
+    carried_out,
+    died,
+    rebooted,
+    seen,
+)
 from lockgate.effects.model import AnyEffect, Order, RunPoststop
 from lockgate.effects.outcome import Done, Failed, Fault, Outcome, PortError
 from lockgate.lifecycle import LIVE
@@ -18,14 +27,14 @@ from lockgate.statemachine.status import Presence, Status
 from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
 from lockgate.testing.explore import Broken
+from lockgate.testing.identity import AT, Identity, epochs_of, ranked
 from lockgate.testing.properties import Stepper
 
-AT = 1  # time stands still: the law never asks
 LAME = Fault("failed", "it always fails")
 PATIENCE = 60  # steps within which fair progress must come to rest
 
 
-class Place(Struct, frozen=True):
+class Place(Struct, frozen=True, cache_hash=True):
     """One container somewhere in its life. `adrift`: orders are out in the world and their
     executor is dead."""
 
@@ -48,11 +57,34 @@ class Place(Struct, frozen=True):
         )
 
 
-class Rig:
-    """`step`: the machine; mutants of the law can stand in for the shipped one."""
+ended = cache(died)
+restarted = cache(rebooted)
 
-    def __init__(self, step: Stepper = step) -> None:
+
+class Rig:
+    """`step`: the machine; mutants of the law can stand in for the shipped one. `identity`: which
+    places are one.
+
+    The same answers are asked for again and again: the machine and the world are functions, so each
+    is asked once and remembered.
+    """
+
+    def __init__(self, step: Stepper = step, identity: Identity | None = None) -> None:
         self._step = step
+        self.identity = identity or Identity()
+        self._after: dict[tuple[Record, i.Input], Record] = {}
+        self._asked: dict[tuple[Record, i.Input], Record | None] = {}
+        self._performed: dict[tuple[World, Order], tuple[World, Outcome]] = {}
+        self._seen: dict[tuple[World, int], tuple[i.Input, ...]] = {}
+
+    def place(self, record: Record, world: World, adrift: bool = False) -> Place:
+        """Here, by the numbers that all places like it have. `record` is folded."""
+        epochs = epochs_of(record, world)
+        ranks = ranked(epochs)
+        if ranks != epochs:
+            record = self.identity.record(record, ranks[0])
+            world = self.identity.world(world, ranks[1:])
+        return Place(record, world, adrift and bool(record.pending))
 
     # ---- one step ------------------------------------------------------------------------
 
@@ -75,9 +107,15 @@ class Rig:
             raise Broken("P10", f"{given} was refused")
         return answer
 
-    @staticmethod
-    def perform(world: World, order: Order) -> tuple[World, Outcome]:
+    def perform(self, world: World, order: Order) -> tuple[World, Outcome]:
         """The world after this order, and what is heard of it."""
+        known = self._performed.get((world, order))
+        if known is None:
+            known = self._performed[world, order] = self._carried_out(world, order)
+        return known
+
+    @staticmethod
+    def _carried_out(world: World, order: Order) -> tuple[World, Outcome]:
         try:
             after, fact = carried_out(world, order.effect, AT)
         except Impossible as nonsense:
@@ -86,13 +124,16 @@ class Rig:
             return world, Failed(order.ticket, refusal.fault)
         return after, Done(order.ticket, fact)
 
-    @staticmethod
-    def observed(record: Record, world: World) -> tuple[i.Input, ...]:
+    def observed(self, record: Record, world: World) -> tuple[i.Input, ...]:
         """What a look at the world tells now, as `Lifecycle.observe` does."""
         if record.status not in LIVE:
             return ()
-        end = seen(world, record.epoch, AT)
-        return () if end is None else (i.Died(record.epoch, end),)
+        known = self._seen.get((world, record.epoch))
+        if known is None:
+            end = seen(world, record.epoch, AT)
+            known = () if end is None else (i.Died(record.epoch, end),)
+            self._seen[world, record.epoch] = known
+        return known
 
     def looked(self, place: Place) -> Place:
         """At a host that was restarted, as `Lifecycle.observe` does: how its run ended, then the
@@ -101,13 +142,28 @@ class Rig:
         ended = () if record.status is Status.CREATED else self.observed(record, world)
         for news in ended:
             place = self.after(place, news)
-        if not ended and (record.status, "reboot") not in EDGES:
-            return place
+        if record.gone or (not ended and (record.status, "reboot") not in EDGES):
+            return self.place(record, world, place.adrift)
         return replace(self.after(place, i.Booted("another")), adrift=False)
 
-    def after(self, place: Place, given: i.Input) -> Place:
-        record = self.told(place.record, given).record
-        return replace(place, record=record, adrift=place.adrift and bool(record.pending))
+    def after(self, place: Place, given: i.Input, world: World | None = None) -> Place:
+        """Where news that cannot be refused lead; `world`: how it is by then."""
+        record = self._after.get((place.record, given))
+        if record is None:
+            record = self.identity.folded(self.told(place.record, given).record)
+            self._after[place.record, given] = record
+        return self.place(record, place.world if world is None else world, place.adrift)
+
+    def asked(self, place: Place, command: i.Command) -> Place | None:
+        """Where a command leads; None: it is refused."""
+        key = place.record, command
+        if key not in self._asked:
+            answer = self.answer(place.record, command)
+            self._asked[key] = None
+            if isinstance(answer, Step):
+                self._asked[key] = self.identity.folded(answer.record)
+        record = self._asked[key]
+        return None if record is None else self.place(record, place.world)
 
     # ---- progress ------------------------------------------------------------------------
 
@@ -134,7 +190,7 @@ class Rig:
             world, outcome = self.perform(place.world, order)
             if isinstance(order.effect, lame):
                 world, outcome = place.world, Failed(order.ticket, LAME)
-            place = self.after(replace(place, world=world), outcome)
+            place = self.after(place, outcome, world)
         raise Broken("P04", "does not come to rest")
 
     def carried(
@@ -144,10 +200,8 @@ class Rig:
         change nothing."""
         for news in self.observed(place.record, place.world):
             place = self.comes_to_rest(self.after(place, news))
-        answer = self.answer(place.record, command)
-        if isinstance(answer, Refused):
-            return place
-        return self.comes_to_rest(Place(answer.record, place.world), lame=lame)
+        begun = self.asked(place, command)
+        return place if begun is None else self.comes_to_rest(begun, lame=lame)
 
     def can_run(self, place: Place) -> None:
         """P04: from rest it can be brought to running, unless only removal is left."""

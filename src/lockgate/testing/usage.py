@@ -1,11 +1,12 @@
 """Which rows of the law a piece of work has used: what no exploration reaches may as well go."""
 
 import sys
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
 from lockgate.statemachine import law
+from lockgate.statemachine.law import Plan
 
 TABLES = ("EDGES", "STAGES", "PLANS")
 
@@ -15,6 +16,7 @@ class _Watched(dict[Any, Any]):
 
     def __init__(self, rows: Mapping[Any, Any], prefix: str) -> None:
         super().__init__(rows)
+        self._rows = rows
         self._names = {row: f"{prefix} {named(row)}" for row in rows}
         self.used: set[str] = set()
 
@@ -29,6 +31,29 @@ class _Watched(dict[Any, Any]):
         return default
 
 
+class _Followed:
+    """A plan that is used when its stages are asked for: merely listing it as admissible is no use."""
+
+    def __init__(self, plan: Plan, note: Callable[[], None]) -> None:
+        self._plan, self._note = plan, note
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        self._note()
+        return self._plan.stages
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plan, name)
+
+
+class _WatchedPlans(_Watched):
+    """A table of plans, of which looking alone tells nothing."""
+
+    def __getitem__(self, row: Any) -> Any:
+        plan: Plan = self._rows[row]
+        return _Followed(plan, partial(self.used.add, self._names[row]))
+
+
 def named(row: str | tuple[str, str]) -> str:
     """A row's key as people write it."""
     return " of ".join(reversed(row)) if isinstance(row, tuple) else row
@@ -38,26 +63,26 @@ class Usage:
     """What of the law has been used since it is watched."""
 
     def __init__(self) -> None:
-        self.tables = {name: _Watched(getattr(law, name), name) for name in TABLES}
+        kinds = {"PLANS": _WatchedPlans}
+        self.tables = {name: kinds.get(name, _Watched)(getattr(law, name), name) for name in TABLES}
 
     def used(self) -> frozenset[str]:
         return frozenset(row for table in self.tables.values() for row in table.used)
 
-    def all(self) -> frozenset[str]:
-        """Every row there is."""
-        return frozenset(
-            f"{name} {named(row)}" for name, table in self.tables.items() for row in table
-        )
+
+def every_row() -> frozenset[str]:
+    """Of the law as it is."""
+    return frozenset(f"{name} {named(row)}" for name in TABLES for row in getattr(law, name))
 
 
-@contextmanager
-def watched() -> Generator[Usage]:
-    """The shipped step works over watched tables until the end of the block."""
-    machine = sys.modules["lockgate.statemachine.step"]  # `step` is the function's name, too
+def here() -> frozenset[str]:
+    """What this process has used since this was first asked, for processes that know nothing of each
+    other: from then on it is watched for good."""
+    return _for_good().used()
+
+
+@cache
+def _for_good() -> Usage:
     usage = Usage()
-    shipped = {name: getattr(machine, name) for name in TABLES}
-    vars(machine).update(usage.tables)
-    try:
-        yield usage
-    finally:
-        vars(machine).update(shipped)
+    vars(sys.modules["lockgate.statemachine.step"]).update(usage.tables)
+    return usage

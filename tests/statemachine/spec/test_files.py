@@ -91,11 +91,11 @@ class TestResolvConf:
         assert files(PRIVATE, replace(FACTS, resolv_conf=line))["resolv.conf"] == ""
 
     def test_each_kind_that_was_given_replaces_the_hosts(self) -> None:
-        given = Dns(servers=("192.0.2.53",), search=("a", "b"), options=("ndots:2",))
+        given = Dns(("192.0.2.53",), ("a", "b"), ("ndots:2", "rotate"))
         assert files(replace(PRIVATE, dns=given))["resolv.conf"].splitlines() == [
             "nameserver 192.0.2.53",
             "search a b",
-            "options ndots:2",
+            "options ndots:2 rotate",
         ]
         some = files(replace(PRIVATE, dns=Dns(search=(".",))))["resolv.conf"]
         assert some.splitlines() == ["nameserver 192.0.2.1", "options rotate"]
@@ -113,6 +113,10 @@ class TestResolvConf:
     def test_an_old_hosts_domain_is_searched(self) -> None:
         facts = replace(FACTS, resolv_conf=b"domain old.example\n# remark\n")
         assert files(PRIVATE, facts)["resolv.conf"] == "search old.example\n"
+
+    @pytest.mark.parametrize("text", [b"", b"# nothing\n", b"\n\nsortlist 192.0.2.0\n"])
+    def test_where_the_host_says_nothing_nothing_is_said(self, text: bytes) -> None:
+        assert files(HOST, replace(FACTS, resolv_conf=text))["resolv.conf"] == ""
 
     @given(st.binary(max_size=200))
     def test_no_bytes_of_the_hosts_file_do_harm(self, data: bytes) -> None:

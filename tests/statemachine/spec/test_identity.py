@@ -16,6 +16,7 @@ EFFECT = WriteSpec("c0ffee", 1, "/merged", "")
 FACTS = Facts(bundle="/bundle", machine="x86_64", seccomp=b'{"defaultAction": "SCMP_ACT_ALLOW"}')
 WEB = Config(id="c0ffee", command=("sh",))
 MAPS = (IdMap(container=0, host=100_000, size=65_536),)
+TWO = IdMap(container=1, host=100, size=2)
 MAPPED = replace(WEB, uid_maps=MAPS, gid_maps=MAPS)
 
 
@@ -41,13 +42,17 @@ class TestUserNamespace:
             ({"user": "65536"}, "the user 65536 is not among the ids .* has \\(0 to 65535\\)"),
             ({"user": "1:70000"}, "the group 70000 is not among"),
             ({"groups": ("70000",)}, "the group 70000 is not among"),
+            (
+                {"user": "9", "uid_maps": (IdMap(container=0, host=7, size=1), *MAPS[1:], TWO)},
+                "the user 9 .* has \\(0 to 0, 1 to 2\\)",
+            ),
         ],
     )
     def test_who_is_not_mapped_is_refused(self, wishes: dict[str, Any], complaint: str) -> None:
         with pytest.raises(PortError, match=complaint) as refusal:
             spec(replace(MAPPED, **wishes))
         assert (refusal.value.fault.kind, refusal.value.fault.dirty) == ("refused", False)
-        spec(replace(WEB, **wishes))
+        spec(replace(WEB, **wishes | {"uid_maps": ()}))
 
     def test_terminals_belong_to_a_group_it_has(self) -> None:
         def options(config: Config) -> list[str]:

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lockgate.effects.config import Device, Limits, Security, Ulimit
+from lockgate.effects.config import Device, IdMap, Limits, Security, Ulimit
 from lockgate.effects.outcome import PortError
 
-from .conftest import CONFIG, FACTS, spec
+from .conftest import CONFIG, FACTS, destinations, spec
 
 
 def resources(memory: int = 0, **limits: Any) -> Any:
@@ -65,11 +65,11 @@ def test_who_dies_first() -> None:
 
 
 class TestOomScore:
-    """Lowering it takes CAP_SYS_RESOURCE (HOST §2)."""
+    """Lowering it takes CAP_SYS_RESOURCE in the host's own user namespace (HOST §2)."""
 
     @staticmethod
-    def made(wanted: int, own: int, *capabilities: str) -> Any:
-        facts = replace(FACTS, oom_score_adj=own, capabilities=capabilities)
+    def made(wanted: int, own: int, *, unbounded: bool = False) -> Any:
+        facts = replace(FACTS, oom_score_adj=own, unbounded=unbounded)
         config = replace(CONFIG, limits=Limits(oom_score_adj=wanted))
         return spec(config, facts=facts)["process"]["oomScoreAdj"]
 
@@ -78,7 +78,7 @@ class TestOomScore:
         assert self.made(wanted, own) == wanted
 
     def test_who_may_lower_it_lowers_it(self) -> None:
-        assert self.made(-1000, 0, "CAP_SYS_RESOURCE") == -1000
+        assert self.made(-1000, 0, unbounded=True) == -1000
 
     @pytest.mark.parametrize(("wanted", "own", "least"), [(-6, -5, -5), (-1, 0, 0), (-1, 500, 0)])
     def test_others_are_refused(self, wanted: int, own: int, least: int) -> None:
@@ -103,6 +103,7 @@ class TestRlimits:
         endless = 2**64 - 1
         assert self.made("core", 0, -1) == [{"type": "RLIMIT_CORE", "soft": 0, "hard": endless}]
         assert self.made("stack", -1, -1)[0]["soft"] == endless
+        assert self.made("nofile", 0, 0) == [{"type": "RLIMIT_NOFILE", "soft": 0, "hard": 0}]
 
     @pytest.mark.parametrize(("hard", "said"), [(20001, "20001"), (-1, "no limit")])
     def test_more_than_the_hosts_is_refused(self, hard: int, said: str) -> None:
@@ -130,6 +131,23 @@ class TestDevices:
             {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rw"}
         ]
 
+    def test_who_has_users_of_its_own_is_lent_them(self) -> None:
+        """In a user namespace nobody makes devices, nor is one found there that is opened."""
+        users = (IdMap(container=0, host=100_000, size=65_536),)
+        config = replace(CONFIG, devices=(self.FUSE,), uid_maps=users, gid_maps=users)
+        made = spec(config)
+        assert "devices" not in made["linux"]
+        assert made["linux"]["resources"]["devices"][1]["access"] == "rw"
+        assert destinations(made)["/dev/my"] == {
+            "destination": "/dev/my",
+            "type": "bind",
+            "source": "/dev/fuse",
+            "options": ["bind", "private", "nosuid", "noexec"],
+        }
+        privileged = destinations(spec(replace(config, security=Security(privileged=True))))
+        assert privileged["/dev/loop0"]["source"] == "/dev/loop0"
+        assert "/dev/my" not in destinations(spec(replace(CONFIG, devices=(self.FUSE,))))
+
     def test_the_privileged_have_all_and_what_they_named(self) -> None:
         config = replace(CONFIG, devices=(self.FUSE,), security=Security(privileged=True))
         linux = spec(config)["linux"]
@@ -142,3 +160,24 @@ def test_sysctls() -> None:
     assert "sysctl" not in spec()["linux"]
     made = spec(replace(CONFIG, sysctls=(("net.ipv4.ip_forward", "1"),)))
     assert made["linux"]["sysctl"] == {"net.ipv4.ip_forward": "1"}
+
+
+class TestWithoutCgroups:
+    """A container that was made without one, wherever it is started (MAP L-63)."""
+
+    NONE = replace(CONFIG, cgroup_parent="")
+
+    def test_nothing_is_said_of_cgroups(self) -> None:
+        linux = spec(self.NONE)["linux"]
+        assert "cgroupsPath" not in linux
+        assert set(linux["resources"]) == {"devices"}
+
+    @pytest.mark.parametrize(
+        ("wishes", "controller"),
+        [({"memory": 64 << 20}, "memory"), ({"limits": Limits(pids=7)}, "pids")],
+    )
+    def test_no_limit_can_be_kept(self, wishes: dict[str, Any], controller: str) -> None:
+        with pytest.raises(
+            PortError, match=f"{controller} cannot be limited: the container has no"
+        ):
+            spec(replace(self.NONE, **wishes))

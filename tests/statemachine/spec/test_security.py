@@ -147,6 +147,13 @@ class TestSeccomp:
         security = Security(privileged=True, seccomp="/mine.json")
         assert self.seccomp(replace(CONFIG, security=security)) is not None
 
+    def test_a_rule_for_capabilities_holds_for_exactly_those(self) -> None:
+        own = b"""{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
+            {"names": ["a"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_CHOWN"]}}]}"""
+        only = replace(CONFIG, security=Security(cap_drop=("ALL",), cap_add=("CAP_CHOWN",)))
+        made = spec(only, facts=replace(FACTS, seccomp=own))["linux"]["seccomp"]
+        assert [rule["names"] for rule in made["syscalls"]] == [["a"]]
+
     def test_a_profile_in_the_words_of_the_spec(self) -> None:
         own = b"""{"defaultAction": "SCMP_ACT_LOG", "architectures": ["SCMP_ARCH_X86"],
             "flags": ["SECCOMP_FILTER_FLAG_LOG"], "syscalls": [

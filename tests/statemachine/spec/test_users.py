@@ -45,7 +45,55 @@ def test_users_are_looked_up_in_the_containers_own_files(
 def test_users_that_are_not_there_are_a_clean_fault(user: str, complaint: str) -> None:
     with pytest.raises(PortError, match=complaint) as caught:
         resolve_user(user, FACTS.accounts)
-    assert not caught.value.fault.dirty
+    assert (caught.value.fault.kind, caught.value.fault.dirty) == ("refused", False)
+    assert caught.value.fault.reason.endswith("; name one that is, or a number")
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ("4294967294", (2**32 - 2, 0, ())),
+        ("4294967295", None),
+        ("04294967294", None),  # no number of eleven digits is an id
+        ("0000000033", (33, 34, ())),
+    ],
+)
+def test_how_far_numbers_go(user: str, expected: object) -> None:
+    accounts = Accounts(b"web:x:33:34\n")
+    if expected is None:
+        with pytest.raises(PortError):
+            resolve_user(user, accounts)
+    else:
+        assert resolve_user(user, accounts) == expected
+
+
+@pytest.mark.parametrize(
+    ("passwd", "known"),
+    [
+        (b"web:x:33:34", True),
+        (b"web:x:33", False),
+        (b":x:33:34", False),
+        (b"web::33:34", True),
+        (b"web:x:33:x", False),
+        (b"web:x:x:34", False),
+        (b"a b:x:7:7\nweb:x:33:34", True),
+        (b"a b:x:7:7 web:x:33:34", False),
+    ],
+)
+def test_what_is_a_line_of_passwd(passwd: bytes, known: bool) -> None:
+    if known:
+        assert resolve_user("web", Accounts(passwd)) == (33, 34, ())
+    else:
+        with pytest.raises(PortError, match="the user 'web' is not in"):
+            resolve_user("web", Accounts(passwd))
+
+
+@pytest.mark.parametrize(
+    ("group", "groups"),
+    [(b"log::4:web", (4,)), (b":x:4:web", ()), (b"log:x:y:web", ()), (b"log:x:4", ())],
+)
+def test_what_is_a_line_of_group(group: bytes, groups: tuple[int, ...]) -> None:
+    assert resolve_user("web", Accounts(b"web:x:33:34", group)) == (33, 34, groups)
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))

@@ -1,6 +1,12 @@
 """The promises P01 to P27, by name: small checks that raise `Broken`, and the list of them all."""
 
 from lockgate.testing.properties.catalogue import PROPERTIES, Property, table
+from lockgate.testing.properties.company import (
+    Member,
+    guests_at_home,
+    never_without,
+    sessions_of_a_run,
+)
 from lockgate.testing.properties.lives import (
     in_order,
     one_exit_each,
@@ -66,6 +72,7 @@ __all__ = [
     "PROPERTIES",
     "STABLE",
     "Footprint",
+    "Member",
     "Property",
     "Stepper",
     "about_itself",
@@ -80,6 +87,7 @@ __all__ = [
     "footprint",
     "freed",
     "frozen_iff_paused",
+    "guests_at_home",
     "health_of_a_run",
     "held_by_its_user",
     "hooks_kept",
@@ -89,6 +97,7 @@ __all__ = [
     "joined_to",
     "kept_its_word",
     "needs_met",
+    "never_without",
     "nobody_elses",
     "nobodys_mount",
     "nothing_left",
@@ -105,6 +114,7 @@ __all__ = [
     "patient_alone",
     "replays",
     "same_again",
+    "sessions_of_a_run",
     "settled",
     "sound_answer",
     "stale_is_no_news",

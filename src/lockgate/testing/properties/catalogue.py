@@ -120,7 +120,12 @@ _ALL = (
         "stop wins",
         "After a stop or kill was accepted nothing is started before somebody asks for it; a policy "
         "starts no more runs than it may, and each that it owes, though whoever should is dead.",
-        ("stop_wins", "within_budget", "tests/promises/test_05_restart_duty.py"),
+        (
+            "stop_wins",
+            "within_budget",
+            "tests/promises/test_05_restart_duty.py",
+            "tests/kit/test_households.py",
+        ),
     ),
     Property(
         "P17",
@@ -132,7 +137,13 @@ _ALL = (
         "P18",
         "dependencies",
         "Whom a container needs is started before it, and is there as long as it.",
-        ("needs_met", "tests/engine/test_graph.py", "tests/adapters/test_store.py"),
+        (
+            "needs_met",
+            "never_without",
+            "guests_at_home",
+            "tests/kit/test_households.py",
+            "tests/engine/test_graph.py",
+        ),
     ),
     Property(
         "P19",
@@ -150,7 +161,12 @@ _ALL = (
         "P21",
         "exec",
         "No session outlives its run, and each says whether it started.",
-        ("joined_to", "tests/engine/test_sessions.py", "tests/real/test_exec.py"),
+        (
+            "sessions_of_a_run",
+            "joined_to",
+            "tests/engine/test_sessions.py",
+            "tests/real/test_exec.py",
+        ),
     ),
     Property(
         "P22",

@@ -6,6 +6,7 @@ that kill real engines. Each raises `Broken` and returns nothing.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -37,6 +38,7 @@ class Footprint(Struct, frozen=True):
     runtime: str = ""
 
 
+@lru_cache(maxsize=4096)
 def footprint(world: World) -> Footprint:
     """Of a simulated world."""
     there = {

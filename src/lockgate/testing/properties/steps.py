@@ -58,6 +58,7 @@ def stale_is_no_news(step: Stepper, record: Record) -> None:
         i.Died(record.epoch - 1, OTHER_END),
         Done(record.tickets + 1),
         Failed(record.tickets + 1, LATE),
+        i.Checked(record.epoch - 1, 1, False),
     ):
         if step(record, late) != Step(record):
             raise Broken("P09", f"late news was believed: {late}")

@@ -1,0 +1,45 @@
+"""Whole hosts, and user namespaces."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lockgate.adapters import userns
+
+
+@pytest.fixture(autouse=True)
+def asked_anew() -> Iterator[None]:
+    userns.entered()
+    yield
+    userns.entered()
+
+
+@pytest.mark.parametrize(
+    ("text", "confined"),
+    [
+        ("         0          0 4294967295\n", False),
+        ("         0       1000          1\n         1     100000      65536\n", True),
+        ("         0     100000      65536\n", True),
+        ("", True),  # in a namespace to which nobody was given yet
+    ],
+)
+def test_a_whole_host_has_all_users(
+    text: str, confined: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "uid_map").write_text(text)
+    monkeypatch.setattr(userns, "UID_MAP", tmp_path / "uid_map")
+    assert userns.confined() == confined
+    assert (
+        userns.overlay_attribute("opaque") == f"{'user' if confined else 'trusted'}.overlay.opaque"
+    )
+
+
+def test_a_kernel_without_user_namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(userns, "UID_MAP", tmp_path / "none")
+    assert not userns.confined()
+
+
+def test_the_users_there_are(tmp_path: Path) -> None:
+    (tmp_path / "map").write_text("0 1000 1\n1 100000 65536\n")
+    assert userns.ids_of(tmp_path / "map") == (range(1), range(1, 65_537))

@@ -1,0 +1,149 @@
+"""Whole commands of the shipped engine, over containers that need each other: nothing is owed to
+nobody, nobody loses what they live in; and each promise is seen to bite."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from lockgate.effects.config import SHARED, Config
+from lockgate.effects.ports import Commit
+from lockgate.statemachine.record import Record
+from lockgate.statemachine.status import Status
+from lockgate.testing.counterexamples import walk
+from lockgate.testing.explore import Report, explore
+from lockgate.testing.households import Household, Households
+from lockgate.testing.models import MODELS
+from lockgate.testing.rehearsal import Explored, Kept, Stage
+from lockgate.testing.together import explore_together
+
+ONE = Config(id="a", name="a", rootfs="/simulated", network="private")
+OTHER = Config(id="b", name="b", rootfs="/simulated", network=f"{SHARED}a")
+PAIR = (ONE, OTHER)
+APART = (ONE, replace(OTHER, network="none", requires=("a",)))
+ALWAYS = (replace(ONE, restart="always"), replace(OTHER, restart="always"))
+BRIEF = 700
+"""Nodes within which a planted bug is to be found."""
+
+
+def found(
+    engine: type[Explored], configs: tuple[Config, ...] = PAIR, **rest: Any
+) -> Report[Household]:
+    return explore(Households(configs, engine=engine, troubles=rest.pop("troubles", 0), **rest))
+
+
+def test_two_containers_when_nothing_fails_but_what_runs_may_end_and_the_host_restart() -> None:
+    report = explore(Households(PAIR, troubles=0), limit=BRIEF)
+    assert not report.problem, report
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "one container, always restarted",
+        "one container, restarted once",
+        "one container, removed by itself",
+    ],
+)
+def test_what_is_owed_is_done_whatever_goes_wrong_once(name: str) -> None:
+    """Every command killed at every place, every effect turned in every way, ends meanwhile."""
+    report = explore_together(MODELS[name])
+    assert report.holds, report
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("configs", [PAIR, ALWAYS], ids=["by hand", "always restarted"])
+def test_two_containers_one_in_the_namespace_of_the_other(configs: tuple[Config, ...]) -> None:
+    report = explore_together(partial(Households, configs, troubles=0))
+    assert report.holds, report
+
+
+class Alone(Explored):
+    """Knows nothing of those that live in its containers' namespaces."""
+
+    def _guests(self, container: str) -> tuple[Record, ...]:
+        return ()
+
+
+class Careless(Explored):
+    """Starts nothing that is needed."""
+
+    def _provided(self, record: Record, recursive: bool = True) -> None:
+        pass
+
+
+class Pushy(Explored):
+    """Starts for a policy what its user has stopped."""
+
+    def _kept_waiting(self, record: Record) -> bool:
+        return False
+
+
+class Forgetful(Explored):
+    """Owes nobody another run."""
+
+    def settle(
+        self, reference: str, epoch: int | None = None, *, booted: bool = False
+    ) -> Record | None:
+        return self._interpreter.sync(self.resolve(reference))
+
+
+class Eager(Explored):
+    """Settles whatever it is called for, late or not."""
+
+    def settle(
+        self, reference: str, epoch: int | None = None, *, booted: bool = False
+    ) -> Record | None:
+        record = super().settle(reference, booted=booted)
+        return self.start(reference) if record and record.status is Status.EXITED else record
+
+
+@pytest.mark.parametrize(
+    ("engine", "configs", "promise"),
+    [
+        (Alone, PAIR, "P18"),
+        (Careless, APART, "P18"),
+        (Pushy, ALWAYS, "P16"),
+        (Forgetful, ALWAYS[:1], "P16"),
+        (Eager, ALWAYS[:1], "P16"),
+    ],
+)
+def test_an_engine_that_forgets_one_of_its_rules_is_found_out(
+    engine: type[Explored], configs: tuple[Config, ...], promise: str
+) -> None:
+    report = found(engine, configs)
+    assert report.problem.startswith(promise), report
+
+
+def test_a_store_that_lets_go_of_what_is_needed_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from lockgate.adapters.store import memory
+
+    def lax(commit: Commit, **rest: object) -> None:
+        return None
+
+    monkeypatch.setattr(memory, "bound", lax)
+    report = found(Explored)
+    assert report.problem.startswith("P18"), report
+
+
+def test_a_path_can_be_walked_again() -> None:
+    report = found(Alone)
+    *_, (_, last) = walk(Households(PAIR, troubles=0, engine=Alone), report.path[:-1])
+    assert "a: " in str(last) and "b: " in str(last)
+
+
+def test_what_is_put_on_a_stage_is_there() -> None:
+    stage = Stage(tuple(map(Kept, PAIR)))
+    with stage.engine() as engine:
+        for config in PAIR:
+            engine.make(config)
+        engine.start("b")
+    there = stage.kept()
+    again = Stage(there)
+    assert again.kept() == there
+    with again.engine() as engine:
+        assert [record.status for record in engine.list()] == [Status.RUNNING, Status.RUNNING]
