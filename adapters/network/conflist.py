@@ -6,7 +6,7 @@ told by the specification to look at has a type here.
 
 import re
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 from msgspec import Struct
@@ -71,6 +71,21 @@ def read(path: Path) -> Conflist:
     if not found.plugins:
         raise _damaged(path, "it names no plugin")
     return found
+
+
+def as_object(value: object) -> Settings:
+    """Somebody's JSON object; an empty one for what is none."""
+    return cast(Settings, value) if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[object]:
+    """Somebody's JSON array; an empty one for what is none."""
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def as_texts(value: object) -> tuple[str, ...]:
+    """The strings in somebody's JSON array."""
+    return tuple(one for one in as_list(value) if isinstance(one, str))
 
 
 def _damaged(path: Path, reason: str) -> PortError:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from lockgate.adapters.commands import finished
 from lockgate.adapters.network import bridges, links
-from lockgate.adapters.network.conflist import Conflist, Settings
+from lockgate.adapters.network.conflist import Conflist, Settings, as_object
 from lockgate.adapters.network.leases import Leases
 from lockgate.adapters.network.namespaces import TOOLS
 from lockgate.adapters.network.notes import Desk
@@ -103,11 +103,11 @@ class Netavark:
         self._leases.release(note.network, (subject.container, note.interface))
 
     def told(self, note: NetavarkNote) -> tuple[Link, Dns | None]:
-        made = (note.result or {}).get(note.network, {}).get("interfaces", {})
+        made = as_object(as_object((note.result or {}).get(note.network)).get("interfaces"))
         link = Link(
             network=note.network,
             interface=note.interface,
-            mac=str(made.get(note.interface, {}).get("mac_address", "")),
+            mac=str(as_object(made.get(note.interface)).get("mac_address", "")),
             addresses=note.addresses,
             gateways=tuple(filter(None, note.info.gateways)),
             aliases=note.aliases,
