@@ -64,13 +64,7 @@ class LocalHooks:
             raise _unfit(hook, str(problem)) from None
         if ended.code != 0:
             raise _unfit(hook, _told(ended.code, ended))
-        if not ended.output.strip():
-            return spec
-        try:
-            msgspec.json.decode(ended.output, type=dict[str, msgspec.Raw])
-        except NONSENSE as problem:
-            raise _unfit(hook, f"what it answered is no config.json: {problem}") from None
-        return ended.output
+        return refined(hook, spec, ended.output)
 
     def poststop(self, config: Config, epoch: int, hooks: Sequence[Hook]) -> None:
         folder = self._folder(config, epoch)
@@ -123,6 +117,19 @@ class LocalHooks:
             reason = f"the poststop hook {hook.path} failed: {_told(code, ended)}"
             again = "cleanup, start and rm try it again, rm --force leaves without it"
             raise PortError("failed", f"{reason}; {again}")
+
+
+def refined(hook: Hook, spec: bytes, answer: bytes) -> bytes:
+    """What config.json is to be after a hook has answered: the answer, or as it was if there is none.
+
+    Raises `PortError("refused")`, clean, for what is no JSON object."""
+    if not answer.strip():
+        return spec
+    try:
+        msgspec.json.decode(answer, type=dict[str, msgspec.Raw])
+    except NONSENSE as problem:
+        raise _unfit(hook, f"what it answered is no config.json: {problem}") from None
+    return answer
 
 
 def _succeeded(file: int) -> bool:

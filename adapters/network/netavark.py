@@ -131,8 +131,8 @@ class Netavark:
         except TimeoutError as problem:
             raise PortError("timeout", f"netavark {verb}: {problem}") from None
         if ran.code == 0:
-            return _answer(ran.output) if verb == "setup" else {}
-        said = _complaint(ran.output) or ran.complaints.decode("utf-8", "replace")
+            return answered(ran.output) if verb == "setup" else {}
+        said = complained(ran.output) or ran.complaints.decode("utf-8", "replace")
         if verb == "teardown" and RULES_GONE.search(said):
             return {}
         raise PortError("failed", f"netavark failed to {verb}: {printable(said)}")
@@ -190,14 +190,16 @@ def _request(note: NetavarkNote, container: str) -> dict[str, Any]:
     }
 
 
-def _answer(output: bytes) -> Settings:
+def answered(output: bytes) -> Settings:
+    """What it says it has made. Raises `PortError("damaged")`."""
     try:
         return msgspec.json.decode(output, type=Settings)
     except NONSENSE as problem:
         raise PortError("damaged", f"netavark answered with no result: {problem}") from None
 
 
-def _complaint(output: bytes) -> str:
+def complained(output: bytes) -> str:
+    """What it says went wrong, in whatever form."""
     try:
         return msgspec.json.decode(output, type=Complaint).error
     except NONSENSE:

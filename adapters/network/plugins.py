@@ -91,8 +91,8 @@ class Plugins:
             reason = f"the network plugin {kind} {verb} did not end in {self._patience:.0f} seconds"
             raise PortError("timeout", reason) from None
         if ran.code != 0:
-            raise _refusal(verb, kind, ran)
-        return _result(verb, kind, ran)
+            raise refusal(verb, kind, ran)
+        return answered(kind, ran.output) if verb == "ADD" else None
 
 
 def searched() -> tuple[Path, ...]:
@@ -101,17 +101,16 @@ def searched() -> tuple[Path, ...]:
     return given or DIRECTORIES
 
 
-def _result(verb: Verb, kind: str, ran: Finished) -> Settings | None:
-    if verb != "ADD":
-        return None
+def answered(kind: str, output: bytes) -> Settings:
+    """The result in what a plugin wrote. Raises `PortError("damaged")`."""
     try:
-        return msgspec.json.decode(ran.output, type=Settings)
+        return msgspec.json.decode(output, type=Settings)
     except NONSENSE as problem:
-        reason = f"the network plugin {kind} answered {verb} with no result: {problem}"
+        reason = f"the network plugin {kind} answered with no result: {problem}"
         raise PortError("damaged", reason) from None
 
 
-def _refusal(verb: Verb, kind: str, ran: Finished) -> PortError:
+def refusal(verb: Verb, kind: str, ran: Finished) -> PortError:
     try:
         said = msgspec.json.decode(ran.output, type=Complaint)
         words = ": ".join(filter(None, (said.msg, said.details)))

@@ -101,9 +101,17 @@ class RuntimeCommand:
             return State()
         try:
             ran = self.run("state", container)
-            return msgspec.json.decode(ran.output, type=State) if ran.code == 0 else State()
-        except (PortError, *NONSENSE):
+        except PortError:
             return State()
+        return stated(ran.output) if ran.code == 0 else State()
+
+
+def stated(output: bytes) -> State:
+    """What `state` has written, as far as we believe it. Total."""
+    try:
+        return msgspec.json.decode(output, type=State)
+    except NONSENSE:
+        return State()
 
 
 def inherited() -> dict[str, str]:

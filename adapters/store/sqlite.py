@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.store import schema
 from lockgate.adapters.store.admission import admit, bound
 from lockgate.adapters.store.connections import Connections
@@ -37,9 +38,9 @@ _ENTRIES = "SELECT MAX(seq) + 1 FROM history WHERE history.container = container
 _ROW = f"SELECT container, name, ({_ENTRIES}), status, record, executor FROM containers"
 
 _ENCODER = msgspec.json.Encoder()
-_EXECUTOR = msgspec.json.Decoder(Executor)
-_EXITED = msgspec.json.Decoder(Exited)
-_EVENT = msgspec.json.Decoder(Event)
+EXECUTOR = msgspec.json.Decoder(Executor)
+EXITED = msgspec.json.Decoder(Exited)
+EVENT = msgspec.json.Decoder(Event)
 
 
 class SqliteStore:
@@ -267,7 +268,7 @@ class SqliteStore:
         if found is None:
             return None
         unreadable = Exited(UNKNOWN_EXIT, 0, reason="the stored exit of this run is damaged")
-        return _decoded(_EXITED, found[0]) or unreadable
+        return decoded(EXITED, found[0]) or unreadable
 
     # ---- events --------------------------------------------------------------------------
 
@@ -278,7 +279,7 @@ class SqliteStore:
             after,
             self._newest(),
         )
-        readable = ((number, _decoded(_EVENT, data)) for number, data in found)
+        readable = ((number, decoded(EVENT, data)) for number, data in found)
         return (replace(event, number=number) for number, event in readable if event)
 
     def wait_events(self, after: int, timeout: float) -> None:
@@ -332,16 +333,17 @@ def _row(columns: tuple[Any, ...]) -> Row:
         seq=entries or 0,
         status=_text(status),
         record=_bytes(record),
-        executor=_decoded(_EXECUTOR, executor),
+        executor=decoded(EXECUTOR, executor),
     )
 
 
-def _decoded(decoder: msgspec.json.Decoder[T], data: object) -> T | None:
+def decoded(decoder: msgspec.json.Decoder[T], data: object) -> T | None:
+    """What a column holds; None where that is something else."""
     if not isinstance(data, bytes):
         return None
     try:
         return decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NONSENSE:
         return None
 
 
