@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -126,7 +127,7 @@ def refined(hook: Hook, spec: bytes, answer: bytes) -> bytes:
     if not answer.strip():
         return spec
     try:
-        msgspec.json.decode(answer, type=dict[str, msgspec.Raw])
+        msgspec.json.decode(answer, type=dict[str, Any])  # to its end: a runtime will
     except NONSENSE as problem:
         raise _unfit(hook, f"what it answered is no config.json: {problem}") from None
     return answer

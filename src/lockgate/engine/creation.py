@@ -28,6 +28,7 @@ from lockgate.effects.ports import Image
 from lockgate.engine.images import Images
 from lockgate.engine.networks import NETWORKS, Networks
 from lockgate.errors import InvalidArgument
+from lockgate.statemachine.history import as_read
 from lockgate.statemachine.inputs import Create
 from lockgate.statemachine.record import Record
 
@@ -150,7 +151,7 @@ class Creation(Images, Networks):
             ),
         )
         isolation.consistent(config)
-        creation = Create(config, self.host.ports.clock.boot())
+        creation = Create(as_read(config), self.host.ports.clock.boot())
         if not networks and not published:
             return self._done(config.name, creation, container)
         with self.host.locks.hold(NETWORKS):  # none of them may go meanwhile
