@@ -11,6 +11,9 @@ from msgspec import Struct
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.process import pids
 
+INSIDE = frozenset(("merged", "upper", "work", "layers"))
+"""What is in containers, and not of them."""
+
 PATIENCE = 10.0
 """Seconds those who are on their way out may take."""
 
@@ -55,7 +58,7 @@ def _files(folder: Path) -> Iterator[str]:
     """In the folders where each container has something of its own."""
     for place in ("containers", "run", "runtime", "netns", "locks", "ports", "leases"):
         for found in folder.rglob(f"{place}/*"):
-            if found.parent.name == place and "merged" not in found.parts:
+            if found.parent.name == place and INSIDE.isdisjoint(found.parts):
                 yield str(found)
 
 

@@ -149,12 +149,17 @@ class Run(Struct, frozen=True):
             (self.bundle / name).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Everything of this run, and the directory above if it was the last."""
+        """Everything of this run, and the directory above if it was the last. Under another name
+        first: whoever comes to look after this run, meanwhile, makes no file in what is being
+        removed."""
+        going = self.directory.with_name(f".{self.directory.name}")
         if self.exists():
             if self.directory.is_symlink() or not self.directory.is_dir():
                 self.directory.unlink()
             else:
-                shutil.rmtree(self.directory)
+                _cleared(going)
+                self.directory.rename(going)
+        _cleared(going)
         with suppress(OSError):
             self.directory.parent.rmdir()
 
@@ -211,3 +216,9 @@ class Run(Struct, frozen=True):
             return read_bounded(path, limit)
         except (FileNotFoundError, NotADirectoryError, PortError):
             return b""
+
+
+def _cleared(place: Path) -> None:
+    """Of a run that somebody did not live to remove."""
+    if os.path.lexists(place):
+        shutil.rmtree(place)
