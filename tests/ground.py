@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -76,8 +77,7 @@ def _cgroups() -> Iterator[str]:
     """Those of containers, with whoever is in them."""
     here = Cgroups.here()
     for place in here.directories("/lockgate"):
-        for inner in place.iterdir():
-            if inner.is_dir() and len(inner.name) == 64:
-                yield str(inner)
+        with suppress(FileNotFoundError):  # it is empty, and somebody removes it
+            yield from (str(inner) for inner in place.iterdir() if len(inner.name) == 64)
     for pid in here.members("/lockgate"):
         yield f"process {pid}"

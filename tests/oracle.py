@@ -10,7 +10,8 @@ from lockgate import Engine, NoSuchContainer, Record, Status
 from lockgate.adapters.oci.process import alive
 from lockgate.adapters.syscalls import mounted_at
 from lockgate.effects.config import Config
-from lockgate.statemachine.record import newborn
+from lockgate.statemachine.record import RESOURCES, newborn
+from lockgate.statemachine.status import Presence
 from lockgate.testing import properties as promised
 
 ENDED = (Status.STOPPED, Status.EXITED)
@@ -51,6 +52,15 @@ def recovered(engine: Engine, root: Path) -> tuple[Record, ...]:
     promised.nobody_elses(records)
     promised.one_lock_each(engine.host.locks.known(), {record.id for record in records})
     return records
+
+
+def mended(engine: Engine) -> None:
+    """After what failed and said so: what may be left of it is given back by one command."""
+    engine.refresh()
+    for record in engine.list():
+        doubts = any(getattr(record, name) is Presence.UNCERTAIN for name in RESOURCES)
+        if doubts and record.status in ENDED:
+            engine.cleanup(record.id)
 
 
 def judged(engine: Engine, root: Path, before: Ground) -> None:

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 from tests.disks import Disk
 from tests.ground import Ground
-from tests.oracle import judged, recovered
+from tests.oracle import judged, mended, recovered
 from tests.waiting import until
 
 from lockgate import Engine, LockgateError, Record, Status
@@ -150,7 +150,7 @@ WAYS = {
     "killed after": '{runtime} "$@"; kill -9 $$',
     "fails before": "echo no >&2; exit 1",
     "fails after": '{runtime} "$@"; echo no >&2; exit 1',
-    "talks nonsense": '{runtime} "$@" >/dev/null 2>&1; code=$?; head -c 100000 /dev/zero; exit $code',
+    "talks nonsense": '{runtime} "$@" >/dev/null 2>&1; code=$?; head -c 10000 /dev/zero; exit $code',
 }
 """What a runtime does when it is given that verb; `{runtime}` is the real one."""
 
@@ -175,6 +175,7 @@ def test_the_runtime_is_no_help(
             except LockgateError:
                 pass
             poor.list()
+    mended(engine)
     judged(engine, root, before)
 
 
@@ -258,6 +259,7 @@ def test_there_is_no_space(name: str, scarce: str, small: tuple[Disk, Engine]) -
         assert str(problem)
     engine.list()
     disk.empty()
+    mended(engine)
     judged(engine, disk.place / "root", before)
 
 
@@ -296,6 +298,7 @@ def test_the_disk_cannot_be_written(folder: str, name: str, engine: Engine, root
         except (LockgateError, StoreError) as problem:
             assert str(problem)
         engine.list()
+    mended(engine)
     judged(engine, root, before)
 
 
@@ -320,6 +323,7 @@ class Jumping(SystemClock):
     """A year ahead, a year behind, and so on, with every reading."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._jumps = cycle((YEAR, -YEAR, 0))
 
     def now(self) -> int:
