@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.ready
 
-.PHONY: help setup system demo test check types lint layers cover explore mutants soak fuzz mutation bench docs build clean
+.PHONY: help setup system demo test check types lint layers cover explore mutants soak fuzz mutation bench docs site build clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -72,6 +72,10 @@ bench: setup ## what is compared with whom
 docs: $(STAMP) ## the pages that are written by the tables
 	@$(BIN)/python -c 'from lockgate.statemachine.diagram import page; print(page(), end="")' \
 	  > docs/reference/law.md
+
+site: setup ## all pages as a site, in build/site
+	@$(BIN)/pip install -q -e '.[docs]'
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs build/site
 
 build: setup ## the wheel, by way of the source distribution, and a look inside
 	@scripts/check-wheel $(BIN)/python

@@ -7,7 +7,6 @@ One rule: looking changes nothing. Everything is read from /proc or asked of `--
 import os
 import resource
 import sqlite3
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -20,7 +19,7 @@ from lockgate.adapters.network.netavark import located
 from lockgate.adapters.network.plugins import Plugins
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.choice import PREFERRED, conmon_obstacle, find, obstacle, version
-from lockgate.adapters.oci.command import printable
+from lockgate.adapters.oci.criu import look_for_criu
 from lockgate.effects.config import PASTA, SLIRP
 
 Verdict: TypeAlias = Literal["ok", "warn", "missing"]
@@ -33,7 +32,6 @@ TUN, FUSE = Path("/dev/net/tun"), Path("/dev/fuse")
 SQLITE_MINIMUM = (3, 35)
 INOTIFY_PLENTY = 512
 CAP_SYS_RESOURCE = 24
-CRIU_PATIENCE = 10.0
 
 
 class Check(Struct, frozen=True):
@@ -200,23 +198,13 @@ def _networks(cni: Plugins, netavark: Path | None) -> Check:
 
 
 def _criu() -> Check:
-    path = find("criu")
-    if path is None:
+    criu = look_for_criu()
+    if criu.path is None:
         return Check("criu", "warn", "not installed", "only checkpoints need it: apt install criu")
-    try:
-        ran = subprocess.run(
-            (path, "check"),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=CRIU_PATIENCE,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as problem:
-        return Check("criu", "warn", str(path), f"no checkpoints: {problem}")
-    if ran.returncode == 0:
-        return Check("criu", "ok", f"{path} {version(path)}".strip())
-    why = printable(ran.stderr[:4096].decode("utf-8", "replace").partition("\n")[0])
-    return Check("criu", "warn", str(path), f"no checkpoints, `criu check` fails: {why}")
+    found = f"{criu.path} {version(criu.path)}".strip()
+    return Check(
+        "criu", "warn" if criu.why else "ok", found, criu.why and f"no checkpoints: {criu.why}"
+    )
 
 
 def _rootless(uid: int) -> tuple[Check, ...]:

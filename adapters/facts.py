@@ -37,6 +37,9 @@ RESOLVED = Path("/run/systemd/resolve/resolv.conf")
 APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 """Where the kernel tells whether it enforces profiles."""
 
+SYSTEMD = Path("/run/systemd/system")
+"""There while systemd runs this host (sd_booted(3))."""
+
 RLIMITS = {
     name.removeprefix("RLIMIT_").lower(): getattr(resource, name)
     for name in dir(resource)
@@ -84,6 +87,7 @@ class LocalSurroundings:
             hosts=_host_file(Path("/etc/hosts")) if config.network == "host" else b"",
             seccomp=_profile(config.security.seccomp),
             hooks=hook_files(hook_directories(self.root)),
+            systemd=SYSTEMD.is_dir(),
             apparmor=_says(APPARMOR, b"Y"),
             selinux=labels.present(),
         )

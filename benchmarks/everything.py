@@ -95,7 +95,7 @@ class Bare(life.Bare):
         mount_mapped("bare", [self._rootfs], bundle, self._namespaces.of(config))
         self.run(config, bundle, bundle / "merged")
         unmount(bundle / "merged")
-        shutil.rmtree(bundle)
+        life.removed(bundle)
         shutil.rmtree(data.parent)
 
 

@@ -48,7 +48,7 @@ class Bare:
         bundle = self._folder / "containers" / container
         bundle.mkdir(parents=True)
         self.run(config, bundle, self._rootfs)
-        shutil.rmtree(bundle)
+        removed(bundle)
 
     def run(self, config: Config, bundle: Path, rootfs: Path) -> None:
         """From the spec to the deletion."""
@@ -101,6 +101,14 @@ class Bare:
             while not (exits / container).exists():
                 select.select([watch], [], [], 10)
         subprocess.run([*base, "delete", container], check=True)
+
+
+def removed(folder: Path) -> None:
+    """Its monitor may take away a socket at the same time."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        removed(folder)
 
 
 class Ours:

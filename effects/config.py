@@ -140,7 +140,7 @@ class Secret(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Ulimit(Struct, frozen=True, kw_only=True):
-    """A resource limit of setrlimit(2), `name` as there without RLIMIT_ and in lower case.
+    """A resource limit of setrlimit(2), `name` as there without `RLIMIT_` and in lower case.
 
     -1 (`UNLIMITED`) means no limit. A container may be given no more than its host has.
     """
@@ -260,9 +260,10 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     auto_remove: bool = False
     restart: RestartPolicy = "no"
     restart_retries: int = 0  # for on-failure: how often at most; 0: without end
-    cgroup_parent: str = CGROUPS  # empty: it has no cgroup
+    cgroup_parent: str = CGROUPS  # a path, or the name of a slice; empty: it has no cgroup
     created_at: int = 0
 
+    systemd: bool = False  # it runs systemd, which wants a machine of its own
     read_only: bool = False  # the root filesystem
     mounts: tuple[Mount, ...] = ()
     devices: tuple[Device, ...] = ()
@@ -280,10 +281,34 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     requires: tuple[str, ...] = ()  # ids of containers that run while this one does
 
 
+SLICE = ".slice"
+"""How the names of slices end: then systemd makes the cgroup, as a scope (systemd.slice(5))."""
+
+
+def by_systemd(config: Config) -> bool:
+    return config.cgroup_parent.endswith(SLICE)
+
+
 def cgroup(config: Config) -> str:
     """The container's own, absolute, and no other container's (HOST §0, pitfall 1); empty where it
     has none (MAP L-63)."""
+    if by_systemd(config):
+        return f"{_below(config.cgroup_parent)}/lockgate-{config.id}.scope"
     return f"{config.cgroup_parent}/{config.id}" if config.cgroup_parent else ""
+
+
+def cgroups_path(config: Config) -> str:
+    """The same as runtimes are told of it (MAP §3.5, 18): systemd's as slice, prefix and name."""
+    if by_systemd(config):
+        return f"{config.cgroup_parent}:lockgate:{config.id}"
+    return cgroup(config)
+
+
+def _below(name: str) -> str:
+    """Where a slice is: `a-b.slice` in `a.slice`, `-.slice` at the top."""
+    parts = name.removesuffix(SLICE).split("-")
+    above = ("-".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    return "".join(f"/{one}{SLICE}" for one in above if one) if name != f"-{SLICE}" else ""
 
 
 def shares(config: Config) -> str:

@@ -9,6 +9,7 @@ what takes long is done with the lock released, and everything is re-read afterw
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
@@ -103,6 +104,7 @@ class Interpreter(Generic[R, Given, Refusal]):
             answer = session.tell(command)
             if isinstance(answer, Rejected) and session.abandoned:
                 session.resume()
+                session.catch_up()
                 answer = session.tell(command)
             if isinstance(answer, Rejected):
                 return Failure(answer.refusal)
@@ -120,6 +122,7 @@ class Interpreter(Generic[R, Given, Refusal]):
             session.catch_up()
             if session.abandoned:
                 session.resume()
+                session.catch_up()
             return session.record
 
     @contextmanager
@@ -271,7 +274,10 @@ class _Session(Generic[R, Given, Refusal]):
         if len(orders) == 1:
             yield self._perform(orders[0])
             return
-        running = [self._owner.pool.submit(self._perform, order) for order in orders]
+        # each in what the caller runs in: spans know whose part they are
+        running = [
+            self._owner.pool.submit(copy_context().run, self._perform, order) for order in orders
+        ]
         for finished in as_completed(running):
             yield finished.result()
 

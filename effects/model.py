@@ -10,10 +10,11 @@ from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
 
+from lockgate.effects.config import Limits
 from lockgate.effects.hooks import Hook
 from lockgate.effects.network import Dns, Link
 
-Resource: TypeAlias = Literal["", "layer", "mount", "network", "runtime", "freezer"]
+Resource: TypeAlias = Literal["", "layer", "mount", "network", "runtime", "freezer", "checkpoint"]
 
 
 class Process(Struct, frozen=True, gc=False):
@@ -34,6 +35,7 @@ class Effect(Struct, frozen=True, gc=False, tag=True):
     acquires: ClassVar[bool] = False
     patient: ClassVar[bool] = False  # may take minutes: performed with the lock released
     vital: ClassVar[bool] = False  # about a living process: its death settles it
+    replaces: ClassVar[bool] = False  # makes another of what may be there; else that one stays
 
 
 class Acquire(Effect, frozen=True, gc=False):
@@ -188,6 +190,65 @@ class Thaw(Release, frozen=True, gc=False, tag="thaw"):
     vital: ClassVar[bool] = True
 
 
+class CheckpointRuntime(Acquire, frozen=True, gc=False, tag="checkpoint-runtime"):
+    """OCI `checkpoint`: all its processes as files, whole or not at all; brings back `Dumped`.
+
+    Without `leave_running` they have ended then. `number` tells this one from those before it, which
+    stay until it is whole. `keep`: the log and the statistics of whoever did it, too.
+    """
+
+    container: str
+    epoch: int
+    number: int
+    leave_running: bool
+    tcp_established: bool
+    keep: bool
+    resource: ClassVar[Resource] = "checkpoint"
+    replaces: ClassVar[bool] = True
+
+
+class RestoreRuntime(Acquire, frozen=True, gc=False, tag="restore-runtime"):
+    """OCI `restore` of the newest checkpoint, under a monitor; brings back `Restored`."""
+
+    container: str
+    epoch: int
+    tcp_established: bool
+    resource: ClassVar[Resource] = "runtime"
+
+
+class ExportCheckpoint(Effect, frozen=True, gc=False, tag="export-checkpoint"):
+    """The newest checkpoint as an archive at the absolute path `target`."""
+
+    container: str
+    target: str
+
+
+class ImportCheckpoint(Acquire, frozen=True, gc=False, tag="import-checkpoint"):
+    """A checkpoint from the archive at the absolute path `source`; `number` as above."""
+
+    container: str
+    number: int
+    source: str
+    resource: ClassVar[Resource] = "checkpoint"
+    replaces: ClassVar[bool] = True
+
+
+class DropCheckpoint(Release, frozen=True, gc=False, tag="drop-checkpoint"):
+    """Every checkpoint there is."""
+
+    container: str
+    resource: ClassVar[Resource] = "checkpoint"
+
+
+class AdjustLimits(Effect, frozen=True, gc=False, tag="adjust-limits"):
+    """OCI `update`: what a run may use from now on, all of it or nothing."""
+
+    container: str
+    epoch: int
+    memory: int
+    limits: Limits
+
+
 AnyEffect: TypeAlias = (
     CreateLayer
     | DeleteLayer
@@ -205,6 +266,12 @@ AnyEffect: TypeAlias = (
     | Freeze
     | Thaw
     | Watch
+    | CheckpointRuntime
+    | RestoreRuntime
+    | ExportCheckpoint
+    | ImportCheckpoint
+    | DropCheckpoint
+    | AdjustLimits
 )
 
 

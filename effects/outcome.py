@@ -81,7 +81,23 @@ class Exited(Struct, frozen=True, gc=False, tag="exited", omit_defaults=True):
     reason: str = ""
 
 
-Fact: TypeAlias = Mounted | Joined | Saved | Settled | Created | Launched | Exited
+class Dumped(Struct, frozen=True, gc=False, tag="dumped"):
+    """The checkpoint is whole; `at`: nanoseconds since the Unix epoch."""
+
+    at: int
+
+
+class Restored(Struct, frozen=True, gc=False, tag="restored"):
+    """Its processes run on, since `at` (nanoseconds since the Unix epoch)."""
+
+    process: Process
+    monitor: Process | None
+    at: int
+
+
+Fact: TypeAlias = (
+    Mounted | Joined | Saved | Settled | Created | Launched | Exited | Dumped | Restored
+)
 
 
 class Done(Struct, frozen=True, gc=False, tag="done", omit_defaults=True):

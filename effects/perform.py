@@ -14,6 +14,7 @@ from lockgate.effects import model as e
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import (
     Done,
+    Dumped,
     Exited,
     Fact,
     Failed,
@@ -22,6 +23,7 @@ from lockgate.effects.outcome import (
     Launched,
     Outcome,
     PortError,
+    Restored,
     Saved,
     Settled,
 )
@@ -75,6 +77,20 @@ def _carried_out(order: e.Order, config: Config, ports: Ports) -> Fact | None:
             return Settled()
         case e.Watch(_, epoch):
             ports.checks.watch(config, epoch)
+        case e.CheckpointRuntime():
+            ports.runtime.checkpoint(config, effect)
+            return Dumped(ports.clock.now())
+        case e.RestoreRuntime():
+            made = ports.runtime.restore(config, effect, again=order.again)
+            return Restored(made.process, made.monitor, ports.clock.now())
+        case e.ExportCheckpoint(_, target):
+            ports.checkpoints.export(config, target)
+        case e.ImportCheckpoint(_, number, source):
+            ports.checkpoints.take(config, number, source)
+        case e.DropCheckpoint():
+            ports.checkpoints.drop(config)
+        case e.AdjustLimits(_, epoch, memory, limits):
+            ports.runtime.update(config, epoch, memory, limits)
         case e.Halt():
             return _halted(effect, config, ports)
         case e.Signal(_, epoch, process, signal):

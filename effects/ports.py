@@ -14,10 +14,10 @@ from typing import Annotated, BinaryIO, Literal, Protocol
 
 from msgspec import Meta, Struct
 
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, Limits
 from lockgate.effects.health import CheckResult, HealthCheck
 from lockgate.effects.hooks import Hook, HookFile
-from lockgate.effects.model import Process, WriteSpec
+from lockgate.effects.model import CheckpointRuntime, Process, RestoreRuntime, WriteSpec
 from lockgate.effects.outcome import Created, Exited, Joined, Mounted
 from lockgate.effects.sessions import Session
 from lockgate.effects.usage import Running, Usage
@@ -47,6 +47,34 @@ class Runtime(Protocol):
 
     def thaw(self, config: Config, epoch: int) -> None:
         """*Lock free.* Thawing what is not frozen, or not there, succeeds."""
+        ...
+
+    def obstacle(self) -> str:
+        """Why no checkpoint can be taken or restored here, and what to do about it; empty where it
+        can. *Lock free*, looked at once."""
+        ...
+
+    def checkpoint(self, config: Config, effect: CheckpointRuntime) -> None:
+        """Write all its processes down, and end them unless they are to be left running.
+
+        One with this number that is whole already is success. Where the host cannot, or the run has
+        ended, `PortError` is raised, clean; whatever goes wrong, older checkpoints stay and nothing
+        is left of this one.
+        """
+        ...
+
+    def restore(self, config: Config, effect: RestoreRuntime, *, again: bool) -> Created:
+        """Create from the bundle and the newest checkpoint; the processes run on.
+
+        With `again`, what an earlier attempt of the same epoch has restored is adopted as long as it
+        lives and is watched; one that has ended since was a run, and is `PortError("refused")`: it
+        is not run twice without anybody's saying so.
+        """
+        ...
+
+    def update(self, config: Config, epoch: int, memory: int, limits: Limits) -> None:
+        """Give the run these limits instead of those in `config`. Raises `PortError`, clean when the
+        run has those of `config` as before."""
         ...
 
     def delete(
@@ -380,6 +408,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     seccomp: bytes = b""
     hooks: tuple[HookFile, ...] = ()
     apparmor: bool = False  # are profiles enforced here?
+    systemd: bool = False  # does it run this host?
     selinux: bool = False
 
 
@@ -466,6 +495,23 @@ class Checks(Protocol):
         ...
 
 
+class Checkpoints(Protocol):
+    """Checkpoints as files, below the container's own, and gone with these. The newest whole one
+    is the checkpoint."""
+
+    def export(self, config: Config, target: str) -> None:
+        """As an archive (`target`: an absolute path, mode 0600), whole or not at all. Raises
+        `PortError("missing")` where there is none."""
+        ...
+
+    def take(self, config: Config, number: int, source: str) -> None:
+        """From such an archive, which is not believed: all or nothing. One with this number that is
+        there already is success. `PortError("damaged")` or "refused", clean."""
+        ...
+
+    def drop(self, config: Config) -> None: ...
+
+
 class Settlers(Protocol):
     """Whoever does what is owed after a run, when its monitor did not live to call him."""
 
@@ -548,6 +594,7 @@ class Ports(Struct, frozen=True):
     filesystem: Filesystem
     hooks: Hooks
     checks: Checks
+    checkpoints: Checkpoints
     surroundings: Surroundings
     clock: Clock
     specify: Specify

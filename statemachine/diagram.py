@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import Done
 from lockgate.statemachine.inputs import (
+    Checkpoint,
     Cleanup,
     Command,
     Create,
@@ -21,11 +22,13 @@ from lockgate.statemachine.inputs import (
     Pause,
     Remove,
     Restart,
+    Restore,
     Revive,
     Start,
     Stop,
     Unmount,
     Unpause,
+    Update,
 )
 from lockgate.statemachine.law import EDGES, LAW, PLANS, STAGES, Plan, Stage
 from lockgate.statemachine.policy import ENDED
@@ -83,6 +86,10 @@ ASKED: Mapping[Verb, Command] = MappingProxyType(
         Verb.UNPAUSE: Unpause(),
         Verb.RESTART: Restart(),
         Verb.REVIVE: Revive(),
+        Verb.CHECKPOINT: Checkpoint(),
+        Verb.SNAPSHOT: Checkpoint(leave_running=True),
+        Verb.RESTORE: Restore(),
+        Verb.UPDATE: Update(),
         Verb.MOUNT: Mount(),
         Verb.UNMOUNT: Unmount(),
         Verb.FORCE_UNMOUNT: Unmount(force=True),
@@ -101,6 +108,8 @@ def course(verb: Verb, at: Status) -> tuple[Status, ...] | None:
     record = replace(record, **dict.fromkeys(HOLDS[at], Presence.PRESENT))
     if PLANS.get((verb, at), Plan(())).mounted:
         record = replace(record, mount=Presence.PRESENT, mounts=1)
+    if PLANS.get((verb, at), Plan(())).kept:
+        record = replace(record, checkpoint=Presence.PRESENT)
     way = [at]
     answer: Answer = step(record, ASKED[verb])
     while not isinstance(answer, Refused):
@@ -138,7 +147,8 @@ def page() -> str:
         f"## Statuses\n\n{_table(meanings)}",
         f"## What a verb does\n\n{matrix()}\n✗ is a refusal: nothing changes, and the answer "
         "says what is legal instead. `revive` is legal only while the restart policy wants it, `unmount` only "
-        "while its user has it mounted, and `remove` only while he has not. While an operation is in flight every verb is refused as "
+        "while its user has it mounted, and `remove` only while he has not; `restore` only where there may be a "
+        "checkpoint, or one is brought. While an operation is in flight every verb is refused as "
         "busy, except beside one that only waits (a stop).\n",
         f"## Life\n\n```mermaid\n{mermaid()}```\n",
         f"## Stages\n\nThe effects of a stage are performed side by side.\n\n{_table(stages)}",

@@ -75,6 +75,49 @@ class Revive(Struct, frozen=True, gc=False, tag="revive", omit_defaults=True):
     verb: ClassVar[Verb] = Verb.REVIVE
 
 
+class Checkpoint(Struct, frozen=True, gc=False, tag="checkpoint", omit_defaults=True):
+    """Write its processes down, to go on with them later; they end, or are left running.
+
+    `tcp_established`: connections, too, which it must not have without. `keep`: the log of whoever did
+    it. `export`: the absolute path of an archive to make of it.
+    """
+
+    leave_running: bool = False
+    tcp_established: bool = False
+    keep: bool = False
+    export: str = ""
+
+    @property
+    def verb(self) -> Verb:
+        return Verb.SNAPSHOT if self.leave_running else Verb.CHECKPOINT
+
+
+class Restore(Struct, frozen=True, gc=False, tag="restore", omit_defaults=True):
+    """Go on where the checkpoint was taken, as a new run. `keep`: it can be done again from the same
+    one. `source`: the absolute path of an archive it is taken from first."""
+
+    tcp_established: bool = False
+    keep: bool = False
+    source: str = ""
+    verb: ClassVar[Verb] = Verb.RESTORE
+
+
+class Update(Struct, frozen=True, gc=False, tag="update", omit_defaults=True):
+    """What it may use from now on, and in runs to come; `None` leaves a limit as it is. Meanings and
+    units are those of `Config.memory` and of `Limits`."""
+
+    memory: int | None = None
+    memory_swap: int | None = None
+    memory_reservation: int | None = None
+    cpu_quota: int | None = None
+    cpu_period: int | None = None
+    cpu_shares: int | None = None
+    cpuset_cpus: str | None = None
+    cpuset_mems: str | None = None
+    pids: int | None = None
+    verb: ClassVar[Verb] = Verb.UPDATE
+
+
 class Mount(Struct, frozen=True, gc=False, tag="mount"):
     """Mount the root filesystem for its user, once more: it then outlasts the run."""
 
@@ -155,6 +198,9 @@ Command: TypeAlias = (
     | Unpause
     | Restart
     | Revive
+    | Checkpoint
+    | Restore
+    | Update
     | Mount
     | Unmount
     | Cleanup

@@ -20,16 +20,22 @@ from msgspec import Struct
 from transitions import Machine
 
 from lockgate.effects.model import (
+    AdjustLimits,
     AnyEffect,
+    CheckpointRuntime,
     CreateLayer,
     CreateRuntime,
     DeleteLayer,
     DeleteRuntime,
+    DropCheckpoint,
+    ExportCheckpoint,
     Freeze,
     Halt,
+    ImportCheckpoint,
     JoinNetwork,
     LeaveNetwork,
     Mount,
+    RestoreRuntime,
     RunPoststop,
     Signal,
     StartRuntime,
@@ -38,6 +44,7 @@ from lockgate.effects.model import (
     Watch,
     WriteSpec,
 )
+from lockgate.statemachine.inputs import Checkpoint, Restore
 from lockgate.statemachine.record import RESOURCES, Record
 from lockgate.statemachine.status import Presence, Status, Verb
 
@@ -47,7 +54,7 @@ ABSENT, UNCERTAIN, PRESENT = Presence.ABSENT, Presence.UNCERTAIN, Presence.PRESE
 UNPLUGGED = ("none", "host")
 Kind: TypeAlias = type[AnyEffect]
 
-LAW = 2
+LAW = 3
 """The number of this law. A history says under which one it was written."""
 
 
@@ -69,6 +76,10 @@ LIFECYCLE: tuple[Mapping[str, Any], ...] = (
         "source": [S.CREATED, S.RUNNING, S.PAUSED, S.STOPPING],
         "dest": S.STOPPED,
     },
+    # it may have ended while it was written down; what is whole is whole
+    {"trigger": "checkpoint", "source": [S.RUNNING, S.STOPPED], "dest": S.STOPPED},
+    {"trigger": "snapshot", "source": [S.RUNNING, S.STOPPED], "dest": "="},
+    {"trigger": "restore", "source": [S.CONFIGURED, S.EXITED], "dest": S.RUNNING},
     {"trigger": "cleanup", "source": [S.CREATED], "dest": S.CONFIGURED},
     {"trigger": "cleanup", "source": [S.STOPPED], "dest": S.EXITED},
     # what a failed operation left in the runtime is given back later, from a resting status
@@ -89,7 +100,20 @@ LIFECYCLE: tuple[Mapping[str, Any], ...] = (
     {"trigger": "abandon", "source": [S.REMOVING], "dest": S.ABSENT},  # it was never made
 )
 
-EVENTS = frozenset({"create", "init", "start", "pause", "unpause", "died", "cleanup", "remove"})
+EVENTS = frozenset(
+    {
+        "create",
+        "init",
+        "start",
+        "pause",
+        "unpause",
+        "died",
+        "checkpoint",
+        "restore",
+        "cleanup",
+        "remove",
+    }
+)
 """Milestones that are announced."""
 
 ANNOUNCED: Mapping[Verb, str] = MappingProxyType(
@@ -97,6 +121,8 @@ ANNOUNCED: Mapping[Verb, str] = MappingProxyType(
         V.STOP: "stop",
         V.KILL: "kill",
         V.RESTART: "restart",
+        V.SNAPSHOT: "checkpoint",
+        V.UPDATE: "update",
         V.MOUNT: "mount",
         V.UNMOUNT: "unmount",
         V.FORCE_UNMOUNT: "unmount",
@@ -182,6 +208,29 @@ def uncreated(record: Record, kind: Kind) -> bool:
     return record.runtime is not PRESENT
 
 
+def running(record: Record, kind: Kind) -> bool:
+    """It may have ended while somebody was asked to see to its health."""
+    return record.status is S.RUNNING
+
+
+def exporting(record: Record, kind: Kind) -> bool:
+    """An archive is to be made of the checkpoint that was just taken."""
+    asked = record.operation
+    return isinstance(asked, Checkpoint) and asked.export != "" and record.checkpoint is PRESENT
+
+
+def importing(record: Record, kind: Kind) -> bool:
+    """The checkpoint comes from an archive."""
+    return isinstance(record.operation, Restore) and record.operation.source != ""
+
+
+def spent(record: Record, kind: Kind) -> bool:
+    """What it goes on from is not to be gone on from again."""
+    asked = record.operation
+    kept = isinstance(asked, Restore) and asked.keep
+    return record.checkpoint is not ABSENT and not kept
+
+
 def orphaned(record: Record, kind: Kind) -> bool:
     """Never pull the root filesystem from under a runtime that would not go away, nor, but for a
     removal by force, from under its user."""
@@ -245,6 +294,8 @@ class Stage(Struct, frozen=True, kw_only=True):
 
 
 UNWIND = ("leave", "delete", "poststop", "unmount")
+END = ("halt", *UNWIND)
+"""What runs already ends before it is unwound, so that there is word of its end."""
 
 STAGES: Mapping[str, Stage] = MappingProxyType(
     {
@@ -261,6 +312,15 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "freeze": Stage(asks=(Freeze,), reaches="pause", undo=("relent",)),
         "relent": Stage(asks=(Thaw,), when=present),
         "thaw": Stage(asks=(Thaw,), reaches="unpause", undo=GIVE_UP),
+        # whoever writes it down freezes it, and may have died over it
+        "dump": Stage(asks=(CheckpointRuntime,), reaches="checkpoint", undo=("relent",)),
+        "snap": Stage(asks=(CheckpointRuntime,), reaches="snapshot", undo=("relent",)),
+        "pack": Stage(asks=(ExportCheckpoint,), when=exporting),
+        "take": Stage(asks=(ImportCheckpoint,), when=importing, undo=GIVE_UP),
+        "restore": Stage(asks=(RestoreRuntime,), when=uncreated, reaches="restore", undo=UNWIND),
+        "follow": Stage(asks=(Watch,), when=running, undo=END),
+        "spend": Stage(asks=(DropCheckpoint,), when=spent),
+        "adjust": Stage(asks=(AdjustLimits,), undo=GIVE_UP),
         "signal": Stage(asks=(Signal,), undo=GIVE_UP),
         "halt": Stage(asks=(Halt,), enters="stopping", reaches="died", undo=GIVE_UP),
         "attach": Stage(asks=(Mount,), when=unseen, undo=GIVE_UP),
@@ -288,7 +348,8 @@ class Plan(Struct, frozen=True):
     `unwinds`: every stage is tried, whatever fails. `beside`: it may run while a patient
     operation waits, without disturbing it. `owed`: only by whom the record owes it to, so that
     a policy never acts against its user's last word, however late it comes. `mounted`: only while
-    its user has it mounted, or only while he has not.
+    its user has it mounted, or only while he has not. `kept`: only while there may be a checkpoint, or
+    one is brought.
     """
 
     stages: tuple[str, ...]
@@ -296,11 +357,14 @@ class Plan(Struct, frozen=True):
     beside: bool = False
     owed: bool = False
     mounted: bool | None = None
+    kept: bool = False
 
 
 INIT = ("clear", "settle", "prepare", "specify", "create")
 LAUNCH = (*INIT, "watch", "launch")
 RESET = ("leave", "delete")  # nothing of the last run is used again (L-25)
+# a start, but for how its process comes to be (FAULTS B151)
+RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")
 
 RESTING = (S.CONFIGURED, S.CREATED, S.STOPPED, S.EXITED)
 ENDING = (S.RUNNING, S.PAUSED, S.STOPPING)
@@ -323,6 +387,12 @@ PLANS: Mapping[tuple[Verb, Status], Plan] = MappingProxyType(
         (V.RESTART, S.RUNNING): Plan(("halt", *RESET, *LAUNCH)),
         (V.REVIVE, S.STOPPED): Plan((*RESET, *LAUNCH), owed=True),
         (V.REVIVE, S.EXITED): Plan(LAUNCH, owed=True),
+        (V.CHECKPOINT, S.RUNNING): Plan(("dump", "pack", *UNWIND)),
+        (V.SNAPSHOT, S.RUNNING): Plan(("snap", "pack")),
+        **{(V.RESTORE, at): Plan(("take", *RESTORE), kept=True) for at in (S.CONFIGURED, S.EXITED)},
+        (V.RESTORE, S.STOPPED): Plan(("take", *RESET, *RESTORE), kept=True),
+        **{(V.UPDATE, at): Plan(("adjust",)) for at in (S.CREATED, S.RUNNING, S.PAUSED)},
+        **{(V.UPDATE, at): Plan(()) for at in (S.CONFIGURED, S.STOPPED, S.EXITED)},
         **{(V.CLEANUP, at): Plan(UNWIND, unwinds=True) for at in RESTING},
         **{(V.MOUNT, at): Plan(("attach",), beside=True) for at in (*RESTING, *ENDING)},
         **{

@@ -4,7 +4,17 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from lockgate.effects import model as e
-from lockgate.statemachine.inputs import SIGKILL, Kill, Remove, Restart, Stop
+from lockgate.statemachine.inputs import (
+    SIGKILL,
+    Checkpoint,
+    Kill,
+    Remove,
+    Restart,
+    Restore,
+    Stop,
+    Update,
+)
+from lockgate.statemachine.limits import updated
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Presence, Status
 
@@ -29,7 +39,7 @@ def _halt(r: Record) -> e.Halt:
     match r.operation:
         case Stop(int(asked)) | Restart(int(asked)) | Remove(_, int(asked)):
             timeout = asked
-        case Kill():
+        case Kill() | Restore():
             timeout = 0
     frozen = r.freezer is not Presence.ABSENT
     # an init that was never started cannot handle the signal: do not wait for it
@@ -44,6 +54,39 @@ def _halt(r: Record) -> e.Halt:
         timeout,
         frozen,
     )
+
+
+def _checkpoint(r: Record) -> e.CheckpointRuntime:
+    asked = r.operation if isinstance(r.operation, Checkpoint) else Checkpoint()
+    return e.CheckpointRuntime(
+        r.config.id,
+        r.epoch,
+        r.checkpoints,
+        asked.leave_running,
+        asked.tcp_established,
+        asked.keep,
+    )
+
+
+def _restore(r: Record) -> e.RestoreRuntime:
+    tcp = isinstance(r.operation, Restore) and r.operation.tcp_established
+    return e.RestoreRuntime(r.config.id, r.epoch, tcp)
+
+
+def _export(r: Record) -> e.ExportCheckpoint:
+    return e.ExportCheckpoint(
+        r.config.id, r.operation.export if isinstance(r.operation, Checkpoint) else ""
+    )
+
+
+def _import(r: Record) -> e.ImportCheckpoint:
+    source = r.operation.source if isinstance(r.operation, Restore) else ""
+    return e.ImportCheckpoint(r.config.id, r.checkpoints, source)
+
+
+def _adjust(r: Record) -> e.AdjustLimits:
+    wanted = updated(r.config, r.operation) if isinstance(r.operation, Update) else r.config
+    return e.AdjustLimits(r.config.id, r.epoch, wanted.memory, wanted.limits)
 
 
 def signalled(r: Record, signal: int) -> e.Signal:
@@ -75,5 +118,11 @@ FILLED: Mapping[type[e.AnyEffect], Callable[[Record], e.AnyEffect]] = MappingPro
         e.Freeze: lambda r: e.Freeze(r.config.id, r.epoch),
         e.Watch: lambda r: e.Watch(r.config.id, r.epoch),
         e.Thaw: lambda r: e.Thaw(r.config.id, r.epoch),
+        e.CheckpointRuntime: _checkpoint,
+        e.RestoreRuntime: _restore,
+        e.ExportCheckpoint: _export,
+        e.ImportCheckpoint: _import,
+        e.DropCheckpoint: lambda r: e.DropCheckpoint(r.config.id),
+        e.AdjustLimits: _adjust,
     }
 )

@@ -11,7 +11,7 @@ from msgspec import Struct
 from lockgate.effects.config import Config
 from lockgate.effects.health import Health
 from lockgate.effects.hooks import Hook
-from lockgate.effects.model import Order, Process
+from lockgate.effects.model import CheckpointRuntime, Order, Process
 from lockgate.effects.outcome import Dns, Fault, Link
 from lockgate.statemachine.inputs import Command
 from lockgate.statemachine.status import Presence, Status, Verb
@@ -52,6 +52,13 @@ class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, ca
 
     poststop: tuple[Hook, ...] = ()  # hooks this run still owes, once it is over
 
+    limits_doubted: bool = False  # nobody heard whether an update of its run came to pass
+    checkpoint: Presence = Presence.ABSENT
+    checkpoints: int = 0  # asked for so far: the number of the newest
+    checkpointed: bool = False  # its last run was ended by one, and has no exit code
+    checkpointed_at: int = 0
+    restored: bool = False  # its run goes on where a checkpoint was taken
+
     stopped_by_user: bool = False  # recorded before anything else is tried (L-79)
 
     operation: Command | None = None  # the command being carried out
@@ -87,6 +94,12 @@ def holds(record: Record) -> bool:
         return True
     given = (name for name in VOLATILE if name != "mount" or not record.mounts)
     return any(getattr(record, name) is not Presence.ABSENT for name in given)
+
+
+def written_down(record: Record) -> bool:
+    """Is a checkpoint being taken? Until it is known whether it is whole, an end of its processes
+    says nothing (D-76)."""
+    return any(type(order.effect) is CheckpointRuntime for order in record.pending)
 
 
 class Notice(Struct, frozen=True, gc=False, omit_defaults=True):

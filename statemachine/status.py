@@ -45,6 +45,10 @@ class Verb(StrEnum):
     UNPAUSE = "unpause"
     RESTART = "restart"
     REVIVE = "revive"  # started again by its restart policy
+    CHECKPOINT = "checkpoint"  # ends it, to be gone on with by a restore
+    SNAPSHOT = "checkpoint --leave-running"
+    RESTORE = "restore"
+    UPDATE = "update"  # of what it may use
     MOUNT = "mount"
     UNMOUNT = "unmount"
     FORCE_UNMOUNT = "unmount --force"

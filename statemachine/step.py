@@ -17,17 +17,27 @@ from msgspec.structs import force_setattr as write
 from msgspec.structs import replace
 
 from lockgate.effects.health import Health
-from lockgate.effects.model import Halt, Order, Signal, StartRuntime
+from lockgate.effects.model import (
+    AdjustLimits,
+    AnyEffect,
+    CheckpointRuntime,
+    Halt,
+    Order,
+    Signal,
+    StartRuntime,
+)
 from lockgate.effects.outcome import (
     UNKNOWN_EXIT,
     Created,
     Done,
+    Dumped,
     Exited,
     Fact,
     Failed,
     Joined,
     Launched,
     Mounted,
+    Restored,
     Saved,
     Settled,
 )
@@ -41,10 +51,12 @@ from lockgate.statemachine.inputs import (
     Kill,
     Remove,
     Restart,
+    Restore,
     Resumed,
     Revive,
     Salvaged,
     Stop,
+    Update,
 )
 from lockgate.statemachine.law import (
     ADMISSIBLE,
@@ -59,6 +71,7 @@ from lockgate.statemachine.law import (
     Plan,
     Stage,
 )
+from lockgate.statemachine.limits import updated
 from lockgate.statemachine.orders import FILLED, signalled
 from lockgate.statemachine.policy import owes_restart
 from lockgate.statemachine.record import (
@@ -75,6 +88,9 @@ from lockgate.statemachine.status import Presence, Status, Verb
 ABSENT, UNCERTAIN, PRESENT = Presence.ABSENT, Presence.UNCERTAIN, Presence.PRESENT
 Notices = tuple[Notice, ...]
 
+CHECKPOINTED = "it was checkpointed"
+"""Why a run that goes on elsewhere, or later, has ended without an exit code (FAULTS B153)."""
+
 
 def step(record: Record, given: Input) -> Answer:
     """Fold one input into the record; say what to do next and what to announce."""
@@ -87,12 +103,25 @@ def admissible(record: Record) -> tuple[Verb, ...]:
         return ()
     owed = owes_restart(record)
     plans = ((verb, PLANS[verb, record.status]) for verb in ADMISSIBLE[record.status])
-    return tuple([verb for verb, plan in plans if _open(record, plan) and (owed or not plan.owed)])
+    return tuple(
+        [
+            verb
+            for verb, plan in plans
+            if _open(record, plan)
+            and (owed or not plan.owed)
+            and (record.checkpoint is not ABSENT or not plan.kept)
+        ]
+    )
 
 
 def _open(record: Record, plan: Plan) -> bool:
     """Do its user's mounts allow it?"""
     return plan.mounted is None or plan.mounted == (record.mounts > 0)
+
+
+def _brought(command: Command) -> bool:
+    """Does the checkpoint come with the command?"""
+    return type(command) is Restore and command.source != ""
 
 
 # ---- commands ----------------------------------------------------------------------------
@@ -113,6 +142,7 @@ def _asked(record: Record, command: Command) -> Answer:
         or (record.todo and _busy(record))
         or (plan.mounted is not None and not _open(record, plan))
         or (plan.owed and not _owed(record, command))
+        or (plan.kept and record.checkpoint is ABSENT and not _brought(command))
         or (for_health and owed_action(record) != command)  # its user was first
     ):
         return Refused(verb, record.status, bool(record.todo), admissible(record), record.mounts)
@@ -122,6 +152,9 @@ def _asked(record: Record, command: Command) -> Answer:
     if plan.beside and record.todo:
         return _beside(record, command)
     if not plan.stages:
+        if type(command) is Update:  # nothing runs that would have to be told
+            config = updated(record.config, command)
+            return Step(replace(record, config=config), (), (Notice(ANNOUNCED[verb]),))
         return Step(replace(record, stopped_by_user=by_user))
     hastened = _hastened(record, command) if record.todo else None
     draft = replace(
@@ -176,6 +209,12 @@ MINDFUL: Mapping[Verb, Callable[[Record, Any], dict[str, Any]]] = MappingProxyTy
             {"restarts": 0} if record.restarts and not asked.by_health else {}
         ),
         Verb.REVIVE: lambda record, _: {"restarts": record.restarts + 1},
+        Verb.CHECKPOINT: lambda record, _: {"checkpoints": record.checkpoints + 1},
+        Verb.SNAPSHOT: lambda record, _: {"checkpoints": record.checkpoints + 1},
+        Verb.RESTORE: lambda record, asked: {
+            "restarts": 0,
+            "checkpoints": record.checkpoints + (asked.source != ""),
+        },
     }
 )
 """What the record learns from the mere acceptance of a command."""
@@ -221,6 +260,12 @@ def _done(record: Record, news: Done) -> Step:
     if type(effect) is Signal:
         notices = (Notice("kill", signal=effect.signal),)
     draft = replace(record, pending=_others(record, order))
+    if type(effect) is CheckpointRuntime:
+        _write(draft, _dumped(record, effect, news.fact))
+    elif type(effect) is AdjustLimits:
+        config = replace(record.config, memory=effect.memory, limits=effect.limits)
+        write(draft, "config", config)
+        write(draft, "limits_doubted", False)
     if news.fact is not None:
         _write(draft, LEARNED[type(news.fact)](news.fact))
     if resource := effect.resource:
@@ -236,10 +281,12 @@ def _failed(record: Record, news: Failed) -> Step:
         return Step(record)
     effect = order.effect
     draft = replace(record, pending=_others(record, order), faults=(*record.faults, news.fault))
-    if effect.resource:
+    if effect.resource and not _stays(draft, effect):
         # only a first, clean failure to acquire proves that there is nothing there
         proven = effect.acquires and not news.fault.dirty and not order.again
         write(draft, effect.resource, ABSENT if proven else UNCERTAIN)
+    elif type(effect) is AdjustLimits:
+        write(draft, "limits_doubted", news.fault.dirty or order.again)
     if type(effect) in STAGES[record.todo[0]].asks:
         write(draft, "tripped", True)  # an order beside the stage does not trip it
     return Step(draft) if draft.pending else _close(draft, ())
@@ -256,7 +303,36 @@ def _learned_created(fact: Created) -> dict[str, Any]:
         "exit_reason": "",
         "oom_killed": False,  # else it would tell of an earlier run (D-12)
         "stopped_by_user": False,
+        "checkpointed": False,
+        "restored": False,
+        "limits_doubted": False,
     }
+
+
+def _learned_restored(fact: Restored) -> dict[str, Any]:
+    made = _learned_created(Created(fact.process, fact.monitor))
+    return made | {"started_at": fact.at, "restored": True}
+
+
+def _dumped(record: Record, effect: CheckpointRuntime, fact: Fact | None) -> dict[str, Any]:
+    """Its processes are written down; unless they were left running, or had an end of their own, that
+    is how the run has ended."""
+    at = fact.at if isinstance(fact, Dumped) else 0
+    changes: dict[str, Any] = {"freezer": ABSENT, "checkpointed_at": at}
+    if not effect.leave_running and record.status is Status.RUNNING:
+        changes |= {
+            "finished_at": at,
+            "exit_code": None,
+            "exit_reason": CHECKPOINTED,
+            "health": None,
+            "checkpointed": True,
+        }
+    return changes
+
+
+def _stays(draft: Record, effect: AnyEffect) -> bool:
+    """Is what it would replace there, whatever becomes of it?"""
+    return effect.replaces and getattr(draft, effect.resource) is PRESENT
 
 
 LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
@@ -267,14 +343,17 @@ LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
     Saved: lambda fact: {"poststop": fact.poststop} if fact.poststop else {},
     Settled: lambda fact: {"poststop": ()},
     Exited: lambda fact: {},  # about a run: heard by `_died`
+    Dumped: lambda fact: {},  # depends on what was asked for: heard by `_dumped`
+    Restored: _learned_restored,
 }
 
 FORGOTTEN: Mapping[str, dict[str, Any]] = {
-    "layer": {"poststop": ()},
+    "layer": {"poststop": (), "checkpoint": ABSENT, "checkpointed": False},
     "mount": {"mountpoint": "", "mounts": 0},
     "network": {"netns": "", "links": (), "dns": None},
     "runtime": {"process": None, "monitor": None, "freezer": ABSENT},
     "freezer": {},
+    "checkpoint": {},
 }
 """What no longer means anything once the resource has been given back."""
 
@@ -324,6 +403,8 @@ def _booted(record: Record, news: Booted) -> Step:
     if not record.unwinding:
         plan = PLANS.get((operation.verb, status))
         changes["todo"] = _needed(record, plan.stages) if plan else ()
+        if type(operation) is Update:  # nothing runs any more that would have to be told
+            changes["config"] = updated(record.config, operation)
     return _proceed(replace(record, **changes, pending=(), tripped=False), ())
 
 
@@ -429,12 +510,16 @@ def _orders(draft: Record, stage: Stage) -> tuple[Order, ...]:
         if when(draft, kind):
             ticket += 1
             again = kind.resource != "" and _tried(getattr(draft, kind.resource), kind)
+            again = again or (kind is AdjustLimits and draft.limits_doubted)
             asked.append(Order(ticket, FILLED[kind](draft), again))
     if not asked:
         return ()
     for order in asked:  # now that all are filled in from how it was
-        if resource := order.effect.resource:
+        effect = order.effect
+        if (resource := effect.resource) and not _stays(draft, effect):
             write(draft, resource, UNCERTAIN)
+        if type(effect) is CheckpointRuntime:
+            write(draft, "freezer", UNCERTAIN)  # as long as it takes
     write(draft, "tickets", ticket)
     write(draft, "pending", orders := tuple(asked))
     return orders

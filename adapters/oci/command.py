@@ -7,7 +7,7 @@ runtimes disagree about what is an error).
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -79,19 +79,41 @@ class RuntimeCommand:
         shutil.rmtree(self.record(container), ignore_errors=True)
         self.record(container).unlink(missing_ok=True)
 
-    def run(self, verb: str, *arguments: str) -> Ran:
-        """Call `verb` and wait for its end, not for that of its children.
+    def finding(self, directory: Path | None) -> "RuntimeCommand":
+        """The same, where it finds what is in this directory, too."""
+        if directory is None:
+            return self
+        path = os.pathsep.join((str(directory), self.environment.get("PATH", os.defpath)))
+        return RuntimeCommand(self.path, self.root, {**self.environment, "PATH": path})
+
+    def run(
+        self,
+        verb: str,
+        *arguments: str,
+        patience: float | None = None,
+        stdin: bytes = b"",
+        keeping: Sequence[int] = (),
+    ) -> Ran:
+        """Call `verb` and wait for its end, not for that of its children. Descriptors in `keeping`
+        stay open in it, and in those.
 
         Raises `PortError`: "missing" without a runtime, "timeout" (then it may have had any effect).
         """
         line = [str(self.path), "--root", str(self.root), "--log-format=json", verb, *arguments]
+        patience = self._patience if patience is None else patience
         try:
-            ran = finished(line, environment=self.environment, patience=self._patience)
+            ran = finished(
+                line,
+                environment=self.environment,
+                patience=patience,
+                stdin=stdin,
+                keeping=keeping,
+            )
         except (FileNotFoundError, PermissionError) as error:
             reason = f"cannot run the OCI runtime {self.path}: {error.strerror}; is it installed?"
             raise PortError("missing", reason, dirty=False) from None
         except TimeoutError:
-            reason = f"{self.name} {verb} did not end in {self._patience:.0f} seconds"
+            reason = f"{self.name} {verb} did not end in {patience:.0f} seconds"
             raise PortError("timeout", reason) from None
         return Ran(ran.code, complaint(ran.complaints), ran.output)
 

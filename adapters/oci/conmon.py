@@ -10,16 +10,29 @@ from pathlib import Path
 from signal import SIGKILL
 from typing import TypeAlias
 
+import msgspec
+from msgspec.structs import replace
+
+from lockgate.adapters.checkpoints import IMAGE, WORK, Kept
 from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.cgroups import Cgroups
-from lockgate.adapters.oci.command import RuntimeCommand, State, kind_of
+from lockgate.adapters.oci.command import Ran, RuntimeCommand, Standing, State, kind_of
+from lockgate.adapters.oci.criu import Criu, complaint_of_criu, look_for_criu, runtime_obstacle
 from lockgate.adapters.oci.fifo import let_go
-from lockgate.adapters.oci.launch import command_line, exit_command, failure, heard, launch
+from lockgate.adapters.oci.launch import (
+    command_line,
+    exit_command,
+    failure,
+    heard,
+    launch,
+    restoring,
+)
+from lockgate.adapters.oci.limits import Changes, changes, lasting
 from lockgate.adapters.oci.process import identify, send
 from lockgate.adapters.oci.removal import Removal
 from lockgate.adapters.oci.run import Run
-from lockgate.effects.config import Config, cgroup
-from lockgate.effects.model import Process
+from lockgate.effects.config import Config, Limits, cgroup
+from lockgate.effects.model import CheckpointRuntime, Process, RestoreRuntime
 from lockgate.effects.outcome import Created, Exited, Fault, PortError
 from lockgate.effects.perform import fault_of
 
@@ -27,6 +40,9 @@ AtExit: TypeAlias = Callable[[Config, int], Sequence[str]]
 
 CREATE_PATIENCE = 240.0
 """Seconds the monitor may take to answer (MAP §3.3.5)."""
+
+CHECKPOINT_PATIENCE = 600.0
+"""Seconds it may take to write down, or to read, all the memory of a container."""
 
 
 def unattended(config: Config, epoch: int) -> Sequence[str]:
@@ -61,6 +77,7 @@ class ConmonRuntime:
         self._command = RuntimeCommand(Path(runtime), root / "runtime", environment)
         self._cgroups = Cgroups.here() if cgroups is None else cgroups
         self._at_exit = at_exit
+        self._criu: Criu | None = None
 
     # ---- Runtime -------------------------------------------------------------------------
 
@@ -71,15 +88,14 @@ class ConmonRuntime:
         run = self._run(config, epoch)
         self._cgroups.directories(cgroup(config))  # refuses a path that could lead elsewhere
         if again:
-            if adopted := self._adopted(run):
+            if adopted := self._adopted(run, "created"):
                 return adopted
             for each in (run, *run.others()):
                 self._removal(config, each).demolish(None, None)
         elif run.exists() or self._command.knows(run.container):
-            reason = f"the runtime knows a container {run.container} already: delete it first"
-            raise PortError("refused", reason, dirty=False)
+            raise self._known(run)
         try:
-            return self._created(config, run)
+            return self._created(config, run, self._command)
         except (PortError, OSError) as problem:
             raise self._undone(config, run, fault_of(problem)) from problem
 
@@ -146,6 +162,113 @@ class ConmonRuntime:
         if ran.code != 0 and self._command.state(run.container).status == "paused":
             raise PortError("failed", f"cannot thaw it: {ran.complaint}")
 
+    def obstacle(self) -> str:
+        return self._checkpoints().why
+
+    def checkpoint(self, config: Config, effect: CheckpointRuntime) -> None:
+        """As the port says. What an earlier attempt has begun, whoever died over it, is waited for and
+        then begun anew; what froze meanwhile is thawed."""
+        run = self._present(config, effect.epoch)
+        kept = Kept(self._root, run.container)
+        with kept.alone() as lock:
+            if effect.number in kept.numbers():
+                return
+            criu = self._able()
+            kept.begin()
+            try:
+                self._dumped(run, effect, kept, criu, lock)
+            except BaseException:
+                self._cgroups.thaw(cgroup(config))
+                kept.discard()
+                raise
+            kept.finish(effect.number)
+
+    def _dumped(
+        self, run: Run, effect: CheckpointRuntime, kept: Kept, criu: Criu, lock: int
+    ) -> None:
+        command = self._command.finding(criu.path and criu.path.parent)
+        ran = command.run(
+            "checkpoint",
+            *("--image-path", str(kept.draft / IMAGE), "--work-path", str(kept.draft / WORK)),
+            *(["--leave-running"] if effect.leave_running else []),
+            *(["--tcp-established"] if effect.tcp_established else []),
+            "--file-locks",
+            run.container,
+            patience=CHECKPOINT_PATIENCE,
+            keeping=(lock,),
+        )
+        if ran.code != 0:
+            said = complaint_of_criu(kept.draft / WORK / "dump.log")
+            why = f"{ran.complaint}{f' ({said})' if said else ''}"
+            raise PortError("failed", f"{command.name} cannot write it down: {why}", dirty=False)
+        if not effect.keep:
+            kept.forget_log()
+
+    def restore(self, config: Config, effect: RestoreRuntime, *, again: bool) -> Created:
+        """As the port says. A failed attempt removes what it made; its fault is then clean."""
+        run = self._run(config, effect.epoch)
+        self._cgroups.directories(cgroup(config))
+        kept = Kept(self._root, run.container)
+        with kept.alone():
+            newest = kept.newest()
+            if newest is None:
+                reason = f"container {config.name or run.container[:12]} has no checkpoint"
+                raise PortError("missing", reason, dirty=False)
+            criu = self._able()
+            if again:
+                if adopted := self._adopted(run, "running"):
+                    return adopted
+                if exits.reported(run) is not None:
+                    raise PortError("refused", "it was restored, and has ended since")
+                for each in (run, *run.others()):
+                    self._removal(config, each).demolish(None, None)
+            elif run.exists() or self._command.knows(run.container):
+                raise self._known(run)
+            tcp = ["--tcp-established"] if effect.tcp_established else []
+            options = restoring(newest / IMAGE, run.directory, "--file-locks", *tcp)
+            command = self._command.finding(criu.path and criu.path.parent)
+            try:
+                return self._created(config, run, command, options)
+            except (PortError, OSError) as problem:
+                raise self._undone(config, run, fault_of(problem)) from problem
+
+    def _checkpoints(self) -> Criu:
+        """Looked at once: neither kernel nor criu is replaced while we live."""
+        if self._criu is None:
+            why = runtime_obstacle(self._command)
+            self._criu = Criu(None, why) if why else look_for_criu()
+        return self._criu
+
+    def _able(self) -> Criu:
+        criu = self._checkpoints()
+        if criu.why:
+            raise PortError("missing", f"there are no checkpoints here: {criu.why}", dirty=False)
+        return criu
+
+    def update(self, config: Config, epoch: int, memory: int, limits: Limits) -> None:
+        """As the port says. What can be taken back comes first, and is taken back when one of the
+        others is refused; of several of these, nobody can tell which were."""
+        run = self._present(config, epoch)
+        wanted = replace(config, memory=memory, limits=limits)
+        last = lasting(config, limits)
+        for stage in filter(None, (changes(config, memory, limits), last)):
+            ran = self._updated(run, stage)
+            if ran.code == 0:
+                continue
+            if self._command.state(run.container).status in ("stopped", "unknown"):
+                raise PortError("missing", f"nothing to update: {ran.complaint}", dirty=False)
+            back = changes(wanted, config.memory, config.limits)
+            undone = not back or self._updated(run, back).code == 0
+            sure = stage is not last or sum(map(len, last.values())) == 1
+            reason = f"its limits stay as they are: {ran.complaint}"
+            raise PortError("refused", reason, dirty=not (undone and sure))
+
+    def _updated(self, run: Run, wanted: Changes) -> Ran:
+        document = msgspec.json.encode(wanted)
+        return self._command.run(
+            "update", "--resources", "/dev/stdin", run.container, stdin=document
+        )
+
     def delete(
         self,
         config: Config,
@@ -190,12 +313,14 @@ class ConmonRuntime:
 
     # ---- create, in steps ----------------------------------------------------------------
 
-    def _created(self, config: Config, run: Run) -> Created:
-        deadline = time.monotonic() + self._patience
+    def _created(
+        self, config: Config, run: Run, command: RuntimeCommand, options: Sequence[str] = ()
+    ) -> Created:
+        deadline = time.monotonic() + (CHECKPOINT_PATIENCE if options else self._patience)
         run.make()
-        line = command_line(run, config, self._conmon, self._command)
-        line += exit_command(self._at_exit(config, run.epoch))
-        said = launch(run, config, line, self._command, self._cgroups, deadline)
+        line = command_line(run, config, self._conmon, command)
+        line += [*options, *exit_command(self._at_exit(config, run.epoch))]
+        said = launch(run, config, line, command, self._cgroups, deadline)
         answer = None if said else heard(run, deadline)
         if answer is None or answer.data <= 1:
             why = failure(run, answer, said)
@@ -207,7 +332,11 @@ class ConmonRuntime:
             raise PortError("failed", "the monitor ended before the container could be started")
         return Created(process, monitor)
 
-    def _adopted(self, run: Run) -> Created | None:
+    def _known(self, run: Run) -> PortError:
+        reason = f"the runtime knows a container {run.container} already: delete it first"
+        return PortError("refused", reason, dirty=False)
+
+    def _adopted(self, run: Run, standing: Standing) -> Created | None:
         """What an earlier attempt has made or is still making, if that is whole."""
         if not run.exists():
             return None
@@ -218,7 +347,7 @@ class ConmonRuntime:
             except TimeoutError:
                 return None
             pid = answer.data if answer else 0
-        if pid <= 1 or self._command.state(run.container) != State("created", pid):
+        if pid <= 1 or self._command.state(run.container) != State(standing, pid):
             return None
         process, monitor = identify(pid), run.monitor(search=True)
         return Created(process, monitor) if process and monitor else None

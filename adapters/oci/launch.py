@@ -18,7 +18,7 @@ from lockgate.adapters.oci.command import RuntimeCommand, complaint, printable
 from lockgate.adapters.oci.process import arguments, descendants, held
 from lockgate.adapters.oci.run import RESERVED, Answer, Run
 from lockgate.adapters.sockets import bound
-from lockgate.effects.config import USERMODES, Config
+from lockgate.effects.config import USERMODES, Config, by_systemd
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
 
@@ -73,7 +73,7 @@ def launch(
         except (FileNotFoundError, PermissionError) as error:
             reason = f"cannot run the monitor {line[0]}: {error.strerror}; is conmon installed?"
             raise PortError("missing", reason) from None
-        if config.cgroup_parent:
+        if config.cgroup_parent and not by_systemd(config):  # its tree is not ours to change
             cgroups.enter(f"{config.cgroup_parent}/{RESERVED}", child.pid)
         with suppress(BrokenPipeError):  # it refused already: its exit status says so (MAP L-57)
             os.write(say, _BEGIN)
@@ -92,12 +92,23 @@ def command_line(run: Run, config: Config, conmon: Path, runtime: RuntimeCommand
     line += ["-b", str(run.bundle), "-p", str(run.pidfile), "-P", str(run.monitor_pidfile)]
     line += ["--exit-dir", str(run.exits), "--persist-dir", str(run.persist)]
     line += ["-l", f"k8s-file:{run.log}", "-r", str(runtime.path)]
+    if by_systemd(config):
+        line.append("--systemd-cgroup")
     if config.terminal:
         line.append("-t")
     elif config.stdin:
         line.append("-i")
     for word in ("--root", str(runtime.root), "--log-format=json", "--log", str(run.runtime_log)):
         line += ["--runtime-arg", word]
+    return line
+
+
+def restoring(image: Path, work: Path, *options: str) -> list[str]:
+    """How conmon is told to have a container restored instead of created. It names a place for the
+    runtime's log itself; the last one named counts."""
+    line = ["--restore", str(image)]
+    for word in ("--work-path", str(work), *options):
+        line += ["--runtime-opt", word]
     return line
 
 

@@ -76,6 +76,11 @@ def half_done(world: World, effect: e.AnyEffect) -> World:
         case e.CreateRuntime(_, epoch) if world.mounted and not world.alive:
             begun = replace(world, runtime="created", epoch=epoch, monitor=False, code=None)
             return replace(begun, owes=epoch)
+        case e.RestoreRuntime(_, epoch) if world.mounted and world.dump and not world.alive:
+            begun = replace(world, runtime="running", epoch=epoch, monitor=False, code=None)
+            return replace(begun, owes=epoch)
+        case e.CheckpointRuntime(_, epoch) if world.runtime == "running" and world.epoch == epoch:
+            return replace(world, frozen=True)  # whoever writes it down freezes it first
         case e.DeleteRuntime(_, _, True) if world.alive:
             return replace(died(world, 137), monitor=False)
         case e.Freeze() if world.runtime == "running":

@@ -14,6 +14,7 @@ from typing import assert_never
 
 from lockgate.adapters.network.plugged import unshared
 from lockgate.adapters.simulated.artifacts import SimulatedArtifacts
+from lockgate.adapters.simulated.checkpoints import SimulatedCheckpoints
 from lockgate.adapters.simulated.checks import SimulatedChecks
 from lockgate.adapters.simulated.contents import SimulatedContents
 from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
@@ -27,9 +28,9 @@ from lockgate.adapters.simulated.world import World, carried_out, died, rebooted
 from lockgate.adapters.simulated.world import process as first_process
 from lockgate.effects import model as e
 from lockgate.effects.capabilities import CAPABILITIES
-from lockgate.effects.config import Config, shares, volume_mounts
+from lockgate.effects.config import Config, Limits, shares, volume_mounts
 from lockgate.effects.hooks import Hook, HookFile
-from lockgate.effects.outcome import Created, Exited, Fact, Joined, Mounted, PortError
+from lockgate.effects.outcome import Created, Exited, Fact, Joined, Mounted, PortError, Restored
 from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Node
 
 SIGKILL = 9
@@ -72,6 +73,7 @@ class SimulatedHost:
         self.artifacts = SimulatedArtifacts(self.world)
         self.volumes = SimulatedVolumes(self.now)
         self.checks = SimulatedChecks(self.do, lambda container: self.world(container).epoch)
+        self.checkpoints = SimulatedCheckpoints(self.do)
         self.settlers = SimulatedSettlers()
         self.meters = SimulatedMeters(self.world)
         self.sessions = SimulatedSessions(self._runs, self.now)
@@ -334,6 +336,7 @@ class SimulatedRuntime:
 
     def __init__(self, host: SimulatedHost) -> None:
         self._host = host
+        self.hindrance = ""  # why no checkpoint can be taken here
 
     def create(self, config: Config, epoch: int, *, again: bool) -> Created:
         fact = self._host.do(e.CreateRuntime(config.id, epoch))
@@ -356,6 +359,24 @@ class SimulatedRuntime:
 
     def thaw(self, config: Config, epoch: int) -> None:
         self._host.do(e.Thaw(config.id, epoch))
+
+    def obstacle(self) -> str:
+        return self.hindrance
+
+    def checkpoint(self, config: Config, effect: e.CheckpointRuntime) -> None:
+        if self.hindrance:
+            raise PortError("missing", self.hindrance, dirty=False)
+        self._host.do(effect)
+
+    def restore(self, config: Config, effect: e.RestoreRuntime, *, again: bool) -> Created:
+        if self.hindrance:
+            raise PortError("missing", self.hindrance, dirty=False)
+        fact = self._host.do(effect)
+        assert isinstance(fact, Restored)
+        return Created(fact.process, fact.monitor)
+
+    def update(self, config: Config, epoch: int, memory: int, limits: Limits) -> None:
+        self._host.do(e.AdjustLimits(config.id, epoch, memory, limits))
 
     def delete(
         self,

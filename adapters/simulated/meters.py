@@ -14,12 +14,11 @@ class SimulatedMeters:
         self._world = world
 
     def measure(self, config: Config) -> Usage:
-        alive = self._world(config.id).alive
-        return (
-            Usage(cpu=0, memory=0, memory_limit=config.memory or None, pids=int(alive))
-            if alive
-            else Usage()
-        )
+        world = self._world(config.id)
+        if not world.alive:
+            return Usage()
+        limit = config.memory if world.memory is None else world.memory
+        return Usage(cpu=0, memory=0, memory_limit=limit or None, pids=1)
 
     def processes(self, config: Config) -> tuple[Running, ...]:
         world = self._world(config.id)

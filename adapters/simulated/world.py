@@ -13,12 +13,14 @@ from lockgate.effects import model as e
 from lockgate.effects.hooks import Hook
 from lockgate.effects.outcome import (
     Created,
+    Dumped,
     Exited,
     Fact,
     Joined,
     Launched,
     Mounted,
     PortError,
+    Restored,
     Saved,
     Settled,
 )
@@ -32,7 +34,8 @@ KILLED = 128 + SIGKILL
 
 
 class World(Struct, frozen=True, cache_hash=True):
-    """`volume`: the volumes that are its own, made and removed with its layer; `owes`: the run whose
+    """`dump`: the number of the newest whole checkpoint; `memory`: the limit an update has given this
+    run; `volume`: the volumes that are its own, made and removed with its layer; `owes`: the run whose
     poststop hooks have not succeeded; `watched`: the run whose health somebody sees to; `epoch`: the
     run the runtime's object belongs to; `code`: how that run really ended, None while it has not;
     `reported`: whether the monitor lived to write it down; `damaged`: whether the runtime can make
@@ -52,6 +55,8 @@ class World(Struct, frozen=True, cache_hash=True):
     volume: bool = False
     owes: int = 0
     watched: int = 0
+    dump: int = 0
+    memory: int | None = None
 
     @property
     def alive(self) -> bool:
@@ -90,6 +95,7 @@ def died(world: World, code: int) -> World:
         frozen=False,
         monitor=False,
         watched=0,
+        memory=None,
         code=code,
         reported=world.monitor,
     )
@@ -146,7 +152,8 @@ def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact
             if world.alive and not effect.force:
                 raise Impossible("the container is still alive")
             gone = replace(world, runtime="absent", frozen=False, monitor=False, spec=False)
-            return replace(gone, epoch=0, watched=0, code=None, reported=False, damaged=False), None
+            gone = replace(gone, epoch=0, watched=0, code=None, reported=False, damaged=False)
+            return replace(gone, memory=None), None
         case e.RunPoststop():
             if world.runtime != "absent":
                 raise Impossible("poststop hooks before the runtime has deleted the run")
@@ -174,8 +181,50 @@ def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact
             return replace(world, frozen=True), None
         case e.Thaw():
             return replace(world, frozen=False), None
+        case e.CheckpointRuntime():
+            return _dumped(world, effect), Dumped(at)
+        case e.RestoreRuntime():
+            return _restored(world, effect.epoch, at)
+        case e.ExportCheckpoint():
+            if not world.dump:
+                raise PortError("missing", "there is no checkpoint", dirty=False)
+            return world, None
+        case e.ImportCheckpoint():
+            if not world.layer:
+                raise Impossible("there is nowhere to put a checkpoint")
+            return replace(world, dump=effect.number), None
+        case e.DropCheckpoint():
+            return replace(world, dump=0), None
+        case e.AdjustLimits():
+            if not world.alive or world.epoch != effect.epoch:
+                raise PortError("missing", "it has ended", dirty=False)
+            _readable(world)
+            return replace(world, memory=effect.memory), None
         case _:
             assert_never(effect)
+
+
+def _dumped(world: World, effect: e.CheckpointRuntime) -> World:
+    if world.dump == effect.number:
+        return world  # it is whole already
+    if world.epoch != effect.epoch or world.runtime != "running":
+        raise PortError("missing", "it has ended", dirty=False)
+    _readable(world)
+    dumped = replace(world, dump=effect.number, frozen=False)
+    return dumped if effect.leave_running else died(dumped, KILLED)
+
+
+def _restored(world: World, epoch: int, at: int) -> tuple[World, Fact]:
+    if not (world.mounted and world.spec):
+        raise Impossible("restored without root filesystem or spec")
+    if not world.dump:
+        raise PortError("missing", "there is no checkpoint", dirty=False)
+    mine = world.epoch == epoch and not world.damaged
+    if mine and world.runtime == "stopped":
+        raise PortError("refused", "it was restored, and has ended since")
+    if not (mine and world.runtime == "running" and world.monitor):
+        world = replace(_begun(world, epoch), runtime="running")
+    return world, Restored(process(epoch), monitor(epoch), at)
 
 
 def _readable(world: World) -> None:
@@ -189,15 +238,20 @@ def _created(world: World, epoch: int) -> tuple[World, Fact]:
     waits = world.epoch == epoch and world.runtime == "created" and world.monitor
     adopted = waits and not world.damaged
     if not adopted:  # anything else of this name is deleted first
-        world = replace(
-            world,
-            runtime="created",
-            epoch=epoch,
-            owes=epoch,
-            monitor=True,
-            frozen=False,
-            code=None,
-            reported=False,
-            damaged=False,
-        )
+        world = _begun(world, epoch)
     return world, Created(process(epoch), monitor(epoch))
+
+
+def _begun(world: World, epoch: int) -> World:
+    return replace(
+        world,
+        runtime="created",
+        epoch=epoch,
+        owes=epoch,
+        monitor=True,
+        frozen=False,
+        code=None,
+        reported=False,
+        damaged=False,
+        memory=None,
+    )

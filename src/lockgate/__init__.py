@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from lockgate.errors import LockgateError as LockgateError
     from lockgate.errors import NameTaken as NameTaken
     from lockgate.errors import NetworkInUse as NetworkInUse
+    from lockgate.errors import NoCheckpoint as NoCheckpoint
     from lockgate.errors import NoSuchArtifact as NoSuchArtifact
     from lockgate.errors import NoSuchContainer as NoSuchContainer
     from lockgate.errors import NoSuchImage as NoSuchImage
@@ -122,6 +123,7 @@ _HOMES = {
         "LockgateError",
         "NameTaken",
         "NetworkInUse",
+        "NoCheckpoint",
         "NoSuchArtifact",
         "NoSuchContainer",
         "NoSuchImage",

@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial, wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -71,7 +72,9 @@ class AsyncEngine:
 
     async def run(self, call: Callable[[], T]) -> T:
         """Anything else, in a thread of this engine."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, copy_context().run, call
+        )
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)
@@ -96,6 +99,9 @@ class AsyncEngine:
     pause = awaited(Engine.pause)
     unpause = awaited(Engine.unpause)
     restart = awaited(Engine.restart)
+    checkpoint = awaited(Engine.checkpoint)
+    restore = awaited(Engine.restore)
+    update = awaited(Engine.update)
     wait = awaited(Engine.wait)
     wait_for = awaited(Engine.wait_for)
     cleanup = awaited(Engine.cleanup)

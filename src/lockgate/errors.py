@@ -17,6 +17,7 @@ __all__ = [
     "LockgateError",
     "NameTaken",
     "NetworkInUse",
+    "NoCheckpoint",
     "NoSuchArtifact",
     "NoSuchContainer",
     "NoSuchImage",
@@ -197,12 +198,24 @@ class StillMounted(IllegalState):
         return " (what its run needs goes when that is cleaned up)"
 
 
+class NoCheckpoint(IllegalState):
+    """There is nothing to go on from."""
+
+    def _why(self) -> str:
+        return ", and there is no checkpoint of it"
+
+    def _hint(self) -> str:
+        return " (take one while it runs, or bring one as an archive)"
+
+
 def refused(name: str, refusal: Refused) -> IllegalState:
     """The error for a refusal, of the kind that says most."""
     held = refusal.status not in (Status.CONFIGURED, Status.EXITED, Status.ABSENT)
     match refusal.verb:
         case _ if refusal.busy:
             return Busy(name, refusal)
+        case Verb.RESTORE if refusal.status in (Status.CONFIGURED, Status.STOPPED, Status.EXITED):
+            return NoCheckpoint(name, refusal)
         case Verb.REMOVE if refusal.mounts and Verb.CLEANUP in refusal.admissible:
             return StillMounted(name, refusal)
         case Verb.UNMOUNT | Verb.FORCE_UNMOUNT if Verb.MOUNT in refusal.admissible:

@@ -22,6 +22,7 @@ from lockgate.effects.config import (
     LIMITS,
     NAMESPACES,
     SECURITY,
+    SLICE,
     UNLIMITED,
     Bind,
     Config,
@@ -49,6 +50,8 @@ MODES = 0o7777
 CPUS = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*\Z", re.ASCII)
 DOMAIN = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]*[a-zA-Z0-9_.])?\Z|\.\Z")
 WORD = re.compile(r"[!-~]+\Z")
+CGROUP = re.compile(r"(/[^/\0\n:]+)+\Z")
+SLICED = re.compile(r"(-|[a-zA-Z0-9_.@]+(-[a-zA-Z0-9_.@]+)*)\.slice\Z")
 SYSCTL = re.compile(r"[a-zA-Z0-9_-]+([./][a-zA-Z0-9_-]+)+\Z")
 RLIMITS = frozenset(
     [
@@ -262,6 +265,20 @@ def capability(text: str) -> str:
             f"{text!r} is no capability: write ALL, or a name such as NET_ADMIN (capabilities(7))"
         )
     return full
+
+
+def cgroup_parent(value: str) -> str:
+    """An absolute path, or the name of a slice; empty for neither."""
+    if value.startswith("/"):
+        found = path(value, "a cgroup")
+        if not found.endswith(SLICE) and CGROUP.match(found):
+            return found
+    elif not value or SLICED.match(value):
+        return value
+    raise InvalidArgument(
+        f"{value!r} is no parent of a cgroup: write an absolute path, or the name of a slice of "
+        "systemd's, as in machine.slice"
+    )
 
 
 def namespaces(value: Namespaces) -> Namespaces:

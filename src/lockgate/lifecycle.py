@@ -16,9 +16,13 @@ from lockgate.effects.ports import Commit, Event, Ports, Row
 from lockgate.statemachine import history
 from lockgate.statemachine.inputs import Booted, Died, Input, Remove, Resumed, Salvaged
 from lockgate.statemachine.law import EDGES
-from lockgate.statemachine.record import Record, Refused, Step, newborn
+from lockgate.statemachine.record import Record, Refused, Step, newborn, written_down
 from lockgate.statemachine.status import Status
 from lockgate.statemachine.step import step
+from lockgate.telemetry import performed
+
+ENDINGS = frozenset({"died", "checkpoint"})
+"""What a run may end by: a checkpoint may also leave it running."""
 
 LIVE = frozenset({Status.CREATED, Status.RUNNING, Status.PAUSED, Status.STOPPING})
 """Where a process is believed to be, so that its end must be looked for."""
@@ -75,7 +79,9 @@ class Lifecycle:
         record, at = answer.record, self._ports.clock.now()
         encoded = history.encode_record(record)
         entry = history.entry(seq, at, given, answer, encoded)
-        died = any(notice.event == "died" for notice in answer.notices)
+        ended = (
+            any(notice.event in ENDINGS for notice in answer.notices) and record.status not in LIVE
+        )
         return Commit(
             container=record.id,
             name=record.config.name,
@@ -95,7 +101,7 @@ class Lifecycle:
                 )
                 for said in answer.notices
             ),
-            exits=((record.epoch, ending(record)),) if died else (),
+            exits=((record.epoch, ending(record)),) if ended else (),
             needs=needs(record.config),
             leaving=type(record.operation) is Remove or record.status is Status.REMOVING,
         )
@@ -117,7 +123,10 @@ class Lifecycle:
         created has not run: of it, the restart is all there is to tell."""
         boot = self._ports.clock.boot()
         restarted = record.boot != boot and not record.gone
-        end = None if restarted and record.status is Status.CREATED else self.look(record)
+        if restarted and record.status is not Status.CREATED:
+            end = self._end(record)
+        else:
+            end = None if restarted else self.look(record)
         news: list[Input] = [Died(record.epoch, end)] if end else []
         if restarted and (end or (record.status, "reboot") in EDGES):
             news.append(Booted(boot))
@@ -125,12 +134,18 @@ class Lifecycle:
 
     def look(self, record: Record) -> Exited | None:
         """Has the run this record tells of ended, without its knowing? Needs no lock."""
+        return None if written_down(record) else self._end(record)
+
+    def _end(self, record: Record) -> Exited | None:
         if record.status not in LIVE:
             return None
         run = (record.config, record.epoch, record.process, record.monitor)
         return self._ports.monitor.look(*run)
 
     def perform(self, record: Record, order: Order) -> Outcome:
+        return performed(record, order, self._performed)
+
+    def _performed(self, record: Record, order: Order) -> Outcome:
         return perform(order, record.config, self._ports)
 
 

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextvars import copy_context
 from threading import Thread
 from typing import TypeVar
 
@@ -34,6 +35,6 @@ def side_by_side(
                 future.set_result(Failure(problem))
 
     for _ in outcomes[:at_once]:
-        Thread(target=work, daemon=True).start()
+        Thread(target=copy_context().run, args=(work,), daemon=True).start()
     for name, future in outcomes:
         yield name, future.result()

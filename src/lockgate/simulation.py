@@ -22,6 +22,7 @@ def simulated() -> Host:
             network=host,
             hooks=host,
             checks=host.checks,
+            checkpoints=host.checkpoints,
             filesystem=host,
             surroundings=host,
             clock=host,

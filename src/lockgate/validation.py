@@ -20,6 +20,7 @@ PORT = re.compile(
     r"(/(?P<transport>tcp|udp|sctp))?\Z",
     re.ASCII,
 )
+REAL_TIME = re.compile(r"(SIGRTMIN(?=\+)|SIGRTMAX(?=-))([+-]\d{1,2})\Z", re.ASCII)
 MAX_NAME = 128
 MAX_TIMEOUT = 10 * 365 * 24 * 3600
 """Seconds. Ten years: longer is a mistake, not patience."""
@@ -46,13 +47,15 @@ def seconds(value: int | None, what: str = "timeout") -> int | None:
 
 
 def signal_number(value: int | str) -> int:
-    """`15`, `"15"`, `"TERM"`, `"SIGTERM"`, in any case."""
+    """`15`, `"15"`, `"TERM"`, `"SIGTERM"`, `"RTMIN+3"`, in any case."""
     text = str(value).strip().upper()
     if text.isascii() and text.isdigit():
         number = int(text[:4])
     else:
         full = text if text.startswith("SIG") else f"SIG{text}"
-        number = int(getattr(signal.Signals, full, 0))
+        found = REAL_TIME.match(full)
+        near, distance = (found[1], int(found[2])) if found else (full, 0)
+        number = int(getattr(signal.Signals, near, 0)) + distance
     if not 1 <= number < signal.NSIG:
         raise InvalidArgument(
             f"{value!r} is no signal: give a name such as TERM or SIGUSR1, or 1 to {signal.NSIG - 1}"

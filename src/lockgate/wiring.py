@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lockgate.adapters.checkpoints import LocalCheckpoints
 from lockgate.adapters.checks import LocalChecks
 from lockgate.adapters.clock import SystemClock
 from lockgate.adapters.facts import LocalSurroundings
@@ -109,6 +110,7 @@ def real(
             filesystem=filesystem,
             hooks=LocalHooks(root),
             checks=checks,
+            checkpoints=LocalCheckpoints(root),
             surroundings=LocalSurroundings(root, filesystem),
             clock=SystemClock(generation(root)),
             specify=generate,

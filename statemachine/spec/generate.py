@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from lockgate.effects.config import Config, cgroup
+from lockgate.effects.config import Config, by_systemd, cgroups_path
 from lockgate.effects.model import WriteSpec
+from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Facts, Specified
 from lockgate.statemachine.spec import (
     capabilities,
@@ -71,7 +72,7 @@ def _spec(
     if config.limits.oom_score_adj is not None:
         process["oomScoreAdj"] = resources.oom_score_adj(config.limits.oom_score_adj, facts)
     linux: dict[str, Any] = {
-        **_placed(config),
+        **_placed(config, facts),
         "namespaces": list(_namespaces(config, effect)),
         "maskedPaths": paths.masked(config.security),
         "readonlyPaths": paths.readonly(config.security),
@@ -102,9 +103,14 @@ def _spec(
     return spec
 
 
-def _placed(config: Config) -> dict[str, str]:
+def _placed(config: Config, facts: Facts) -> dict[str, str]:
     """Left out, a runtime without root makes do with the cgroup it is in (runc)."""
-    return {"cgroupsPath": cgroup(config)} if cgroup(config) else {}
+    if by_systemd(config) and not facts.systemd:
+        reason = (
+            f"this host is not run by systemd, which is to make a cgroup in {config.cgroup_parent}"
+        )
+        raise PortError("refused", f"{reason}: name a path instead", dirty=False)
+    return {"cgroupsPath": cgroups_path(config)} if config.cgroup_parent else {}
 
 
 def _hostname(config: Config, facts: Facts) -> str:

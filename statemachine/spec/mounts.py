@@ -6,7 +6,7 @@ One rule: a destination is mounted once, and what the user wants there wins.
 from collections.abc import Iterator
 from typing import Any, assert_never
 
-from lockgate.effects.config import Bind, Config, Mount, Tmpfs, VolumeMount
+from lockgate.effects.config import Bind, Config, Mount, Tmpfs, VolumeMount, cgroup
 from lockgate.effects.idmaps import host_id
 from lockgate.effects.ports import Facts
 from lockgate.statemachine.spec.files import Written
@@ -14,13 +14,20 @@ from lockgate.statemachine.spec.resources import seen
 
 NOTHING = ("nosuid", "noexec", "nodev")
 SECRETS = "/run/secrets"
+SYSTEMD = "name=systemd"
+"""The hierarchy of version 1 that limits nothing and is systemd's."""
 
 
 def mounts(config: Config, facts: Facts, written: Written) -> list[dict[str, Any]]:
     """All mounts, parents before children, otherwise in the order given."""
     chosen = [_wished(one, facts) for one in config.mounts]
     taken = {one.destination for one in config.mounts}
-    ours = [*_kernel(config), *_devices(config, facts), *_files(config, facts, written)]
+    ours = [
+        *_kernel(config, facts),
+        *_machine(config, facts),
+        *_devices(config, facts),
+        *_files(config, facts, written),
+    ]
     found = [*(one for one in ours if one["destination"] not in taken), *chosen]
     return sorted(found, key=lambda one: one["destination"].count("/"))
 
@@ -35,7 +42,7 @@ def _mount(destination: str, kind: str, source: str, *options: str) -> dict[str,
     return {"destination": destination, "type": kind, "source": source, "options": list(options)}
 
 
-def _kernel(config: Config) -> Iterator[dict[str, Any]]:
+def _kernel(config: Config, facts: Facts) -> Iterator[dict[str, Any]]:
     mode = "rw" if config.security.privileged else "ro"
     yield _mount("/proc", "proc", "proc", *NOTHING)
     yield _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k")
@@ -53,7 +60,23 @@ def _kernel(config: Config) -> Iterator[dict[str, Any]]:
     else:
         size = f"size={config.limits.shm}"
         yield _mount("/dev/shm", "tmpfs", "shm", *NOTHING, "mode=1777", size)
+    if config.systemd and SYSTEMD not in facts.controllers:  # it makes groups below its own
+        mode = "rw"
     yield _mount("/sys/fs/cgroup", "cgroup", "cgroup", *NOTHING, "relatime", mode)
+
+
+def _machine(config: Config, facts: Facts) -> Iterator[dict[str, Any]]:
+    """What systemd looks for before it starts anything (MAP §3.5, 11): memory to write to, and where
+    version 1 of cgroups is, its own hierarchy."""
+    if not config.systemd:
+        return
+    memory = ("rw", "rprivate", *NOTHING, "tmpcopyup")
+    yield _mount("/run", "tmpfs", "tmpfs", *memory, "mode=755", "size=65536k")
+    yield _mount("/tmp", "tmpfs", "tmpfs", *memory, "mode=1777")
+    yield _mount("/var/log/journal", "tmpfs", "tmpfs", *memory, "mode=755")
+    if SYSTEMD in facts.controllers and config.cgroup_parent:
+        source = f"/sys/fs/cgroup/systemd{cgroup(config)}"
+        yield _mount("/sys/fs/cgroup/systemd", "bind", source, "bind", "private", *NOTHING)
 
 
 def _devices(config: Config, facts: Facts) -> Iterator[dict[str, Any]]:

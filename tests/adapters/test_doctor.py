@@ -101,7 +101,7 @@ def test_an_old_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
     ("script", "verdict", "told"),
     [
         ("exit 0", "ok", ""),
-        ("echo 'Error: vdso' >&2; exit 1", "warn", "fails: Error: vdso"),
+        ("echo 'Error: vdso' >&2; exit 1", "warn", "says: Error: vdso"),
         ("exec sleep 5", "warn", "timed out"),
     ],
 )
@@ -112,7 +112,7 @@ def test_criu_is_asked_whether_it_works(
     criu.write_text(f"#!/bin/sh\n{script}\n")
     criu.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    monkeypatch.setattr(doctor, "CRIU_PATIENCE", 0.3)
+    monkeypatch.setattr("lockgate.adapters.oci.criu.PATIENCE", 0.3)
     check = doctor._criu()
     assert check.verdict == verdict
     assert told in check.advice

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lockgate.adapters import userns
+from lockgate.adapters.storage import mounting
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +44,13 @@ def test_a_kernel_without_user_namespaces(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_users_there_are(tmp_path: Path) -> None:
     (tmp_path / "map").write_text("0 1000 1\n1 100000 65536\n")
     assert userns.ids_of(tmp_path / "map") == (range(1), range(1, 65_537))
+
+
+def test_an_overlay_is_told_to_keep_its_marks_where_a_user_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Newer kernels do so unasked in a user namespace; Linux 5.11 wants to be told."""
+    parts = (b"/lower", b"/upper", b"/work")
+    assert b"userxattr" not in mounting.options(parts).split(b",")
+    monkeypatch.setattr(mounting, "confined", lambda: True)
+    assert mounting.options(parts).split(b",")[-1] == b"userxattr"

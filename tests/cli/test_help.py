@@ -43,6 +43,9 @@ def test_the_page_names_every_command_in_the_order_of_a_life(shell: Shell) -> No
         *("create", "run", "init", "start", "pause", "unpause"),
         *(
             "restart",
+            "checkpoint",
+            "restore",
+            "update",
             "stop",
             "kill",
             "wait",

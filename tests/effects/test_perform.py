@@ -52,6 +52,7 @@ class Stage:
             filesystem=host,
             hooks=host,
             checks=host.checks,
+            checkpoints=host.checkpoints,
             surroundings=host,
             clock=host,
             specify=specify,

@@ -356,3 +356,43 @@ class TestWithoutCgroups:
 
     def test_elsewhere_it_has_one(self) -> None:
         assert cgroup(Config(id="c0ffee")) == "/lockgate/c0ffee"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "signal"),
+    [
+        ({}, 15),
+        ({"systemd": True}, 37),
+        ({"systemd": True, "stop_signal": "INT"}, 2),
+        ({"stop_signal": "rtmax-1"}, 63),
+        ({"stop_signal": "SIGRTMIN+3"}, 37),
+    ],
+)
+def test_systemd_is_halted_in_its_own_way(
+    engine: Engine, wishes: dict[str, Any], signal: int
+) -> None:
+    web = engine.create(image="busybox", command=["sh"], **wishes)
+    assert web.config.stop_signal == signal
+
+
+@pytest.mark.parametrize("text", ["RTMIN+40", "RTMIN-4", "TERM+1", "RTMIN+", "RTMIN+1x"])
+def test_what_is_no_signal(engine: Engine, text: str) -> None:
+    with pytest.raises(InvalidArgument, match="is no signal"):
+        engine.create(image="busybox", command=["sh"], stop_signal=text)
+
+
+@pytest.mark.parametrize(
+    ("wished", "kept"),
+    [("", "/lockgate"), ("/a//b/", "/a/b"), ("machine.slice", "machine.slice"), ("-.slice",) * 2],
+)
+def test_where_its_cgroup_is(engine: Engine, wished: str, kept: str) -> None:
+    web = engine.create(image="busybox", command=["sh"], cgroup_parent=wished)
+    assert web.config.cgroup_parent == kept
+
+
+@pytest.mark.parametrize(
+    "wished", ["/", "a", "/a/b.slice", ".slice", "a/b.slice", "a--b.slice", "a-.slice", "/a:b"]
+)
+def test_where_none_can_be(engine: Engine, wished: str) -> None:
+    with pytest.raises(InvalidArgument, match="is no parent of a cgroup"):
+        engine.create(image="busybox", command=["sh"], cgroup_parent=wished)

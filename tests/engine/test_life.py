@@ -175,7 +175,8 @@ class TestLife:
             engine.start("web")
         assert str(caught.value) == (
             "cannot start container web: it is running; "
-            "legal now: stop, kill, signal, pause, restart, mount, remove --force (it runs already)"
+            "legal now: stop, kill, signal, pause, restart, checkpoint, checkpoint --leave-running, "
+            "update, mount, remove --force (it runs already)"
         )
         with pytest.raises(IllegalState, match="stop it first, or remove it with force"):
             engine.remove("web")

@@ -12,10 +12,13 @@ from lockgate import Engine, LockgateError
 from lockgate.effects.health import HealthCheck, StartupCheck
 from lockgate.effects.hooks import Hook, HookFile, When
 from lockgate.effects.model import (
+    AdjustLimits,
     AnyEffect,
+    CheckpointRuntime,
     CreateRuntime,
     DeleteRuntime,
     Mount,
+    RestoreRuntime,
     RunPoststop,
     Unmount,
     Watch,
@@ -111,6 +114,27 @@ def hooks(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
     engine.remove("web", force=True)
 
 
+def moments(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
+    engine.update("web", memory=1 << 28)
+    engine.start("web")
+    trouble[AdjustLimits] = PortError("refused", "it uses more", dirty=False)
+    _refused(lambda: engine.update("web", memory=1 << 24))
+    trouble.clear()
+    engine.update("web", cpu_quota=50_000, cpu_period=100_000, pids=64)
+    trouble[CheckpointRuntime] = PortError("failed", "an open connection", dirty=False)
+    _refused(lambda: engine.checkpoint("web"))
+    trouble.clear()
+    engine.checkpoint("web", leave_running=True, keep=True)
+    engine.checkpoint("web", tcp_established=True, export="/archive.tar")
+    trouble[RestoreRuntime] = PortError("failed", "no such process")
+    _refused(lambda: engine.restore("web"))
+    trouble.clear()
+    engine.restore("web", keep=True)
+    engine.stop("web")
+    engine.restore("web", source="/archive.tar")
+    engine.remove("web", force=True)
+
+
 def health(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
     codes = iter((1, 1, 0, 0, 0, 1, 1, 1))
     simulation = engine.host.simulation
@@ -137,7 +161,7 @@ CHECK = HealthCheck(
     on_failure="kill",
     startup=StartupCheck(command=("up",), retries=2, successes=2),
 )
-SCENARIOS = {1: (whole_life, failing_start, crashes, mounts), 2: (hooks, health)}
+SCENARIOS = {1: (whole_life, failing_start, crashes, mounts), 2: (hooks, health), 3: (moments,)}
 """What is new in each law, or different from the one before it."""
 
 

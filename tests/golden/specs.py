@@ -182,6 +182,17 @@ CASES: dict[str, tuple[Config, WriteSpec, Facts]] = {
         NETNS,
         replace(FACTS, apparmor=True),
     ),
+    "in-a-slice": (
+        replace(CONFIG, cgroup_parent="web-inner.slice", systemd=True),
+        EFFECT,
+        replace(FACTS, systemd=True, controllers=("name=systemd", "pids")),
+    ),
+    "systemd": (replace(CONFIG, systemd=True), EFFECT, FACTS),
+    "systemd-beside-version-1": (
+        replace(CONFIG, systemd=True, read_only=True),
+        EFFECT,
+        replace(FACTS, controllers=("cpu", "memory", "name=systemd", "pids")),
+    ),
     "privileged": (replace(CONFIG, security=Security(privileged=True)), EFFECT, FACTS),
 }
 

@@ -26,6 +26,7 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 class TestCluster:
     def test_two_processes_that_share_nothing_come_to_the_report_of_one(self, cluster: Any) -> None:
         connect: Any = Client

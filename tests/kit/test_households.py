@@ -39,6 +39,7 @@ def test_two_containers_when_nothing_fails_but_what_runs_may_end_and_the_host_re
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "name",
     [
@@ -54,6 +55,7 @@ def test_what_is_owed_is_done_whatever_goes_wrong_once(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("configs", [PAIR, ALWAYS], ids=["by hand", "always restarted"])
 def test_two_containers_one_in_the_namespace_of_the_other(configs: tuple[Config, ...]) -> None:
     report = explore_together(partial(Households, configs, troubles=0))

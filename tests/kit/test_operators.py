@@ -18,6 +18,7 @@ def test_of_two_who_meet_no_faults_nothing_is_left_undone() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_either_may_die_anywhere() -> None:
     """Every pair of commands from every resting place, a death before and after every effect."""
     report = explore_together(partial(TwoOperators, faults=False))
@@ -65,6 +66,7 @@ class Hasty(TwoOperators):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_removal_that_something_came_between_is_not_taken_for_one() -> None:
     """P26: one waits for the end of what it removes, another sees it first, fails, and cleans up."""
     wishes = (i.Cleanup(), i.Remove(force=True))

@@ -11,6 +11,7 @@ from lockgate.adapters.simulated.world import World, monitor, process
 from lockgate.effects.config import Config
 from lockgate.effects.health import Health, HealthCheck, HealthStatus
 from lockgate.effects.model import (
+    CheckpointRuntime,
     CreateLayer,
     CreateRuntime,
     Effect,
@@ -105,6 +106,16 @@ def unmounting(operation: i.Command, mounts: int) -> Step:
     return Step(record, (Order(1, Unmount("c")),))
 
 
+TROUBLE = (Fault("failed", "something"),)
+PAUSED_BY_FAULT = {"status": Status.PAUSED, "faults": TROUBLE}
+DUMP = CheckpointRuntime("c", 1, 1, True, False, False)
+DUMPING = replace(RUNNING, operation=i.Checkpoint(leave_running=True), todo=("snap",))
+KEPT = replace(THERE, held=ALL | {"checkpoint"})
+CREATED = replace(CONFIGURED, status=Status.CREATED)
+HALF = replace(CONFIGURED, network=HERE)
+RESTORING = replace(CONFIGURED, operation=i.Restore(), todo=("restore",))
+UPDATING = replace(RUNNING, operation=i.Update(memory=1 << 30), todo=("adjust",))
+LIMITED = World(True, True, True, True, "running", 1, memory=1 << 30)
 KILLED_FOR_MEMORY = Exited(137, 1, oom=True)
 WHOLE_LIFE = life(i.Create(CONFIG), Done(1))
 
@@ -190,6 +201,17 @@ BITES: list[tuple[str, Callable[[], object]]] = [
     ),
     ("P27", lambda: promised.frozen_iff_paused(RUNNING, Footprint(ALL | {"freezer"}, True))),
     ("P27", lambda: promised.frozen_iff_paused(replace(RUNNING, status=Status.PAUSED), THERE)),
+    ("P27", lambda: promised.frozen_with_intent(RUNNING, ordered(DUMP, RUNNING))),
+    ("P27", lambda: promised.checkpointed(replace(RUNNING, checkpoint=HERE), THERE)),
+    ("P27", lambda: promised.checkpointed(replace(STOPPED, checkpointed=True), THERE)),
+    ("P27", lambda: promised.checkpointed(replace(STOPPED, checkpointed=True), KEPT)),
+    ("P27", lambda: promised.checkpointed(replace(RUNNING, checkpointed=True), KEPT)),
+    ("P27", lambda: promised.former_state(DUMPING, Step(replace(RUNNING, **PAUSED_BY_FAULT)))),
+    ("P27", lambda: promised.former_state(RESTORING, Step(replace(CREATED, faults=TROUBLE)))),
+    ("P27", lambda: promised.former_state(RESTORING, Step(replace(HALF, faults=TROUBLE)))),
+    ("P26", lambda: promised.kept_its_word(DUMPING, Step(RUNNING))),
+    ("P26", lambda: promised.kept_its_word(UPDATING, Step(RUNNING))),
+    ("P26", lambda: promised.limits_kept(RUNNING, LIMITED)),
 ]
 
 

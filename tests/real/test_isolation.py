@@ -115,6 +115,15 @@ class TestSeccomp:
         assert "No space left" in lines[0]
 
 
+def test_what_systemd_needs(engine: Engine) -> None:
+    """Memory at its places, and groups it may make where it looks for its own."""
+    script = (
+        "for d in /run /tmp /var/log/journal; do touch $d/x && stat -f -c %T $d; done;"
+        "cd /sys/fs/cgroup/systemd 2>/dev/null || cd /sys/fs/cgroup; mkdir unit && rmdir unit && echo mine"
+    )
+    assert said(engine, script, systemd=True, read_only=True) == ["tmpfs"] * 3 + ["mine"]
+
+
 class TestPaths:
     def test_hidden_and_shown(self, engine: Engine) -> None:
         script = "cat /proc/interrupts | wc -l; echo 1 2>&1 > /proc/sys/kernel/panic"

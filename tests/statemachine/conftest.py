@@ -9,6 +9,7 @@ from lockgate.effects.model import Process
 from lockgate.effects.outcome import (
     Created,
     Done,
+    Dumped,
     Exited,
     Fact,
     Failed,
@@ -16,6 +17,7 @@ from lockgate.effects.outcome import (
     Joined,
     Launched,
     Mounted,
+    Restored,
     Saved,
 )
 from lockgate.statemachine.inputs import Create, Init, Input, Pause, Start
@@ -32,6 +34,8 @@ FACTS: dict[str, Fact] = {
     "CreateRuntime": Created(PROCESS, MONITOR),
     "StartRuntime": Launched(100),
     "Halt": Exited(143, 200),
+    "CheckpointRuntime": Dumped(300),
+    "RestoreRuntime": Restored(PROCESS, MONITOR, 400),
 }
 
 

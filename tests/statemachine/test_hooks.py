@@ -177,7 +177,9 @@ def test_each_way_is_known_without_them() -> None:
         (True, True): _ways(()),
     } == WAYS
     for (hooked, checked), known in WAYS.items():
-        unneeded = (set() if hooked else {"settle", "poststop"}) | (set() if checked else {"watch"})
+        unneeded = (set() if hooked else {"settle", "poststop"}) | (
+            set() if checked else {"watch", "follow"}
+        )
         assert set(known) == ways
         for stages in ways:
             assert known[stages] == tuple(name for name in stages if name not in unneeded)

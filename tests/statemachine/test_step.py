@@ -4,16 +4,18 @@ from collections.abc import Callable
 
 import pytest
 
-from lockgate.effects.model import DeleteRuntime, Halt, Order, Signal
-from lockgate.effects.outcome import Done, Exited, Failed, Fault
+from lockgate.effects.model import DeleteRuntime, Halt, Order, Signal, WriteSpec
+from lockgate.effects.network import Dns, Link
+from lockgate.effects.outcome import Done, Exited, Failed, Fault, Joined
 from lockgate.statemachine import inputs as i
-from lockgate.statemachine.record import RESOURCES, Record, Step, newborn
+from lockgate.statemachine.record import RESOURCES, Notice, Record, Step, holds, newborn
 from lockgate.statemachine.status import Presence, Status, Verb
 from lockgate.statemachine.step import admissible, step
 
 from .conftest import CONFIG, MONITOR, PROCESS, Story
 
 At = Callable[[Status], Story]
+HERE = Presence.PRESENT
 
 
 def only(record: Record) -> Order:
@@ -62,6 +64,13 @@ class TestStart:
         assert story.asked == ["Mount", "JoinNetwork", "WriteSpec", "CreateRuntime", "StartRuntime"]
         assert story.events == ["init", "start"]
         assert story.record.status is Status.RUNNING
+
+    def test_what_the_networks_say_is_passed_on(self, at: At) -> None:
+        story = at(Status.CONFIGURED).tell(i.Start()).done()
+        link, dns = Link("web", "eth0", "", ("192.0.2.2/24",)), Dns(("192.0.2.53",))
+        story.done(Joined("/netns", (link,), dns))
+        effect = only(story.record).effect
+        assert effect == WriteSpec("c0ffee", 1, "/merged", "/netns", (link,), dns)
 
     def test_notes_what_it_learned(self, at: At) -> None:
         record = at(Status.RUNNING).record
@@ -249,8 +258,8 @@ class TestKill:
 
     def test_a_signal_beside_the_stop_is_announced(self, at: At) -> None:
         story = at(Status.RUNNING).tell(i.Stop()).tell(i.Kill(signal=10))
-        story.tell(Done(story.record.pending[1].ticket))
-        assert story.events == ["kill"]
+        told = step(story.record, Done(story.record.pending[1].ticket))
+        assert isinstance(told, Step) and told.notices == (Notice("kill", signal=10),)
 
     def test_a_signal_beside_a_restart_is_its_users_wish_too(self, at: At) -> None:
         story = at(Status.RUNNING).tell(i.Restart())
@@ -408,6 +417,8 @@ class TestDeath:
         story = at(Status.RUNNING).tell(i.Died(1, Exited(7, 9, reason="seen")))
         assert (story.record.status, story.record.exit_code) == (Status.STOPPED, 7)
         assert story.record.exit_reason == "seen"
+        told = step(at(Status.RUNNING).record, i.Died(1, Exited(7, 9)))
+        assert isinstance(told, Step) and told.notices == (Notice("died", exit_code=7),)
         before = story.record
         story.tell(i.Died(1, Exited(0, 10)))
         assert story.record is before
@@ -442,6 +453,36 @@ class TestDeath:
         assert story.orders == ["LeaveNetwork"]
         story.through()
         assert story.record.status is Status.EXITED
+
+
+class TestReboot:
+    def test_what_failed_before_it_is_no_failure_of_what_begins_anew(self, at: At) -> None:
+        story = at(Status.CONFIGURED).tell(i.Start()).failed()  # the mount; the network is out yet
+        story.tell(i.Booted("another")).through()
+        assert story.record.status is Status.RUNNING
+
+
+class TestRemovalThatFails:
+    @pytest.mark.parametrize("force", [True, False])
+    def test_it_keeps_its_faults(self, at: At, force: bool) -> None:
+        story = at(Status.CONFIGURED).tell(i.Remove(force=force)).failed("busy")
+        assert story.record.status is Status.REMOVING
+        assert [fault.reason for fault in story.record.faults] == ["busy"]
+
+
+class TestWhatMayBeHeld:
+    @pytest.mark.parametrize(
+        ("record", "held"),
+        [
+            (Record(config=CONFIG, layer=Presence.PRESENT), False),
+            (Record(config=CONFIG, mount=Presence.UNCERTAIN), True),
+            (Record(config=CONFIG, mount=Presence.PRESENT, mounts=1), False),
+            (Record(config=CONFIG, mount=Presence.PRESENT, mounts=1, runtime=HERE), True),
+            (Record(config=CONFIG, network=Presence.UNCERTAIN), True),
+        ],
+    )
+    def test_its_users_mount_is_none_of_a_runs(self, record: Record, held: bool) -> None:
+        assert holds(record) is held
 
 
 class TestResuming:

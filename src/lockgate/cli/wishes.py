@@ -30,6 +30,13 @@ ISOLATION = (
         "--mount", "mounts", metavar="type=T,K=V,…", help="bind, volume: src, dst, ro; tmpfs: dst."
     ),
     _any("--tmpfs", metavar="DST[:OPT,…]", help="Memory as a directory: size=64m, mode=1777."),
+    click.option(
+        "--cgroup-parent",
+        metavar="PATH|SLICE",
+        default="",
+        help="Where its cgroup is; in NAME.slice systemd makes it.",
+    ),
+    click.option("--systemd", is_flag=True, help="It runs systemd, and gets what that needs."),
     click.option("--read-only", is_flag=True, help="Its root filesystem cannot be written to."),
     _any("--device", "devices", metavar="DEV[:DST][:rwm]", help="A device of the host."),
     _any("--secret", "secrets", metavar="NAME,src=FILE", help="A file at /run/secrets/NAME."),

@@ -17,6 +17,7 @@ from lockgate.engine.duties import Duties
 from lockgate.engine.health import Checking
 from lockgate.engine.looking import Looking
 from lockgate.engine.many import Many
+from lockgate.engine.moments import Moments
 from lockgate.engine.mounts import Mounts
 from lockgate.engine.volumes import Volumes
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:  # only for its name: a real host needs none of it
     from lockgate.adapters.simulated.host import SimulatedHost
 
 
-class Engine(Creation, Volumes, Mounts, Artifacts, Duties, Many, Checking, Looking):
+class Engine(Creation, Volumes, Mounts, Artifacts, Moments, Duties, Many, Checking, Looking):
     """Containers in one folder. A context manager; safe for several threads and processes.
 
     References to containers are a name, a full id, or an unambiguous prefix of an id. Methods that

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 
 from returns.result import Failure, Result, Success
 
-from lockgate.effects.interpreter import Interpreter, unprobed
+from lockgate.effects.interpreter import unprobed
 from lockgate.effects.outcome import Exited, Fault, PortError
 from lockgate.effects.perform import fault_of
 from lockgate.effects.ports import NameTakenError, NeededError, Row, StoreError, UnmetError
@@ -20,10 +20,11 @@ from lockgate.errors import (
 from lockgate.host import Host
 from lockgate.lifecycle import Lifecycle, readable, salvaged
 from lockgate.statemachine.health import current
-from lockgate.statemachine.inputs import Checked, Command, Input
+from lockgate.statemachine.inputs import Checked, Command
 from lockgate.statemachine.policy import owes
 from lockgate.statemachine.record import Record, Refused
 from lockgate.statemachine.status import Status
+from lockgate.telemetry import ToldInterpreter
 
 GLANCE = 0.02
 """Seconds a listing waits for a lock before it shows what it sees without it."""
@@ -35,7 +36,7 @@ class Core:
     def __init__(self, host: Host, probe: Callable[[str], None] = unprobed) -> None:
         self.host = host
         self._lifecycle = Lifecycle(host.ports)
-        self._interpreter: Interpreter[Record, Input, Refused] = Interpreter(
+        self._interpreter = ToldInterpreter(
             self._lifecycle, host.store, host.locks, host.me, host.lives, probe
         )
 
@@ -122,7 +123,8 @@ class Core:
         return record or salvaged(row)
 
     def _ended(self, record: Record) -> bool:
-        return record.exit_code is not None or self._lifecycle.look(record) is not None
+        over = record.exit_code is not None or record.checkpointed
+        return over or self._lifecycle.look(record) is not None
 
     def _fresh(self, record: Record) -> Record:
         """The record, brought up to date if its run has ended unnoticed, nobody is busy, and there

@@ -32,6 +32,10 @@ from lockgate.statemachine.history import as_read
 from lockgate.statemachine.inputs import Create
 from lockgate.statemachine.record import Record
 
+TERM = 15
+HALT = "RTMIN+3"
+"""What systemd takes for a wish to halt (systemd(1), "Signals")."""
+
 
 class Creation(Images, Networks):
     """From wishes to a configured container."""
@@ -60,6 +64,8 @@ class Creation(Images, Networks):
         auto_remove: bool = False,
         restart: RestartPolicy = "no",
         restart_retries: int = 0,
+        cgroup_parent: str = "",
+        systemd: bool = False,
         read_only: bool = False,
         mounts: Iterable[Mount] = (),
         devices: Iterable[Device] = (),
@@ -84,7 +90,8 @@ class Creation(Images, Networks):
         `ports` what is published of the container there; both as values or as written on the
         command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
         of a name and an address. With `uid_maps` it has users of its own; `gid_maps` left out are
-        the same. `health` is checked while it runs, instead of what the image says. `requires` names
+        the same. Its cgroup is in `cgroup_parent`, a path or the name of a systemd slice.
+        `systemd`: that is what it runs, and it gets what that needs. `health` is checked while it runs, instead of what the image says. `requires` names
         containers that are to run while this one does and stay as long as it. Raises `InvalidArgument`, `NoSuchImage`, `NoSuchNetwork`,
         `NameTaken`; nothing is left of a container that could not be made.
         """
@@ -121,15 +128,16 @@ class Creation(Images, Networks):
             memory=validation.memory(memory),
             terminal=terminal,
             stdin=stdin,
-            stop_signal=validation.signal_number(stop_signal or base.stop_signal),
+            stop_signal=_stop_signal(stop_signal, base.stop_signal, systemd=systemd),
             stop_timeout=validation.seconds(stop_timeout, "stop timeout") or 0,
             labels=validation.pairs(labels or {}, "label"),
             annotations=validation.pairs(annotations or {}, "annotation"),
             auto_remove=auto_remove,
             restart=validation.restart(restart, restart_retries),
             restart_retries=restart_retries,
-            cgroup_parent=self.host.cgroups,
+            cgroup_parent=isolation.cgroup_parent(cgroup_parent) or self.host.cgroups,
             created_at=self.host.ports.clock.now(),
+            systemd=systemd,
             read_only=read_only,
             mounts=isolation.with_volumes(
                 isolation.mounts(mounts), base.volumes, lambda: token_hex(32)
@@ -157,6 +165,12 @@ class Creation(Images, Networks):
         with self.host.locks.hold(NETWORKS):  # none of them may go meanwhile
             self._connectable(config)
             return self._done(config.name, creation, container)
+
+
+def _stop_signal(wished: int | str, of_image: int, *, systemd: bool) -> int:
+    """systemd takes SIGTERM for a wish to be executed anew."""
+    usual = HALT if systemd and of_image == TERM else of_image
+    return validation.signal_number(wished or usual)
 
 
 def _unset(defaults: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:

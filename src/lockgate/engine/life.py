@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 
 from lockgate import validation
 from lockgate.effects.health import HealthStatus
-from lockgate.effects.outcome import PortError
+from lockgate.effects.outcome import UNKNOWN_EXIT, PortError
 from lockgate.effects.ports import LogLine
 from lockgate.engine.core import Core
 from lockgate.errors import (
@@ -106,7 +106,8 @@ class Life(Core):
         return self.remove(after.id, force=force, timeout=timeout)
 
     def wait(self, reference: str, timeout: float | None = None) -> int:
-        """The exit code of the run there is, once it has ended; -1 when nobody saw it.
+        """The exit code of the run there is, once it has ended; -1 when nobody saw it, or it was ended
+        by a checkpoint.
 
         A container that never ran answers 0 at once; one that is gone answers with its last code.
         Raises `TimeoutError`. Holds no lock while it waits.
@@ -120,6 +121,8 @@ class Life(Core):
                 return self._exit_code(container, epoch)
             if record.exit_code is not None:
                 return record.exit_code
+            if record.checkpointed:
+                return UNKNOWN_EXIT
             if record.process is None:
                 if record.pending:
                     record = self._interpreter.sync(container)

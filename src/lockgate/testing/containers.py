@@ -21,7 +21,7 @@ from lockgate.statemachine import inputs as i
 from lockgate.statemachine.health import current
 from lockgate.statemachine.law import STAGES
 from lockgate.statemachine.record import Record, newborn
-from lockgate.statemachine.status import Status
+from lockgate.statemachine.status import Presence, Status
 from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
 from lockgate.testing.identity import AT
@@ -47,19 +47,41 @@ COMMANDS: tuple[i.Command, ...] = (
 )
 MOUNTS = 2  # more of them are no different to the law
 CONFIG = Config(id="c", name="c", network="private", restart="always")
+MORE = 1 << 30
 CHECKED = replace(CONFIG, health=HealthCheck(command=("true",), retries=2, on_failure="restart"))
 """The same with health checks, which nobody sees to but we."""
+FEWER: tuple[i.Command, ...] = (
+    i.Start(),
+    i.Stop(),
+    i.Kill(),
+    i.Cleanup(),
+    i.Remove(),
+    i.Remove(force=True),
+)
+"""Enough of them for what has little to do with the others."""
 HEALING: tuple[i.Command, ...] = (
     i.Kill(by_health=True),
     i.Stop(by_health=True),
     i.Restart(by_health=True),
 )
+CHECKPOINTS: tuple[i.Command, ...] = (
+    i.Checkpoint(),
+    i.Checkpoint(leave_running=True, export="/archive"),
+    i.Restore(),
+    i.Restore(keep=True),
+    i.Restore(source="/archive"),
+)
+"""What is asked of a model of checkpoints only: together with all else it would take hours."""
+LIMITS: tuple[i.Command, ...] = (i.Update(memory=MORE), i.Update(memory=0))
+"""And of a model of limits."""
 BY_ITSELF = 3  # the exit code of a container that ends by itself
 
 
 class OneContainer:
     """`faults`: whether anything may go wrong at all. `step`: the machine to explore. `mounts`: how
-    many its user may hold at once. `config`: the container, which may have health checks."""
+    many its user may hold at once. `config`: the container, which may have health checks. `commands`:
+    what is asked of it, and `besides`.
+    """
 
     def __init__(
         self,
@@ -68,13 +90,17 @@ class OneContainer:
         step: Stepper = step,
         mounts: int = MOUNTS,
         config: Config = CONFIG,
+        commands: tuple[i.Command, ...] = COMMANDS,
+        besides: tuple[i.Command, ...] = (),
     ) -> None:
         self._faults, self._mounts = faults, mounts
         self._rig = Rig(step)
         self._sound: set[Place] = set()  # known to drain
         self._config = config
         self._open: dict[Record, tuple[tuple[i.Command, str], ...]] = {}
-        self._commands_known = COMMANDS if config.health is None else (*COMMANDS, *HEALING)
+        healing = () if config.health is None else HEALING
+        self._besides = besides
+        self._commands_known = (*commands, *healing, *besides)
 
     def begin(self) -> Iterable[Place]:
         yield self._rig.place(self._rig.identity.folded(newborn(self._config)), World())
@@ -159,10 +185,12 @@ class OneContainer:
         promised.whole(record, world)
         promised.health_of_a_run(record)
         promised.owed_on_record(record, world)
+        promised.checkpointed(record, there)
         promised.stale_is_no_news(self._rig.step, record)
         if not record.todo and not self._rig.observed(record, world):
             promised.at_rest(record, there)
             promised.watched(record, world)
+            promised.limits_kept(record, world)
 
     # ---- where it must get ---------------------------------------------------------------
 
@@ -184,13 +212,25 @@ class OneContainer:
         places: dict[str, Callable[[Place], bool]] = {
             f"status {status}": partial(in_status, status) for status in Status
         }
-        stages = [name for name in STAGES if name != "watch" or self._config.health is not None]
+        unmet = {
+            name
+            for name, commands in ASKED_FOR.items()
+            if not set(commands) <= set(self._commands_known)
+            or (name == "follow" and self._config.health is None)
+        }
+        if self._config.health is None:
+            unmet.add("watch")
+        stages = [name for name in STAGES if name not in unmet]
         places |= {f"stage {name}": partial(at_stage, name) for name in stages}
         places |= INTERESTING
         if not self._mounts:
             places = {name: reached for name, reached in places.items() if name not in MOUNTED}
+        if self._commands_known[: len(COMMANDS)] != COMMANDS:
+            places = {name: reached for name, reached in places.items() if name not in SELDOM}
         if self._config.health is not None:
             places |= UNHEALTHY
+        if self._besides:
+            places |= RESTORED if CHECKPOINTS[0] in self._besides else LIMITED
         if not self._faults:
             places = {name: reached for name, reached in places.items() if name not in FAULTY}
         return places
@@ -225,8 +265,14 @@ def in_health(status: Status, health: HealthStatus, node: Place) -> bool:
 
 
 def _name(command: i.Command) -> str:
-    by_health = getattr(command, "by_health", False)
-    return f"{command.verb}{' for its health' if by_health else ''}"
+    match command:
+        case i.Restore(_, keep, source):
+            return f"{command.verb}{' --keep' if keep else ''}{' --import' if source else ''}"
+        case i.Update(memory=memory):
+            return f"{command.verb} --memory {memory}"
+        case _:
+            by_health = getattr(command, "by_health", False)
+            return f"{command.verb}{' for its health' if by_health else ''}"
 
 
 INTERESTING: Mapping[str, Callable[[Place], bool]] = {
@@ -264,11 +310,42 @@ MOUNTED = (
 )
 """Places that only its user's mounts lead to."""
 
+SELDOM = ("status paused", "stage relent", "a signal beside a stop")
+"""Places that only commands lead to which some models leave out."""
+
 UNHEALTHY: Mapping[str, Callable[[Place], bool]] = {
     f"{status}, {health}": partial(in_health, status, health)
     for status in (Status.RUNNING, Status.PAUSED)
     for health in HealthStatus
     if health is not HealthStatus.STARTING
+}
+
+ASKED_FOR: Mapping[str, tuple[i.Command, ...]] = {
+    "signal": (i.Kill(signal=1),),
+    "freeze": (i.Pause(),),
+    "thaw": (i.Unpause(),),
+    "attach": (i.Mount(),),
+    "detach": (i.Unmount(),),
+    **dict.fromkeys(("dump", "snap", "pack", "take", "restore", "follow", "spend"), CHECKPOINTS),
+    "adjust": LIMITS,
+}
+"""Stages that only such commands lead to."""
+
+RESTORED: Mapping[str, Callable[[Place], bool]] = {
+    "ended by a checkpoint": lambda node: (
+        node.record.checkpointed and node.record.status is Status.EXITED
+    ),
+    "running, and there is a checkpoint": lambda node: (
+        node.record.status is Status.RUNNING
+        and node.record.checkpoint is Presence.PRESENT
+        and not node.record.todo
+    ),
+}
+LIMITED: Mapping[str, Callable[[Place], bool]] = {
+    "limits in doubt": lambda node: node.record.limits_doubted and not node.record.todo,
+    "running with another limit": lambda node: (
+        node.record.status is Status.RUNNING and node.record.config.memory == MORE
+    ),
 }
 
 FAULTY = frozenset(
@@ -279,6 +356,7 @@ FAULTY = frozenset(
         "stage relent",
         "an unknown end",
         "a live process whose monitor is dead",
+        "limits in doubt",
         "exited, yet something may be left",
         "hooks owed, and nothing done about it",
         "asked again for what may have been done",

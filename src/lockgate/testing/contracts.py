@@ -25,12 +25,13 @@ from lockgate.effects.config import (
     SHARED,
     Attachment,
     Config,
+    Limits,
     PortMapping,
     Secret,
     VolumeMount,
 )
 from lockgate.effects.health import CheckResult
-from lockgate.effects.model import WriteSpec
+from lockgate.effects.model import CheckpointRuntime, RestoreRuntime, WriteSpec
 from lockgate.effects.outcome import Created, Dns, Exited, PortError
 from lockgate.effects.ports import Image, Images, Network, Ports, Volume, Volumes
 from lockgate.host import Host
@@ -194,6 +195,65 @@ class HostContract:
     def test_the_frozen_die_with_force(self, ports: Ports, config: Config) -> None:
         made = self.running(ports, config)
         ports.runtime.freeze(config, 1)
+        self.given_back(ports, config, made)
+
+    def test_a_checkpoint_is_taken_or_refused_and_changes_nothing(
+        self, ports: Ports, config: Config
+    ) -> None:
+        made = self.running(ports, config)
+        effect = CheckpointRuntime(config.id, 1, 1, True, False, False)
+        if ports.runtime.obstacle():
+            with pytest.raises(PortError) as refusal:
+                ports.runtime.checkpoint(config, effect)
+            assert not refusal.value.fault.dirty
+        else:
+            for _ in "twice":
+                ports.runtime.checkpoint(config, effect)
+        assert ports.monitor.look(config, 1, made.process, made.monitor) is None
+        self.given_back(ports, config, made)
+
+    def test_what_a_checkpoint_has_ended_goes_on(self, ports: Ports, config: Config) -> None:
+        made = self.running(ports, config)
+        if not ports.runtime.obstacle():
+            for _ in "twice":
+                effect = CheckpointRuntime(config.id, 1, 1, False, False, False)
+                ports.runtime.checkpoint(config, effect)
+            ports.runtime.delete(config, 1, force=False, process=made.process, monitor=made.monitor)
+            self.specified(ports, config, 2, ports.storage.mount(config).mountpoint)
+            asked = RestoreRuntime(config.id, 2, False)
+            made = ports.runtime.restore(config, asked, again=False)
+            again = ports.runtime.restore(config, asked, again=True)
+            assert again == made
+            assert ports.monitor.look(config, 2, made.process, made.monitor) is None
+            ports.runtime.signal(config, 2, made.process, 9)
+            end = ports.monitor.await_exit(config, 2, made.process, made.monitor, SOON)
+            assert end is not None and end.code == KILLED
+            with pytest.raises(PortError):
+                ports.runtime.restore(config, asked, again=True)
+            ports.runtime.delete(config, 2, force=True, process=made.process, monitor=made.monitor)
+        self.given_back(ports, config, made)
+
+    def test_there_is_nothing_to_restore_or_to_export(self, ports: Ports, config: Config) -> None:
+        self.prepared(ports, config)
+        with pytest.raises(PortError) as refusal:
+            ports.runtime.restore(config, RestoreRuntime(config.id, 1, False), again=False)
+        assert (refusal.value.fault.kind, refusal.value.fault.dirty) == ("missing", False)
+        with pytest.raises(PortError) as refusal:
+            ports.checkpoints.export(config, "/nowhere/archive.tar")
+        assert (refusal.value.fault.kind, refusal.value.fault.dirty) == ("missing", False)
+        for _ in "twice":
+            ports.checkpoints.drop(config)
+        self.given_back(ports, config)
+
+    def test_limits_change_while_it_lives(self, ports: Ports, config: Config) -> None:
+        made = self.running(ports, config)
+        for _ in "twice":
+            ports.runtime.update(config, 1, 64 << 20, Limits(pids=77))
+        ports.runtime.signal(config, 1, made.process, 9)
+        self.ended(ports, config, made)
+        with pytest.raises(PortError) as refusal:
+            ports.runtime.update(config, 1, 64 << 20, Limits())
+        assert (refusal.value.fault.kind, refusal.value.fault.dirty) == ("missing", False)
         self.given_back(ports, config, made)
 
     def test_what_checks_have_found_goes_with_the_run(self, ports: Ports, config: Config) -> None:

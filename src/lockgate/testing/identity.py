@@ -27,6 +27,9 @@ FORGOTTEN: Mapping[str, Any] = MappingProxyType(
 )
 """What makes no difference to a container whose policy wants another run whatever happened."""
 
+EARLIER = -1
+"""The number of a checkpoint that is not the one being taken."""
+
 Ranks = tuple[int, ...]
 runs_of = attrgetter(*RUNS)
 
@@ -52,6 +55,10 @@ class Identity:
             record,
             tickets=len(record.pending),
             pending=tuple(map(ticketed, record.pending, tickets)),
+            # of older checkpoints than the one being taken there is no telling which they were
+            checkpoints=min(record.checkpoints, 1) if record.operation else 0,
+            checkpointed_at=0,
+            restored=False,
             started_at=min(record.started_at, AT),
             faults=SOME_FAULT if record.faults else (),
             **self._forgotten,

@@ -8,7 +8,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from lockgate.effects.config import SHARED, Config
-from lockgate.testing.containers import CHECKED, OneContainer
+from lockgate.testing.containers import (
+    CHECKED,
+    CHECKPOINTS,
+    FEWER,
+    LIMITS,
+    OneContainer,
+)
 from lockgate.testing.explore import Model
 from lockgate.testing.households import Households
 from lockgate.testing.mutants import MUTANTS, Mutant, mutated
@@ -28,11 +34,27 @@ SHORT = (
 _ONE = Config(id="a", name="a", rootfs="/simulated", network="private")
 _OTHER = Config(id="b", name="b", rootfs="/simulated", network=f"{SHARED}a", requires=("a",))
 
+WHOLE = (
+    "one container, all faults",
+    "one container, health checks",
+    "one container, checkpoints",
+    "one container, checkpoints and health checks",
+    "one container, limits",
+)
+"""Those that together must use every row of the law."""
+
 MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
     {
         "one container, nothing goes wrong": partial(OneContainer, faults=False),
         "one container, all faults": OneContainer,
         "one container, health checks": partial(OneContainer, mounts=0, config=CHECKED),
+        "one container, checkpoints": partial(
+            OneContainer, mounts=0, commands=FEWER, besides=CHECKPOINTS
+        ),
+        "one container, checkpoints and health checks": partial(
+            OneContainer, faults=False, mounts=0, config=CHECKED, besides=CHECKPOINTS
+        ),
+        "one container, limits": partial(OneContainer, mounts=0, commands=FEWER, besides=LIMITS),
         "two operators, either may die": partial(TwoOperators, faults=False),
         "two operators, all faults": TwoOperators,
         "one container, always restarted": partial(
@@ -64,11 +86,12 @@ def model(name: str) -> Model[Any]:
     return MODELS[name]()
 
 
-def broken(mutant: Mutant) -> OneContainer:
+def broken(mutant: Mutant) -> Model[Any]:
     """The model in which somebody should notice this mutant."""
+    made: Callable[..., Model[Any]] = MODELS[mutant.model or "one container, all faults"]
     if mutant.checked:
         return OneContainer(step=mutated(mutant), mounts=0, config=CHECKED)
-    return OneContainer(step=mutated(mutant))
+    return made(step=mutated(mutant))
 
 
 def mutant_model(mutant: Mutant) -> str:

@@ -20,13 +20,14 @@ MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("law", "orders", "s
 
 class Mutant(Struct, frozen=True):
     """`old` must stand exactly once in the source of `module`. `checked`: it takes a container
-    with health checks to tell."""
+    with health checks to tell, or another `model`."""
 
     name: str
     module: str
     old: str
     new: str
     checked: bool = False
+    model: str = ""
 
 
 def mutated(mutant: Mutant) -> Stepper:
@@ -263,6 +264,62 @@ MUTANTS = (
         "step",
         'changes["todo"] = _needed(record, plan.stages) if plan else ()',
         "pass",
+    ),
+    Mutant(
+        "nobody writes down that it is frozen for a checkpoint",
+        "step",
+        'write(draft, "freezer", UNCERTAIN)  # as long as it takes',
+        "pass",
+        model="one container, checkpoints",
+    ),
+    Mutant(
+        "a checkpoint that was left running has ended it",
+        "step",
+        "if not effect.leave_running and record.status is Status.RUNNING:",
+        "if record.status is Status.RUNNING:",
+        model="one container, checkpoints",
+    ),
+    Mutant(
+        "ended by a checkpoint looks like success",
+        "step",
+        '"exit_code": None,\n            "exit_reason": CHECKPOINTED',
+        '"exit_code": 0,\n            "exit_reason": CHECKPOINTED',
+        model="one container, checkpoints",
+    ),
+    Mutant(
+        "the checkpoint goes before anything runs",
+        "law",
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "specify", "spend", "restore", "follow")',
+        model="one container, checkpoints",
+    ),
+    Mutant(
+        "a failed restore is not undone",
+        "law",
+        'when=uncreated, reaches="restore", undo=UNWIND',
+        'when=uncreated, reaches="restore", undo=GIVE_UP',
+        model="one container, checkpoints",
+    ),
+    Mutant(
+        "a restore skips a step of a start",
+        "law",
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "restore", "follow", "spend")',
+        model="one container, checkpoints",
+    ),
+    Mutant(
+        "the restored are not followed",
+        "law",
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "spend")',
+        model="one container, checkpoints and health checks",
+    ),
+    Mutant(
+        "limits that were refused are on record",
+        "step",
+        'write(draft, "limits_doubted", news.fault.dirty or order.again)',
+        'write(draft, "limits_doubted", False)',
+        model="one container, limits",
     ),
     Mutant(
         "delete never forces",

@@ -29,6 +29,7 @@ from lockgate.effects.outcome import (
     Created,
     Dns,
     Done,
+    Dumped,
     Exited,
     Fact,
     Failed,
@@ -37,6 +38,7 @@ from lockgate.effects.outcome import (
     Launched,
     Link,
     Mounted,
+    Restored,
     Saved,
     Settled,
 )
@@ -133,6 +135,7 @@ wishes: SearchStrategy[Config] = st.builds(
     network=st.sampled_from(("none", "host", "private")),
     memory=sizes,
     terminal=st.booleans(),
+    systemd=st.booleans(),
     read_only=st.booleans(),
     mounts=st.lists(binds | tmpfs, max_size=4, unique_by=lambda one: one.destination).map(tuple),
     devices=st.lists(
@@ -190,6 +193,8 @@ facts: SearchStrategy[Fact | None] = st.one_of(
     st.just(Joined("/netns", (Link("web", "eth0", "", ("10.0.0.2/24",)),), Dns(("10.0.0.1",)))),
     st.builds(Saved, st.just("d1"), st.just((Hook("/hook"),)) | st.just(())),
     st.just(Settled()),
+    st.builds(Dumped, times),
+    st.just(Restored(process(1), monitor(1), 1)),
     st.builds(Launched, times),
     st.just(Created(process(1), monitor(1))),
 )
@@ -209,6 +214,9 @@ def commands(config: Config) -> SearchStrategy[i.Command]:
         st.sampled_from((i.Init(), i.Start(), i.Pause(), i.Unpause(), i.Mount(), i.Cleanup())),
         st.builds(i.Revive, st.booleans()),
         st.builds(i.Unmount, st.booleans()),
+        st.builds(i.Checkpoint, st.booleans(), export=st.sampled_from(("", "/archive"))),
+        st.builds(i.Restore, keep=st.booleans(), source=st.sampled_from(("", "/archive"))),
+        st.builds(i.Update, memory=st.none() | sizes, pids=st.none() | st.integers(0, 99)),
         st.builds(i.Stop, timeouts),
         st.builds(i.Restart, timeouts),
         st.builds(i.Kill, st.sampled_from((1, 9, 10, 15))),

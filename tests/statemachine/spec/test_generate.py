@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lockgate.effects.capabilities import CAPABILITIES
-from lockgate.effects.config import Config, Namespaces
+from lockgate.effects.config import Config, Namespaces, cgroup
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Accounts
 from lockgate.statemachine.spec import generate
@@ -127,3 +127,31 @@ class TestNamespaces:
         host = spec(replace(CONFIG, network="host"))
         assert "network" not in self.kinds(host)
         assert destinations(host)["/sys"]["type"] == "bind"
+
+
+class TestCgroups:
+    """MAP §3.5, 18."""
+
+    @pytest.mark.parametrize(
+        ("parent", "told", "there"),
+        [
+            ("/lockgate", "/lockgate/{id}", "/lockgate/{id}"),
+            ("machine.slice", "machine.slice:lockgate:{id}", "/machine.slice/lockgate-{id}.scope"),
+            (
+                "a-b-c.slice",
+                "a-b-c.slice:lockgate:{id}",
+                "/a.slice/a-b.slice/a-b-c.slice/lockgate-{id}.scope",
+            ),
+            ("-.slice", "-.slice:lockgate:{id}", "/lockgate-{id}.scope"),
+        ],
+    )
+    def test_where_they_are(self, parent: str, told: str, there: str) -> None:
+        config = replace(CONFIG, cgroup_parent=parent)
+        made = spec(config, facts=replace(FACTS, systemd=True))
+        assert made["linux"]["cgroupsPath"] == told.format(id=CONFIG.id)
+        assert cgroup(config) == there.format(id=CONFIG.id)
+
+    def test_without_systemd_it_makes_none(self) -> None:
+        with pytest.raises(PortError, match=r"not run by systemd.*name a path") as refusal:
+            spec(replace(CONFIG, cgroup_parent="machine.slice"))
+        assert (refusal.value.fault.kind, refusal.value.fault.dirty) == ("refused", False)

@@ -159,3 +159,30 @@ def test_only_the_privileged_write_to_the_kernels_files() -> None:
     for place in ("/sys", "/sys/fs/cgroup"):
         assert "ro" in mounted()[place]["options"]  # type: ignore[operator]
         assert "rw" in made[place]["options"]
+
+
+class TestSystemd:
+    """MAP §3.5, 11."""
+
+    WANTED = ("/run", "/tmp", "/var/log/journal")
+
+    def test_has_memory_to_write_to(self) -> None:
+        made = destinations(spec(replace(CONFIG, systemd=True)))
+        assert {made[place]["type"] for place in self.WANTED} == {"tmpfs"}
+        assert not set(self.WANTED) & set(destinations(spec(CONFIG)))
+
+    def test_its_user_may_mount_something_else_there(self) -> None:
+        mine = replace(CONFIG, systemd=True, mounts=(Bind(source="/mine", destination="/run"),))
+        assert destinations(spec(mine))["/run"]["source"] == "/mine"
+
+    def test_makes_groups_below_its_own(self) -> None:
+        """In version 2 there is one tree; beside version 1 there is one for it alone."""
+        config = replace(CONFIG, systemd=True)
+        both = replace(FACTS, controllers=("name=systemd",))
+        unified, split = (destinations(spec(config, facts=one)) for one in (FACTS, both))
+        assert "rw" in str(unified["/sys/fs/cgroup"]["options"])
+        assert "/sys/fs/cgroup/systemd" not in unified
+        assert "ro" in str(split["/sys/fs/cgroup"]["options"])
+        bound = split["/sys/fs/cgroup/systemd"]
+        assert bound["source"] == f"/sys/fs/cgroup/systemd/lockgate/{CONFIG.id}"
+        assert "/sys/fs/cgroup/systemd" not in destinations(spec(CONFIG, facts=both))

@@ -123,8 +123,8 @@ _ALL = (
         (
             "stop_wins",
             "within_budget",
-            "tests/promises/test_05_restart_duty.py",
             "tests/kit/test_households.py",
+            "tests/promises/test_05_restart_duty.py",
         ),
     ),
     Property(
@@ -143,6 +143,7 @@ _ALL = (
             "guests_at_home",
             "tests/kit/test_households.py",
             "tests/engine/test_graph.py",
+            "tests/adapters/test_store.py",
         ),
     ),
     Property(
@@ -196,14 +197,21 @@ _ALL = (
         "P26",
         "result fidelity",
         "Success is reported exactly when what was asked for is so; nothing is announced before.",
-        ("kept_its_word", "announced_in_time"),
+        ("kept_its_word", "announced_in_time", "limits_kept"),
     ),
     Property(
         "P27",
-        "freezing",
-        "Frozen exactly while paused on record.",
-        ("frozen_iff_paused",),
-        "checkpoints: there are none yet",
+        "freezing and checkpoints",
+        "Frozen exactly while paused on record, or written down; a checkpoint or a restore that fails "
+        "leaves the former state.",
+        (
+            "frozen_iff_paused",
+            "frozen_with_intent",
+            "checkpointed",
+            "former_state",
+            "tests/statemachine/test_checkpoints.py",
+            "tests/real/test_checkpoints.py",
+        ),
     ),
 )
 

@@ -19,8 +19,9 @@ from lockgate.statemachine.record import Record, Step
 from lockgate.statemachine.step import step
 from lockgate.testing.explore import Broken
 
-STARTING = (i.Init, i.Start, i.Restart)
-ORDER = {"init": 1, "start": 2, "died": 3, "cleanup": 4, "remove": 5}
+STARTING = (i.Init, i.Start, i.Restart, i.Restore)
+BEGINNING = ("init", "restore")
+ORDER = {"init": 1, "start": 2, "restore": 2, "died": 3, "cleanup": 4, "remove": 5}
 """How far into a run an event is."""
 
 
@@ -101,7 +102,7 @@ def oom_of_this_run(newborn: Record, history: Iterable[Entry]) -> None:
         if any(notice.event == "died" for notice in answer.notices):
             end = _end(entry.given)
             heard = end is not None and end.oom
-        if any(notice.event == "init" for notice in answer.notices):
+        if any(notice.event in BEGINNING for notice in answer.notices):
             heard = False
         record = answer.record
         if record.oom_killed != heard:
@@ -130,7 +131,7 @@ def in_order(events: Sequence[Event]) -> None:
         last = reached.get(event.container, 0)
         if (event.event == "start" and last == 2) or (event.event == "died" and last >= 3):
             raise Broken("P24", f"{event.event} twice in one run of {event.name}")
-        if place < last and place != 1:
+        if place < last and event.event not in BEGINNING:
             raise Broken("P24", f"{event.event} came late in a run of {event.name}")
         reached[event.container] = place
 

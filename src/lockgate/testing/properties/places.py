@@ -48,6 +48,7 @@ def footprint(world: World) -> Footprint:
         "network": world.network,
         "runtime": world.runtime != "absent",
         "freezer": world.frozen,
+        "checkpoint": world.dump != 0,
     }
     held = frozenset(name for name, exists in there.items() if exists)
     return Footprint(held, world.alive, world.runtime)
@@ -83,6 +84,8 @@ def can_work(record: Record, there: Footprint) -> None:
 def intent_first(record: Record, there: Footprint) -> None:
     """P08: what exists is something the record says may exist."""
     for name in there.held:
+        if name == "checkpoint" and _unknown(record):
+            continue  # it goes with the layer
         if getattr(record, WITH.get(name, name)) is ABSENT:
             raise Broken("P08", f"forgot the {name}")
 
@@ -141,7 +144,7 @@ def nothing_left(record: Record, there: Footprint) -> None:
     what it is in doubt about; and what is gone has left nothing."""
     if record.gone and there.held:
         raise Broken("P06", f"gone, but something is left: {sorted(there.held)}")
-    leaked = there.held - {"layer", *WITH}
+    leaked = there.held - {"layer", "checkpoint", *WITH}
     if record.mounts:
         leaked -= {"mount"}  # it is its user's
     done = record.status in (Status.EXITED, Status.CONFIGURED, Status.ABSENT)
@@ -176,6 +179,29 @@ def frozen_iff_paused(record: Record, there: Footprint) -> None:
     frozen = "freezer" in there.held
     if there.lives and frozen != (record.status is Status.PAUSED):
         raise Broken("P27", f"says {record.status}, frozen: {frozen}")
+
+
+def checkpointed(record: Record, there: Footprint) -> None:
+    """P27: what a checkpoint has ended has no exit code but its reason, and it can be gone on with."""
+    if record.layer is not PRESENT:
+        return  # with which it comes and goes
+    if record.checkpoint is PRESENT and "checkpoint" not in there.held:
+        raise Broken("P27", "believes in a checkpoint that is not there")
+    if not record.checkpointed:
+        return
+    if "checkpoint" not in there.held:
+        raise Broken("P27", "its run was ended for a checkpoint, and there is none")
+    if record.exit_code is not None or not (record.exit_reason or record.epoch):
+        raise Broken("P27", f"ended by a checkpoint, with the exit code {record.exit_code}")
+    if record.status in LIVING:
+        raise Broken("P27", f"{record.status}, and its last run is said to be over")
+
+
+def limits_kept(record: Record, world: World) -> None:
+    """P26, at rest: what runs has the limit that is on record, or that is in doubt on record."""
+    mine = world.alive and world.epoch == record.epoch and world.memory is not None
+    if mine and world.memory != record.config.memory and not record.limits_doubted:
+        raise Broken("P26", f"says {record.config.memory} bytes of memory, has {world.memory}")
 
 
 def one_truthful_exit(record: Record, world: World) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from lockgate.adapters.simulated.world import World, carried_out
 from lockgate.effects.model import (
     AnyEffect,
+    CheckpointRuntime,
     DeleteLayer,
     DeleteRuntime,
     Halt,
@@ -17,6 +18,7 @@ from lockgate.effects.model import (
 )
 from lockgate.effects.outcome import Done, Exited, Failed, Fault, PortError
 from lockgate.statemachine import inputs as i
+from lockgate.statemachine.limits import updated
 from lockgate.statemachine.record import RESOURCES, Answer, Notice, Record, Refused, Step
 from lockgate.statemachine.status import Presence, Status, Verb
 from lockgate.testing.explore import Broken
@@ -35,6 +37,9 @@ POSTCONDITIONS: dict[Verb, frozenset[Status]] = {
     Verb.PAUSE: frozenset({Status.PAUSED}),
     Verb.UNPAUSE: frozenset({Status.RUNNING}),
     Verb.RESTART: frozenset({Status.RUNNING}),
+    Verb.CHECKPOINT: frozenset({Status.EXITED}),
+    Verb.SNAPSHOT: frozenset({Status.RUNNING}),
+    Verb.RESTORE: frozenset({Status.RUNNING}),
     Verb.CLEANUP: frozenset({Status.CONFIGURED, Status.EXITED}),
     Verb.REMOVE: frozenset({Status.ABSENT}),
     Verb.FORCE_REMOVE: frozenset({Status.ABSENT}),
@@ -168,11 +173,44 @@ def kept_its_word(before: Record, answer: Step) -> None:
     died_meanwhile = after.status in ENDED and operation.verb is not Verb.CREATE
     if expected is not None and after.status not in expected and not died_meanwhile:
         raise Broken("P26", f"{operation.verb} succeeded, and it is {after.status}")
+    own_end = after.exit_code is not None  # which came first, so that there was nothing to be taken
+    taken = after.checkpoint is Presence.PRESENT
+    if isinstance(operation, i.Checkpoint) and not (taken or own_end):
+        raise Broken("P26", "a checkpoint was taken, and is not there")
+    if isinstance(operation, i.Update) and updated(after.config, operation) != after.config:
+        raise Broken("P26", f"updated, and its limits are {after.config.memory} bytes")
     if operation.verb is Verb.MOUNT and after.mount is not Presence.PRESENT:
         raise Broken("P26", "it was mounted, and is not there")
     at_rest = after.status in (Status.CONFIGURED, Status.EXITED)
     if operation.verb is Verb.FORCE_UNMOUNT and after.mount is not Presence.ABSENT and at_rest:
         raise Broken("P26", "all was unmounted, and something may be left")
+
+
+def former_state(before: Record, answer: Step) -> None:
+    """P27: what is not written down runs on, and older checkpoints stay; what is not restored, is not
+    anything by half."""
+    after, operation = answer.record, before.operation
+    if operation is None or after.todo or not after.faults or after.status is Status.UNKNOWN:
+        return
+    match operation:
+        case i.Checkpoint() if after.checkpoint is Presence.ABSENT:
+            if after.status not in (Status.RUNNING, *ENDED) or after.checkpointed:
+                raise Broken("P27", f"a checkpoint failed, and it is {after.status}")
+        case i.Restore() if after.runtime is Presence.ABSENT:
+            if after.status not in (Status.CONFIGURED, Status.EXITED):
+                raise Broken("P27", f"a restore failed, and it is {after.status}")
+            if before.todo[0] == "restore" and after.network is Presence.PRESENT:
+                raise Broken("P27", "a restore failed, and nothing was given back")
+        case _:
+            pass
+
+
+def frozen_with_intent(before: Record, answer: Step) -> None:
+    """P27: whoever takes a checkpoint, freezes: that intent is on record."""
+    for order in answer.orders:
+        intent = answer.record.freezer is not Presence.ABSENT
+        if isinstance(order.effect, CheckpointRuntime) and not intent:
+            raise Broken("P27", "it is frozen for a checkpoint, and the record does not say so")
 
 
 def sound_answer(before: Record, answer: Answer) -> None:
@@ -186,3 +224,5 @@ def sound_answer(before: Record, answer: Answer) -> None:
     patient_alone(answer)
     announced_in_time(answer)
     kept_its_word(before, answer)
+    former_state(before, answer)
+    frozen_with_intent(before, answer)
