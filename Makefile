@@ -51,12 +51,12 @@ mutants: setup ## the law broken on purpose, one way at a time: each must be cau
 
 soak: setup ## what never ends, fifty times as long as in the suite: lives, processes, power, bytes
 	@LOCKGATE_SOAK=50 $(BIN)/python -m pytest -q --timeout 3600 tests/properties/test_machine.py \
-	  tests/concurrency tests/power tests/fuzz
+	  tests/concurrency tests/power tests/fuzz tests/promises tests/real/test_killed_beside.py
 
 FUZZ_SECONDS ?= 60
 fuzz: setup ## coverage-guided bytes into everything that is read from outside
 	@$(BIN)/pip install -q -e '.[fuzz]'
-	@for one in entry record answer pid code accounts profile names log archive layout; do \
+	@for one in $$(ls fuzz/corpus); do \
 	  $(BIN)/python fuzz/outside.py $$one -max_total_time=$(FUZZ_SECONDS) -verbosity=0 || exit 1; done
 
 mutation: setup ## every line of the pure rooms and the interpreter changed: do the tests notice?

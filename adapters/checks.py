@@ -19,6 +19,7 @@ import msgspec
 from lockgate.adapters.behind import begin
 from lockgate.adapters.filesystem import read_bounded, write_atomic
 from lockgate.adapters.flocks import locked
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.oci.run import Run
 from lockgate.effects.config import Config
 from lockgate.effects.health import CheckResult
@@ -61,7 +62,7 @@ class LocalChecks:
         try:
             found = read_bounded(self._directory(container, epoch) / RESULTS, LIMIT)
             return msgspec.json.decode(found, type=tuple[CheckResult, ...])
-        except (OSError, PortError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (OSError, PortError, *NONSENSE):
             return ()
 
     def _directory(self, container: str, epoch: int) -> Path:

@@ -7,6 +7,7 @@ none is at work, and none has come to an end of his own: what he could not do is
 """
 
 import os
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ from lockgate.adapters.oci.run import Run
 from lockgate.effects.config import Config
 from lockgate.effects.model import Process
 
+ON_HIS_WAY = 5.0
+"""Seconds one may take until he holds the lock; nobody else is begun for that long."""
+
 LOCK = "settler.lock"
 DONE = b"done"
 
@@ -28,13 +32,16 @@ class LocalSettlers:
 
     def __init__(self, root: Path, settler: tuple[str, ...], words: tuple[str, ...]) -> None:
         self._root, self._settler, self._words = root, settler, words
+        self._begun: dict[tuple[str, int], float] = {}
 
     def begin(self, config: Config, epoch: int, monitor: Process) -> None:
-        if alive(monitor):
+        now = time.monotonic()
+        if alive(monitor) or now - self._begun.get((config.id, epoch), -ON_HIS_WAY) < ON_HIS_WAY:
             return
         with settling(self._root, config.id, epoch, mark=False) as mine:
             if not mine:
                 return
+        self._begun[config.id, epoch] = now
         line = (*self._settler, str(self._root), config.id, str(epoch), *self._words)
         begin(line, f"lockgate-settle-{config.id[:12]}-{epoch}", self._root)
 

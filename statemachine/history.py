@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from returns.result import Failure, Result, Success
 
+from lockgate.effects.config import Config
 from lockgate.effects.model import Order
 from lockgate.statemachine.inputs import Input
 from lockgate.statemachine.law import LAW
@@ -50,6 +51,7 @@ class Divergence(Struct, frozen=True):
 
 _ENTRY = msgspec.json.Decoder(Entry)
 _RECORD = msgspec.json.Decoder(Record)
+_CONFIG = msgspec.json.Decoder(Config)
 
 
 def digest(record: Record) -> str:
@@ -63,6 +65,12 @@ def digest_of(encoded: bytes) -> str:
 
 def encode_record(record: Record) -> bytes:
     return _ENCODER.encode(record)
+
+
+def as_read(config: Config) -> Config:
+    """The config as it will be read again. A wish that was spelled out, and is the default, is left out
+    when it is read from a history; it must be so from the first, or nothing replays (P10)."""
+    return _CONFIG.decode(_ENCODER.encode(config))
 
 
 def decode_record(data: bytes) -> Record:

@@ -23,7 +23,8 @@ class Disk:
         again = "remount," if self.place.is_mount() else ""
         line = ["mount", "-t", "tmpfs", "-o", f"{again}{options}", "tmpfs", str(self.place)]
         subprocess.run(line, check=True)
-        self._ballast.mkdir(exist_ok=True)
+        if "ro" not in options.split(","):
+            self._ballast.mkdir(exist_ok=True)
 
     def free(self) -> tuple[int, int]:
         """Blocks and inodes."""

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -10,6 +11,9 @@ from msgspec import Struct
 
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.process import pids
+
+INSIDE = frozenset(("merged", "upper", "work", "layers"))
+"""What is in containers, and not of them."""
 
 PATIENCE = 10.0
 """Seconds those who are on their way out may take."""
@@ -55,7 +59,7 @@ def _files(folder: Path) -> Iterator[str]:
     """In the folders where each container has something of its own."""
     for place in ("containers", "run", "runtime", "netns", "locks", "ports", "leases"):
         for found in folder.rglob(f"{place}/*"):
-            if found.parent.name == place and "merged" not in found.parts:
+            if found.parent.name == place and INSIDE.isdisjoint(found.parts):
                 yield str(found)
 
 
@@ -73,8 +77,7 @@ def _cgroups() -> Iterator[str]:
     """Those of containers, with whoever is in them."""
     here = Cgroups.here()
     for place in here.directories("/lockgate"):
-        for inner in place.iterdir():
-            if inner.is_dir() and len(inner.name) == 64:
-                yield str(inner)
+        with suppress(FileNotFoundError):  # it is empty, and somebody removes it
+            yield from (str(inner) for inner in place.iterdir() if len(inner.name) == 64)
     for pid in here.members("/lockgate"):
         yield f"process {pid}"

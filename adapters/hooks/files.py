@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from lockgate.adapters.filesystem import read_bounded, write_atomic
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.effects.hooks import STAGES, Hook, HookFile, When
 from lockgate.effects.outcome import PortError
 
@@ -82,7 +83,7 @@ def _read(path: Path) -> HookFile:
             re.compile(pattern)
         for pattern in given.when.annotations.values():
             re.compile(pattern)
-    except (OSError, PortError, ValueError, RecursionError, re.error) as problem:
+    except (OSError, PortError, re.error, *NONSENSE) as problem:
         raise _refused(path, str(problem)) from None
     if given.version != VERSION:
         raise _refused(path, f"version {given.version!r} is not {VERSION}")

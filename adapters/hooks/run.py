@@ -10,12 +10,14 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from lockgate.adapters.commands import Finished, finished
 from lockgate.adapters.filesystem import bundle, ensure_directory
 from lockgate.adapters.flocks import locked
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.effects.config import Config
 from lockgate.effects.hooks import Hook
 from lockgate.effects.outcome import PortError
@@ -63,13 +65,7 @@ class LocalHooks:
             raise _unfit(hook, str(problem)) from None
         if ended.code != 0:
             raise _unfit(hook, _told(ended.code, ended))
-        if not ended.output.strip():
-            return spec
-        try:
-            msgspec.json.decode(ended.output, type=dict[str, msgspec.Raw])
-        except msgspec.DecodeError as problem:
-            raise _unfit(hook, f"what it answered is no config.json: {problem}") from None
-        return ended.output
+        return refined(hook, spec, ended.output)
 
     def poststop(self, config: Config, epoch: int, hooks: Sequence[Hook]) -> None:
         folder = self._folder(config, epoch)
@@ -122,6 +118,19 @@ class LocalHooks:
             reason = f"the poststop hook {hook.path} failed: {_told(code, ended)}"
             again = "cleanup, start and rm try it again, rm --force leaves without it"
             raise PortError("failed", f"{reason}; {again}")
+
+
+def refined(hook: Hook, spec: bytes, answer: bytes) -> bytes:
+    """What config.json is to be after a hook has answered: the answer, or as it was if there is none.
+
+    Raises `PortError("refused")`, clean, for what is no JSON object."""
+    if not answer.strip():
+        return spec
+    try:
+        msgspec.json.decode(answer, type=dict[str, Any])  # to its end: a runtime will
+    except NONSENSE as problem:
+        raise _unfit(hook, f"what it answered is no config.json: {problem}") from None
+    return answer
 
 
 def _succeeded(file: int) -> bool:

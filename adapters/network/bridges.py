@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from lockgate.adapters.network.conflist import Conflist
+from lockgate.adapters.network.conflist import Conflist, as_list, as_object, as_texts
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import NetworkInfo
 
@@ -70,7 +70,7 @@ def info(network: Conflist, *, ours: bool) -> NetworkInfo:
         gateways=tuple(gateway for _, gateway in found),
         bridge=str(first.get("bridge", "")),
         internal=first.get("type") == "bridge" and not first.get("isGateway", False),
-        dns=tuple((first.get("dns") or {}).get("nameservers") or ()),
+        dns=as_texts(as_object(first.get("dns")).get("nameservers")),
         plugins=network.types,
         ours=ours,
     )
@@ -78,14 +78,13 @@ def info(network: Conflist, *, ours: bool) -> NetworkInfo:
 
 def ranges(network: Conflist) -> Iterator[tuple[Subnet, str]]:
     """Subnets and their gateways (empty: none is named) that IPAM takes addresses from."""
-    ipam = network.plugins[0].get("ipam") or {}
-    sets = [*ipam.get("ranges", []), *([[ipam]] if "subnet" in ipam else [])]
-    for one in sets:
-        for given in one:
-            try:
-                yield ip_network(str(given["subnet"]), strict=False), str(given.get("gateway", ""))
-            except (KeyError, TypeError, ValueError):
-                continue  # the plugin will say what is wrong with it
+    ipam = as_object(network.plugins[0].get("ipam"))
+    sets = [*as_list(ipam.get("ranges")), *([[ipam]] if "subnet" in ipam else [])]
+    for given in (as_object(given) for one in sets for given in as_list(one)):
+        try:
+            yield ip_network(str(given["subnet"]), strict=False), str(given.get("gateway", ""))
+        except (KeyError, ValueError):
+            continue  # the plugin will say what is wrong with it
 
 
 def bridge_name(root: Path, network: str) -> str:

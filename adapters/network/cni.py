@@ -11,10 +11,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from lockgate.adapters.network.bridges import info, ranges
-from lockgate.adapters.network.conflist import Conflist, Settings
+from lockgate.adapters.network.conflist import Conflist, Settings, as_object
 from lockgate.adapters.network.notes import Desk
 from lockgate.adapters.network.plugins import Plugins
 from lockgate.adapters.network.plumbing import INTERFACE, RULES_GONE, Note, Subject
+from lockgate.adapters.network.results import believed
 from lockgate.effects.config import Attachment, Config, PortMapping
 from lockgate.effects.outcome import Dns, Link, PortError
 
@@ -59,8 +60,7 @@ class Cni:
     def add(self, note: CniNote, desk: Desk[CniNote], subject: Subject) -> CniNote:
         for kind, plugin in zip(note.conflist.types, note.conflist.plugins):
             result = self._plugins.call("ADD", kind, _settings(note, plugin), subject) or {}
-            addresses = tuple(str(ip["address"]) for ip in result.get("ips", ()))
-            note = replace(note, result=result, addresses=addresses)
+            note = replace(note, result=result, addresses=believed(result).addresses)
             desk.write(note.interface, note)
         return note
 
@@ -87,24 +87,17 @@ class Cni:
             raise faults[0]
 
     def told(self, note: CniNote) -> tuple[Link, Dns | None]:
-        result = note.result or {}
-        macs = [one.get("mac", "") for one in result.get("interfaces", ()) if one.get("sandbox")]
-        ways = (str(ip.get("gateway") or "") for ip in result.get("ips", ()))
+        result = believed(note.result or {})
         alone = info(note.conflist, ours=True).internal  # host-local names a gateway all the same
         link = Link(
             network=note.network,
             interface=note.interface,
-            mac=macs[0] if macs else "",
+            mac=result.mac,
             addresses=note.addresses,
-            gateways=() if alone else tuple(filter(None, ways)),
+            gateways=() if alone else result.gateways,
             aliases=note.aliases,
         )
-        dns = result.get("dns") or {}
-        return link, Dns(
-            tuple(dns.get("nameservers") or ()),
-            tuple(dns.get("search") or ()),
-            tuple(dns.get("options") or ()),
-        )
+        return link, result.names
 
 
 def _mapping(port: PortMapping) -> Settings:
@@ -118,7 +111,7 @@ def _mapping(port: PortMapping) -> Settings:
 
 def _settings(note: CniNote, plugin: Settings) -> Settings:
     """What a plugin is told (CNI 1.0, "Deriving execution configuration")."""
-    offered = plugin.get("capabilities", {})
+    offered = as_object(plugin.get("capabilities"))
     wanted = {name: value for name, value in note.capabilities.items() if offered.get(name)}
     settings = {name: value for name, value in plugin.items() if name != "capabilities"}
     settings |= {"cniVersion": note.conflist.cniVersion, "name": note.conflist.name}

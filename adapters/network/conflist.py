@@ -6,12 +6,13 @@ told by the specification to look at has a type here.
 
 import re
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 from msgspec import Struct
 
 from lockgate.adapters.filesystem import read_bounded
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.effects.outcome import PortError
 
 SUFFIX = ".conflist"
@@ -58,7 +59,7 @@ def read(path: Path) -> Conflist:
     """The network of this file. Raises `PortError("damaged")`, `FileNotFoundError`."""
     try:
         found = msgspec.json.decode(read_bounded(path, LIMIT), type=Conflist)
-    except msgspec.MsgspecError as problem:
+    except NONSENSE as problem:
         raise _damaged(path, str(problem)) from None
     if NAME.fullmatch(found.name) is None:
         raise _damaged(path, f"{found.name[:64]!r} is no name of a network")
@@ -70,6 +71,21 @@ def read(path: Path) -> Conflist:
     if not found.plugins:
         raise _damaged(path, "it names no plugin")
     return found
+
+
+def as_object(value: object) -> Settings:
+    """Somebody's JSON object; an empty one for what is none."""
+    return cast(Settings, value) if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[object]:
+    """Somebody's JSON array; an empty one for what is none."""
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def as_texts(value: object) -> tuple[str, ...]:
+    """The strings in somebody's JSON array."""
+    return tuple(one for one in as_list(value) if isinstance(one, str))
 
 
 def _damaged(path: Path, reason: str) -> PortError:

@@ -16,12 +16,13 @@ from msgspec.structs import replace
 
 from lockgate.adapters.commands import finished
 from lockgate.adapters.network import bridges, links
-from lockgate.adapters.network.conflist import Conflist, Settings
+from lockgate.adapters.network.conflist import Conflist, Settings, as_object
 from lockgate.adapters.network.leases import Leases
 from lockgate.adapters.network.namespaces import TOOLS
 from lockgate.adapters.network.notes import Desk
 from lockgate.adapters.network.plugins import PATIENCE
 from lockgate.adapters.network.plumbing import INTERFACE, RULES_GONE, Note, Subject
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.oci.command import printable
 from lockgate.effects.config import Attachment, Config, PortMapping
 from lockgate.effects.outcome import Dns, Link, PortError
@@ -102,11 +103,11 @@ class Netavark:
         self._leases.release(note.network, (subject.container, note.interface))
 
     def told(self, note: NetavarkNote) -> tuple[Link, Dns | None]:
-        made = (note.result or {}).get(note.network, {}).get("interfaces", {})
+        made = as_object(as_object((note.result or {}).get(note.network)).get("interfaces"))
         link = Link(
             network=note.network,
             interface=note.interface,
-            mac=str(made.get(note.interface, {}).get("mac_address", "")),
+            mac=str(as_object(made.get(note.interface)).get("mac_address", "")),
             addresses=note.addresses,
             gateways=tuple(filter(None, note.info.gateways)),
             aliases=note.aliases,
@@ -130,8 +131,8 @@ class Netavark:
         except TimeoutError as problem:
             raise PortError("timeout", f"netavark {verb}: {problem}") from None
         if ran.code == 0:
-            return _answer(ran.output) if verb == "setup" else {}
-        said = _complaint(ran.output) or ran.complaints.decode("utf-8", "replace")
+            return answered(ran.output) if verb == "setup" else {}
+        said = complained(ran.output) or ran.complaints.decode("utf-8", "replace")
         if verb == "teardown" and RULES_GONE.search(said):
             return {}
         raise PortError("failed", f"netavark failed to {verb}: {printable(said)}")
@@ -189,15 +190,17 @@ def _request(note: NetavarkNote, container: str) -> dict[str, Any]:
     }
 
 
-def _answer(output: bytes) -> Settings:
+def answered(output: bytes) -> Settings:
+    """What it says it has made. Raises `PortError("damaged")`."""
     try:
         return msgspec.json.decode(output, type=Settings)
-    except msgspec.MsgspecError as problem:
+    except NONSENSE as problem:
         raise PortError("damaged", f"netavark answered with no result: {problem}") from None
 
 
-def _complaint(output: bytes) -> str:
+def complained(output: bytes) -> str:
+    """What it says went wrong, in whatever form."""
     try:
         return msgspec.json.decode(output, type=Complaint).error
-    except msgspec.MsgspecError:
+    except NONSENSE:
         return output.decode("utf-8", "replace")

@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from lockgate.adapters.filesystem import read_bounded, write_atomic
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.effects.outcome import PortError
 
 _LIMIT = 4 << 20
@@ -47,7 +48,7 @@ class Desk(Generic[T]):
             return None
         try:
             return msgspec.json.decode(data, type=self._kind)
-        except msgspec.MsgspecError as problem:
+        except NONSENSE as problem:
             reason = f"the note {self._directory / name} cannot be read: {problem}"
             raise PortError("damaged", reason) from None
 
@@ -74,7 +75,7 @@ class Notes(Generic[T]):
         """What is noted of a container now, without holding it; damaged notes are left out."""
         found: list[T] = []
         for path in sorted(self._path(container).glob("[!.]*")):
-            with suppress(FileNotFoundError, PortError, msgspec.MsgspecError):
+            with suppress(FileNotFoundError, PortError, *NONSENSE):
                 found.append(msgspec.json.decode(read_bounded(path, _LIMIT), type=self._kind))
         return tuple(found)
 

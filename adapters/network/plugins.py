@@ -15,6 +15,7 @@ from msgspec import Struct
 from lockgate.adapters.commands import Finished, finished
 from lockgate.adapters.network.conflist import Settings
 from lockgate.adapters.network.plumbing import Subject
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.oci.command import printable
 from lockgate.effects.outcome import FaultKind, PortError
 
@@ -90,8 +91,8 @@ class Plugins:
             reason = f"the network plugin {kind} {verb} did not end in {self._patience:.0f} seconds"
             raise PortError("timeout", reason) from None
         if ran.code != 0:
-            raise _refusal(verb, kind, ran)
-        return _result(verb, kind, ran)
+            raise refusal(verb, kind, ran)
+        return answered(kind, ran.output) if verb == "ADD" else None
 
 
 def searched() -> tuple[Path, ...]:
@@ -100,21 +101,20 @@ def searched() -> tuple[Path, ...]:
     return given or DIRECTORIES
 
 
-def _result(verb: Verb, kind: str, ran: Finished) -> Settings | None:
-    if verb != "ADD":
-        return None
+def answered(kind: str, output: bytes) -> Settings:
+    """The result in what a plugin wrote. Raises `PortError("damaged")`."""
     try:
-        return msgspec.json.decode(ran.output, type=Settings)
-    except msgspec.MsgspecError as problem:
-        reason = f"the network plugin {kind} answered {verb} with no result: {problem}"
+        return msgspec.json.decode(output, type=Settings)
+    except NONSENSE as problem:
+        reason = f"the network plugin {kind} answered with no result: {problem}"
         raise PortError("damaged", reason) from None
 
 
-def _refusal(verb: Verb, kind: str, ran: Finished) -> PortError:
+def refusal(verb: Verb, kind: str, ran: Finished) -> PortError:
     try:
         said = msgspec.json.decode(ran.output, type=Complaint)
         words = ": ".join(filter(None, (said.msg, said.details)))
-    except msgspec.MsgspecError:
+    except NONSENSE:
         said = Complaint()
         words = (ran.complaints or ran.output).decode("utf-8", "replace")
     told = printable(words) or f"it ended with status {ran.code} and said nothing"

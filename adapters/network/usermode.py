@@ -22,6 +22,7 @@ from lockgate.adapters.inotify import readable
 from lockgate.adapters.network.namespaces import TOOLS, holds
 from lockgate.adapters.network.notes import Desk
 from lockgate.adapters.network.plumbing import INTERFACE, Note, Subject
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.oci.command import printable
 from lockgate.adapters.oci.process import end, identify, pids
 from lockgate.effects.config import Attachment, Config, PortMapping
@@ -129,7 +130,7 @@ def _published(port: PortMapping, control: Path) -> None:
             asking.sendall(msgspec.json.encode(request))
             asking.shutdown(socket.SHUT_WR)
             answer = msgspec.json.decode(asking.recv(4096), type=Answer)
-    except (OSError, msgspec.MsgspecError) as problem:
+    except (OSError, *NONSENSE) as problem:
         reason = f"{PROGRAM} does not answer to a port being published: {problem}"
         raise PortError("failed", reason) from None
     if answer.error:

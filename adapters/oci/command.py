@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from lockgate.adapters.commands import finished
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.effects.outcome import FaultKind, PortError
 
 Standing: TypeAlias = Literal["created", "running", "paused", "stopped", "unknown"]
@@ -122,9 +123,17 @@ class RuntimeCommand:
             return State()
         try:
             ran = self.run("state", container)
-            return msgspec.json.decode(ran.output, type=State) if ran.code == 0 else State()
-        except (PortError, msgspec.MsgspecError):
+        except PortError:
             return State()
+        return stated(ran.output) if ran.code == 0 else State()
+
+
+def stated(output: bytes) -> State:
+    """What `state` has written, as far as we believe it. Total."""
+    try:
+        return msgspec.json.decode(output, type=State)
+    except NONSENSE:
+        return State()
 
 
 def inherited() -> dict[str, str]:
@@ -139,7 +148,7 @@ def complaint(raw: bytes) -> str:
     for line in reversed(lines):
         try:
             entry = msgspec.json.decode(line, type=_LogEntry)
-        except msgspec.MsgspecError:
+        except NONSENSE:
             continue
         if entry.level in ("error", "fatal", "panic"):
             return printable(entry.msg)

@@ -39,7 +39,7 @@ def let_go(runtime: str, record: Path, bundle: Path, process: Process) -> Verdic
     """
     fifo = record / "exec.fifo"
     meet = MEETINGS.get(runtime)
-    if meet is None or _hooked(bundle):
+    if meet is None or hooked(bundle):
         return "unknown"
     with held(process) as pidfd:
         if pidfd is None:
@@ -98,7 +98,7 @@ def _is_init(process: Process) -> bool:
         return False
 
 
-def _hooked(bundle: Path) -> bool:
+def hooked(bundle: Path) -> bool:
     """May `start` have hooks to run? Unreadable counts as yes."""
     try:
         return b'"hooks"' in read_bounded(bundle / "config.json", _SPEC_LIMIT)

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from lockgate.adapters.filesystem import bundle, read_bounded
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.oci.process import alive, arguments, identify, pids
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
@@ -154,12 +155,17 @@ class Run(Struct, frozen=True):
             (self.bundle / name).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Everything of this run, and the directory above if it was the last."""
+        """Everything of this run, and the directory above if it was the last. Under another name
+        first: whoever comes to look after this run, meanwhile, makes no file in what is being
+        removed."""
+        going = self.directory.with_name(f".{self.directory.name}")
         if self.exists():
             if self.directory.is_symlink() or not self.directory.is_dir():
                 self.directory.unlink()
             else:
-                shutil.rmtree(self.directory)
+                _cleared(going)
+                self.directory.rename(going)
+        _cleared(going)
         with suppress(OSError):
             self.directory.parent.rmdir()
 
@@ -173,7 +179,7 @@ class Run(Struct, frozen=True):
         text = line.decode("utf-8", "replace")
         try:
             return msgspec.json.decode(text, type=Answer)
-        except msgspec.MsgspecError:  # its escaping leaves some control characters as they are
+        except NONSENSE:  # its escaping leaves some control characters as they are
             number = _ANSWER.match(line)
             return Answer(int(number[1]) if number else -1, text)
 
@@ -223,3 +229,9 @@ def first_process(root: Path, container: str) -> tuple[int, int] | None:
     asked elsewhere. None for one that never ran."""
     run = Run.newest(root, container)
     return (run.epoch, run.pid()) if run else None
+
+
+def _cleared(place: Path) -> None:
+    """Of a run that somebody did not live to remove."""
+    if os.path.lexists(place):
+        shutil.rmtree(place)

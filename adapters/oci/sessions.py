@@ -21,6 +21,7 @@ import msgspec
 from lockgate.adapters.filesystem import read_bounded, write_atomic
 from lockgate.adapters.inotify import readable
 from lockgate.adapters.logs import read_log
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.attach import Attachment
 from lockgate.adapters.oci.cgroups import Cgroups
@@ -190,7 +191,7 @@ class ConmonSessions:
         try:
             found = read_bounded(run.directory / "session.json", LIMIT)
             session = msgspec.json.decode(found, type=Session)
-        except (OSError, PortError, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except (OSError, PortError, *NONSENSE):
             return None
         monitor = run.monitor()
         if monitor is None and run.answer() is None:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from lockgate.adapters.filesystem import ensure_directory, read_bounded, write_atomic
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.storage.entries import damaged, refused
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Image
@@ -115,7 +116,7 @@ class Records:
             image = msgspec.json.decode(read_bounded(self._place / file, _RECORD_LIMIT), type=Image)
             if file == _file_of(image.name) and image == identified(image):
                 return image
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except (*NONSENSE, UnicodeError) as error:
             why = str(error)
         except PortError as error:
             why = error.fault.reason

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from lockgate.adapters import labels
 from lockgate.adapters.filesystem import ensure_directory, read_bounded, volume_data, write_atomic
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.storage.directory import meta_of, read_directory
 from lockgate.adapters.storage.entries import Allowance, Limits, accepted, damaged, refused
 from lockgate.adapters.storage.removal import remove_tree
@@ -230,7 +231,7 @@ class LocalVolumes:
         try:
             data = read_bounded(self._place / name / _RECORD, _RECORD_LIMIT)
             volume = msgspec.json.decode(data, type=Volume)
-        except (msgspec.DecodeError, UnicodeError, NotADirectoryError) as error:
+        except (*NONSENSE, UnicodeError, NotADirectoryError) as error:
             raise damaged(f"the record of volume {name!r} is damaged: {error}") from None
         return self._located(replace(volume, name=name))
 

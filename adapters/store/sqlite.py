@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.store import schema
 from lockgate.adapters.store.admission import admit, bound, lodged
 from lockgate.adapters.store.connections import Connections
@@ -38,9 +39,9 @@ _ROW = f"SELECT container, name, ({_ENTRIES}), status, record, executor, pod FRO
 _POD = "SELECT pod, name, infra, leaving FROM pods"
 
 _ENCODER = msgspec.json.Encoder()
-_EXECUTOR = msgspec.json.Decoder(Executor)
-_EXITED = msgspec.json.Decoder(Exited)
-_EVENT = msgspec.json.Decoder(Event)
+EXECUTOR = msgspec.json.Decoder(Executor)
+EXITED = msgspec.json.Decoder(Exited)
+EVENT = msgspec.json.Decoder(Event)
 
 
 class SqliteStore:
@@ -323,7 +324,7 @@ class SqliteStore:
         if found is None:
             return None
         unreadable = Exited(UNKNOWN_EXIT, 0, reason="the stored exit of this run is damaged")
-        return _decoded(_EXITED, found[0]) or unreadable
+        return decoded(EXITED, found[0]) or unreadable
 
     # ---- events --------------------------------------------------------------------------
 
@@ -334,7 +335,7 @@ class SqliteStore:
             after,
             self._newest(),
         )
-        readable = ((number, _decoded(_EVENT, data)) for number, data in found)
+        readable = ((number, decoded(EVENT, data)) for number, data in found)
         return (replace(event, number=number) for number, event in readable if event)
 
     def wait_events(self, after: int, timeout: float) -> None:
@@ -398,7 +399,7 @@ def _row(columns: tuple[Any, ...]) -> Row:
         seq=entries or 0,
         status=_text(status),
         record=_bytes(record),
-        executor=_decoded(_EXECUTOR, executor),
+        executor=decoded(EXECUTOR, executor),
         pod=_text(pod),
     )
 
@@ -409,12 +410,13 @@ def _pod_row(columns: tuple[Any, ...]) -> PodRow:
     return PodRow(pod=pod, name=name, infra=infra, leaving=known)
 
 
-def _decoded(decoder: msgspec.json.Decoder[T], data: object) -> T | None:
+def decoded(decoder: msgspec.json.Decoder[T], data: object) -> T | None:
+    """What a column holds; None where that is something else."""
     if not isinstance(data, bytes):
         return None
     try:
         return decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NONSENSE:
         return None
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from returns.result import Failure, Success
@@ -23,6 +24,8 @@ from lockgate import (
     Status,
 )
 from lockgate.effects import model as e
+from lockgate.effects.config import Bind, Namespaces
+from lockgate.effects.health import HealthCheck
 from lockgate.effects.outcome import PortError
 from lockgate.statemachine import Start, Stop, Verb
 from lockgate.testing.deaths import Fuse, Killed
@@ -32,6 +35,11 @@ from .conftest import Simulation
 
 def events(engine: Engine) -> list[str]:
     return [event.event for event in engine.events()]
+
+
+def spelled(word: str) -> Any:
+    """The same word, and another object."""
+    return "".join(list(word))
 
 
 class TestCreate:
@@ -45,6 +53,23 @@ class TestCreate:
         assert config.command == ("sh",)
         assert config.env == ("A=image", "B=mine")
         assert config.name == config.id[:12]
+
+    @pytest.mark.parametrize(
+        "wishes",
+        [
+            {"restart": "no"},
+            {"health": HealthCheck(command=("true",), on_failure=spelled("none"))},
+            {"mounts": (Bind(source="/", destination="/a", propagation=spelled("rprivate")),)},
+            {"namespaces": Namespaces(pid=spelled("private"))},
+        ],
+    )
+    def test_what_is_spelled_out_though_it_is_the_default_replays(
+        self, engine: Engine, wishes: dict[str, Any]
+    ) -> None:
+        """As a command line spells it: a string of its own, that is none of the program's."""
+        wishes = {name: spelled(one) if one == "no" else one for name, one in wishes.items()}
+        web = engine.create(name="web", rootfs="/", command=["sh"], **wishes)
+        assert engine.replay("web").unwrap() == web
 
     def test_a_name_can_be_taken_once(self, engine: Engine, web: Record) -> None:
         with pytest.raises(NameTaken, match=f"'web' is in use by container {web.id[:12]}"):

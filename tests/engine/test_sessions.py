@@ -58,6 +58,16 @@ class TestExec:
         threading.Timer(0.05, ends, (engine, session, 3)).start()
         assert engine.exec_wait("web", session.id, 10) == 3
 
+    def test_any_number_that_fail_leave_nothing(self, engine: Engine, web: str) -> None:
+        """P21: neither a session nor a line of history of them."""
+        before = engine.host.store.row(web)
+        answering(engine, lambda session: None)
+        for _ in range(500):
+            with pytest.raises(OperationFailed):
+                engine.exec("web", ["nope"])
+        assert engine.sessions("web") == ()
+        assert engine.host.store.row(web) == before
+
     def test_it_can_be_killed_and_only_once(self, engine: Engine) -> None:
         session = engine.exec("web", ["sleep"])
         engine.exec_kill("web", session.id, "USR1")

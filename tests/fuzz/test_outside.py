@@ -39,7 +39,7 @@ def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
 def contents(name: str) -> st.SearchStrategy[bytes]:
     return st.one_of(
         st.binary(max_size=64),
-        st.sampled_from((DEEP_LIST, DEEP_MAP)),
+        st.sampled_from((DEEP_LIST, DEEP_MAP, DEEP_LIST + b"\n", DEEP_MAP + b"\n")),
         *(damaged(seed) for seed in SEEDS[name]),
     )
 

@@ -13,12 +13,17 @@ One line, one thing. The container is `web`; engines come and go, the host stays
     drift WHAT                   somebody else changes the world
     end CODE                     the first process ends by itself
     reboot, reboot volatile      the host is restarted
+    check CODE                   its health check is run, and ends with this; `no_check`: none is due
+    exec                         a process joins it; `joined CODE`: which ends
     settle, refresh, list        as the engine's methods
     full, space                  no space for a commit, from now on; or again
     clock SECONDS                the wall clock is set
     corrupt                      the stored record becomes nonsense
     is STATUS, run N, code N     what is on record
     waits N                      whoever waits is told N
+    health STATUS                how it stands by its checks; `none`: nothing is said
+    watched, unwatched           whether somebody sees to its checks
+    sessions N                   so many that have joined it run
     lives, ended                 whether the first process really lives
     volumes NAME ...             these there are, those of containers as `own`
     settled                      record and world agree, nothing is in doubt
@@ -35,8 +40,11 @@ from lockgate.adapters.simulated.faults import TURNS
 from lockgate.adapters.store.memory import MemoryStore
 from lockgate.effects import model
 from lockgate.effects.config import Config, VolumeMount
+from lockgate.effects.health import HealthCheck
 from lockgate.effects.hooks import Hook, HookFile, When
 from lockgate.effects.ports import Commit, StoreError
+from lockgate.effects.sessions import Standing
+from lockgate.errors import NotRunning
 from lockgate.simulation import simulated
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.record import newborn
@@ -67,6 +75,11 @@ def _volumes(names: str | None) -> tuple[VolumeMount, ...]:
         VolumeMount(destination=f"/volumes/{number}", volume=name, anonymous=not name)
         for number, name in enumerate([] if names is None else names.split("+"))
     )
+
+
+def _health(action: str | None) -> HealthCheck | None:
+    """A check that counts at the third failure in a row."""
+    return action and HealthCheck(command=("check",), on_failure=action)  # type: ignore[arg-type,return-value]
 
 
 class Stage:
@@ -119,6 +132,7 @@ class Stage:
             restart=given.pop("restart", "no"),  # type: ignore[arg-type]
             restart_retries=int(given.pop("retries", "0")),
             mounts=_volumes(given.pop("volumes", None)),
+            health=_health(given.pop("health", None)),
         )
         assert not given, f"no such wishes: {given}"
 
@@ -178,6 +192,24 @@ class Stage:
             finally:
                 engine._interpreter.close()
         raise AssertionError(f"it never got {words[:where]}")
+
+    def do_check(self, code: str) -> None:
+        self.host.sessions.answer = lambda session: int(code)
+        assert self.engine.check(NAME).code == int(code)
+
+    def do_no_check(self) -> None:
+        try:
+            self.engine.check(NAME)
+        except (NotRunning, NoSuchContainer):
+            return
+        raise AssertionError("a check was run")
+
+    def do_exec(self) -> None:
+        self.engine.exec(NAME, ["sh"])
+
+    def do_joined(self, code: str) -> None:
+        for one in self.engine.sessions(NAME):
+            self.host.sessions.end(one.id, int(code))
 
     def do_settle(self) -> None:
         self.engine.settle(NAME)
@@ -254,6 +286,20 @@ class Stage:
         heard = [self.engine.wait(NAME, timeout=5) for _ in "early and late"]
         promised.waits_agree(heard)
         assert heard[0] == int(code)
+
+    def do_health(self, status: str) -> None:
+        assert str(self.engine.health(NAME) or "none") == status
+
+    def do_watched(self) -> None:
+        assert self.host.world(self.ids[-1]).watched == self.engine.inspect(NAME).epoch
+
+    def do_unwatched(self) -> None:
+        assert not self.host.world(self.ids[-1]).watched
+
+    def do_sessions(self, number: str) -> None:
+        found = self.engine.sessions(NAME)
+        promised.joined_to(self.engine.inspect(NAME), found)
+        assert sum(one.standing is Standing.RUNNING for one in found) == int(number)
 
     def do_lives(self) -> None:
         assert self.host.world(self.ids[-1]).alive

@@ -19,7 +19,6 @@ class Incident(Struct, frozen=True):
 
 PODS = "not here: there are no pods"
 EXEC = "elsewhere: tests/real/test_exec.py"
-HEALTH = "not yet: there are no health checks"
 CHECKPOINT = "not yet: there are no checkpoints"
 HOOKS = "not here: those hooks are run by the OCI runtime, which says how they end"
 RUNTIME = "elsewhere: inside the runtime or monitor, which we call and do not build"
@@ -554,10 +553,35 @@ INCIDENTS = (
         remove
         gone
     """),
-    Incident("B142", "podman#22884", "Timers of health checks are left", why=HEALTH),
-    Incident("B144", "podman 02040089a6", "A health check acts too early", why=HEALTH),
-    Incident("B145", "podman#28483", "A timer's check uses another store", why=HEALTH),
-    Incident("B147", "podman#14531", "Stopping health units waits for others", why=HEALTH),
+    Incident("B142", "podman#22884", "Timers of health checks are left", """
+        create health=none
+        start
+        watched
+        check 0
+        health healthy
+        stop
+        unwatched
+        health none
+        settled
+    """),
+    Incident("B144", "podman 02040089a6", "A health check acts too early", """
+        create health=kill
+        start
+        check 1
+        check 1
+        is running
+        check 0
+        check 1
+        check 1
+        is running
+        check 1
+        is stopped
+        code 137
+    """),
+    Incident("B145", "podman#28483", "A timer's check uses another store",
+             why="elsewhere: tests/real/test_health.py (a watcher is told the folder and the programs)"),
+    Incident("B147", "podman#14531", "Stopping health units waits for others",
+             why="not here: a watcher ends with its run, by itself, and nobody waits for it"),
     Incident("B148", "podman PR 12117", "Restored, yet marked as checkpointed", why=CHECKPOINT),
     Incident("B150", "youki f07d0fdf", "Checkpointed, yet there in the runtime", why=CHECKPOINT),
     Incident("B151", "podman def182d396", "Restore leaves out steps of start", why=CHECKPOINT),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.engine.conftest import Simulation
 from tests.promises.conftest import let_go, patient
+from tests.victims import Victim
 from tests.waiting import until
 
 from lockgate import Engine, IllegalState, Record, Status
@@ -48,6 +49,10 @@ class TestSimulated:
             simulation.host.reboot(volatile=volatile)
         assert engine.start("web").epoch == 2
         assert [event.event for event in engine.events()].count("died") == 1
+
+
+def stop(engine: Engine) -> None:
+    engine.stop("web")
 
 
 def forgotten(engine: Engine, root: Path, record: Record) -> None:
@@ -90,12 +95,22 @@ class TestReal:
         until(lambda: engine.inspect("web").status is Status.STOPPED)
         assert engine.wait("web") == -1
 
+    @pytest.mark.parametrize("stopping", [False, True])
     def test_a_reboot_that_nobody_noticed(
-        self, engine: Engine, root: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        stopping: bool,
+        engine: Engine,
+        root: Path,
+        runtime: str,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Everything that ran is gone, every file is still there, and the boot has another name."""
+        """Everything that ran is gone, every file is still there, and the boot has another name;
+        also of one whose stopper was killed before (I02)."""
         patient(engine)
         web = engine.start("web")
+        if stopping:
+            assert Victim(root, runtime, stop, 1, at="before Halt").killed()
+            assert engine.inspect("web").status is Status.STOPPING
         assert web.process is not None and web.monitor is not None
         assert end(web.monitor, 10) and end(web.process, 10)
         unmount(Path(web.mountpoint))

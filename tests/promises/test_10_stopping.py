@@ -8,13 +8,14 @@ In established engines a killed stopper leaves a container that can neither be s
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import combinations
 from pathlib import Path
 
 import pytest
 from tests.effects.test_interpreter import House
 from tests.promises.conftest import patient
+from tests.soak import SOAK
 from tests.victims import Victim
 from tests.waiting import until
 
@@ -114,10 +115,13 @@ def stop(engine: Engine) -> None:
 
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.parametrize("monitor", [True, False], ids=["watched", "monitor dead"])
-@pytest.mark.parametrize("doomed", [(), (0,), (4,), (1, 3), (0, 1, 2, 3, 4), (0, 2, 4)])
+@pytest.mark.parametrize(
+    ("doomed", "monitor"),
+    [((1, 3), True), ((0,), False), ((0, 1, 2, 3, 4), False)]
+    + [(one, alive) for one in subsets() for alive in (True, False) if SOAK > 1],
+)
 def test_on_a_real_one(
-    doomed: tuple[int, ...], monitor: bool, engine: Engine, root: Path, runtime: str
+    doomed: Collection[int], monitor: bool, engine: Engine, root: Path, runtime: str
 ) -> None:
     """As process 1 it takes no notice of the stop signal: all of them wait for it together."""
     patient(engine, restart="always")

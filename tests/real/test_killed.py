@@ -4,25 +4,18 @@ A boundary is a point before or after a commit or an effect. The engine that is 
 of its own; the one that recovers is ours. Nothing may be left in doubt, and nothing behind.
 """
 
-import multiprocessing
-import os
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.ground import Ground
+from tests.oracle import judged
+from tests.victims import Operation, killed_everywhere
 
-from lockgate import Engine, Record, Status
-from lockgate.adapters.oci.process import alive
-from lockgate.adapters.syscalls import mounted_at
-from lockgate.effects.config import Config
-from lockgate.statemachine.record import newborn
+from lockgate import Engine
 from lockgate.testing import busybox
-from lockgate.testing import properties as promised
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
-
-Operation = Callable[[Engine], object]
 
 
 def nothing(engine: Engine) -> None:
@@ -51,41 +44,72 @@ def create(engine: Engine) -> None:
     engine.create(name="new", image="busybox", command=["sleep", "600"], network="private")
 
 
+def init(engine: Engine) -> None:
+    engine.init("web")
+
+
+def start(engine: Engine) -> None:
+    engine.start("web")
+
+
+def stop(engine: Engine) -> None:
+    engine.stop("web", timeout=0)
+
+
+def kill(engine: Engine) -> None:
+    engine.kill("web")
+
+
+def signal(engine: Engine) -> None:
+    engine.kill("web", "USR1")
+
+
+def pause(engine: Engine) -> None:
+    engine.pause("web")
+
+
+def unpause(engine: Engine) -> None:
+    engine.unpause("web")
+
+
+def restart(engine: Engine) -> None:
+    engine.restart("web", timeout=0)
+
+
+def unmount(engine: Engine) -> None:
+    engine.unmount("web")
+
+
+def cleanup(engine: Engine) -> None:
+    engine.cleanup("web")
+
+
+def remove(engine: Engine) -> None:
+    engine.remove("web")
+
+
+def remove_by_force(engine: Engine) -> None:
+    engine.remove("web", force=True, timeout=0)
+
+
 SCENARIOS: dict[str, tuple[Operation, Operation]] = {
     "create": (nothing, create),
-    "init": (nothing, lambda engine: engine.init("web")),
-    "start": (nothing, lambda engine: engine.start("web")),
-    "start of a stopped one": (stopped, lambda engine: engine.start("web")),
-    "stop": (started, lambda engine: engine.stop("web", timeout=0)),
-    "kill": (started, lambda engine: engine.kill("web")),
-    "signal": (started, lambda engine: engine.kill("web", "USR1")),
-    "pause": (started, lambda engine: engine.pause("web")),
-    "unpause": (paused, lambda engine: engine.unpause("web")),
-    "restart": (started, lambda engine: engine.restart("web", timeout=0)),
+    "init": (nothing, init),
+    "start": (nothing, start),
+    "start of a stopped one": (stopped, start),
+    "stop": (started, stop),
+    "kill": (started, kill),
+    "signal": (started, signal),
+    "pause": (started, pause),
+    "unpause": (paused, unpause),
+    "restart": (started, restart),
     "mount": (nothing, mounted),
-    "unmount": (mounted, lambda engine: engine.unmount("web")),
-    "removal by force of what is mounted": (
-        mounted,
-        lambda engine: engine.remove("web", force=True),
-    ),
-    "cleanup": (stopped, lambda engine: engine.cleanup("web")),
-    "remove": (stopped, lambda engine: engine.remove("web")),
-    "remove by force": (paused, lambda engine: engine.remove("web", force=True, timeout=0)),
+    "unmount": (mounted, unmount),
+    "removal by force of what is mounted": (mounted, remove_by_force),
+    "cleanup": (stopped, cleanup),
+    "remove": (stopped, remove),
+    "remove by force": (paused, remove_by_force),
 }
-
-
-def die_at(root: Path, runtime: str, name: str, place: int) -> None:
-    """In a process of its own: carry out the operation, and be killed at the n-th boundary."""
-    passed = 0
-
-    def fuse(_: str) -> None:
-        nonlocal passed
-        passed += 1
-        if passed == place:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    with Engine.open(root, runtime=runtime, probe=fuse) as engine:
-        SCENARIOS[name][1](engine)
 
 
 @pytest.fixture
@@ -100,53 +124,21 @@ def engine(root: Path, runtime: str, tmp_path: Path) -> Iterator[Engine]:
         yield made
 
 
-def footprint(root: Path, record: Record) -> promised.Footprint:
-    """What this host really holds of the container."""
-    merged = root / "containers" / record.id / "merged"
-    there = {
-        "layer": merged.exists(),
-        "mount": merged.exists() and mounted_at(merged) is not None,
-        "network": any((root / "netns").glob(f"{record.id}-*")),
-        "runtime": (root / "runtime" / record.id).exists(),
-        "freezer": record.status is Status.PAUSED,  # said by the cgroup, not asked here
-    }
-    lives = record.process is not None and alive(record.process)
-    return promised.Footprint(frozenset(name for name, yes in there.items() if yes), lives)
-
-
-def nothing_is_left_of(root: Path, container: str) -> None:
-    for place in ("containers", "run", "runtime"):
-        assert not (root / place / container).exists(), place
-    assert not list((root / "netns").glob(f"{container}-*"))
-
-
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_killed_anywhere_the_next_command_recovers(
     name: str, engine: Engine, root: Path, runtime: str
 ) -> None:
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["lockgate.engine", "lockgate.wiring"])
-    place = 0
-    while True:
-        place += 1
-        engine.create(name="web", image="busybox", command=["sleep", "600"], network="private")
-        SCENARIOS[name][0](engine)
-        victim = processes.Process(target=die_at, args=(root, runtime, name, place))
-        victim.start()
-        victim.join(60)
-        assert victim.exitcode in (0, -signal.SIGKILL), victim.exitcode
-        for record in engine.list():
-            synced = engine.sync(record.id)
-            if not synced.gone:
-                promised.settled(synced, footprint(root, synced))
-                entries = list(engine.history(synced.id))
-                assert promised.replays(newborn(Config(id=synced.id)), entries) == synced
-                promised.stop_wins(entries)
-        for record in engine.list():
-            if record.status not in (Status.RUNNING, Status.PAUSED):
-                assert engine.start(record.id).status is Status.RUNNING
-            engine.remove(record.id, force=True, timeout=0)
-            nothing_is_left_of(root, record.id)
-        if victim.exitcode == 0:
-            break
-    assert place > 2, "the fuse was never lit"
+    prepared, operation = SCENARIOS[name]
+    before = Ground.of(root)
+    sleeper(engine)
+    prepared(engine)
+    for _ in killed_everywhere(root, runtime, operation):
+        judged(engine, root, before)
+        sleeper(engine)
+        prepared(engine)
+    engine.remove("web", force=True, timeout=0)
+    before.still(root)
+
+
+def sleeper(engine: Engine) -> None:
+    engine.create(name="web", image="busybox", command=["sleep", "600"], network="private")

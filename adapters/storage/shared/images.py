@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from lockgate.adapters.commands import finished
 from lockgate.adapters.filesystem import ensure_directory
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.storage.archive import read_archive
 from lockgate.adapters.storage.blobs import Blobs, blobs_of_archive, blobs_of_directory
 from lockgate.adapters.storage.directory import read_directory
@@ -131,7 +132,7 @@ class SharedImages:
             if end.code:
                 raise ValueError(complaint(end))
             configuration = msgspec.json.decode(end.output, type=Configuration)
-        except ValueError as problem:
+        except (ValueError, *NONSENSE) as problem:
             reason = f"the configuration of image {name} cannot be read: {problem}"
             raise PortError("damaged", reason, dirty=False) from None
         layers = self._store.layers()

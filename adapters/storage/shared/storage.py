@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from lockgate.adapters.filesystem import bundle, ensure_directory, read_bounded, write_atomic
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.storage.mounting import view_of_layers
 from lockgate.adapters.storage.overlay import OverlayStorage, is_mounted, manner, viewed
 from lockgate.adapters.storage.shared.images import SharedImages
@@ -198,7 +199,7 @@ class SharedStorage:
         try:
             data = read_bounded(bundle(self.root, config.id) / _NOTE, _NOTE_LIMIT)
             return msgspec.json.decode(data, type=Note)
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (FileNotFoundError, *NONSENSE):
             return None
 
     def _write(self, config: Config, note: Note) -> None:

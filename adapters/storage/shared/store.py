@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from lockgate.adapters.commands import Finished, finished
 from lockgate.adapters.filesystem import read_bounded
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.effects.outcome import PortError
 
 COMMAND = "containers-storage"
@@ -149,5 +150,5 @@ def _read(path: Path, line: type[_Line]) -> tuple[_Line, ...]:
         return ()
     try:
         return msgspec.json.decode(data or b"[]", type=tuple[line, ...])  # type: ignore[valid-type]
-    except msgspec.DecodeError as nonsense:
+    except NONSENSE as nonsense:
         raise PortError("damaged", f"{path} cannot be read: {nonsense}", dirty=False) from None

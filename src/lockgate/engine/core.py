@@ -7,6 +7,7 @@ from returns.result import Failure, Result, Success
 
 from lockgate.effects.interpreter import Gate, unprobed
 from lockgate.effects.outcome import Exited, Fault, PortError
+from lockgate.effects.perform import fault_of
 from lockgate.effects.ports import (
     NameTakenError,
     NeededError,
@@ -174,8 +175,8 @@ class Core:
 def faults_raised(verb: str, name: str, what: str) -> Generator[None]:
     try:
         yield
-    except PortError as problem:
-        raise OperationFailed(verb, name, problem.fault, what) from problem
+    except (PortError, OSError) as problem:
+        raise OperationFailed(verb, name, fault_of(problem), what) from problem
 
 
 def _verb(command: Command | Checked) -> str:

@@ -29,6 +29,7 @@ from lockgate.effects.ports import Image
 from lockgate.engine.images import Images
 from lockgate.engine.networks import NETWORKS, Networks
 from lockgate.errors import InvalidArgument
+from lockgate.statemachine.history import as_read
 from lockgate.statemachine.inputs import Create
 from lockgate.statemachine.record import Record
 
@@ -167,7 +168,7 @@ class Creation(Images, Networks):
         return self._made(self._lodged(self._placed(config, pod, init)))
 
     def _made(self, config: Config) -> Record:
-        creation = Create(config, self.host.ports.clock.boot())
+        creation = Create(as_read(config), self.host.ports.clock.boot())
         if not config.networks and not config.ports:
             return self._done(config.name, creation, config.id)
         with self.host.locks.hold(NETWORKS):  # none of them may go meanwhile

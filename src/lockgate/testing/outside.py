@@ -33,6 +33,7 @@ from lockgate.statemachine import history, spec
 from lockgate.statemachine.inputs import Create
 from lockgate.statemachine.record import Step, newborn
 from lockgate.statemachine.step import step
+from lockgate.testing import neighbours
 
 CONTAINER = "c"
 CONFIG = Config(id=CONTAINER, name="web", command=("sh",))
@@ -171,6 +172,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "log": log,
         "archive": archive,
         "layout": layout,
+        **{reader.__name__: reader for reader in neighbours.NEIGHBOURS},
     }
 )
 
@@ -197,6 +199,7 @@ def seeds() -> Mapping[str, tuple[bytes, ...]]:
         "log": (b"2026-01-02T03:04:05.000000006+00:00 stdout F hello",),
         "archive": (_tar(),),
         "layout": (_layout(_tar()),),
+        **neighbours.seeds(),
     }
 
 

@@ -1,0 +1,55 @@
+"""The files of a run: how they go."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lockgate.adapters.oci.run import Run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    made = Run.of(tmp_path, "c", 1)
+    made.bundle.mkdir(parents=True)
+    made.make()
+    return made
+
+
+def test_nobody_makes_a_file_in_what_is_being_removed(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does who comes to look after the run just then."""
+    removed = shutil.rmtree
+
+    def late(place: Path) -> None:
+        with pytest.raises(FileNotFoundError):
+            (run.directory / "settler.lock").touch()
+        removed(place)
+
+    monkeypatch.setattr(shutil, "rmtree", late)
+    run.remove()
+    assert not run.directory.parent.exists()
+
+
+def test_what_somebody_did_not_live_to_remove_is_removed(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda place: None)
+        run.remove()
+    assert not run.exists() and list(run.directory.parent.iterdir())
+    assert run.others() == ()
+    run.make()  # the next with this number is not in its way
+    run.remove()
+    run.remove()
+    assert not run.directory.parent.exists()
+
+
+def test_a_link_in_its_place_goes_and_nothing_behind_it(run: Run, tmp_path: Path) -> None:
+    run.remove()
+    (tmp_path / "precious").mkdir()
+    run.directory.parent.mkdir()
+    run.directory.symlink_to(tmp_path / "precious")
+    run.remove()
+    assert (tmp_path / "precious").exists() and not run.directory.parent.exists()
