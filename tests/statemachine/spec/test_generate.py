@@ -129,6 +129,16 @@ class TestNamespaces:
         assert destinations(host)["/sys"]["type"] == "bind"
 
 
+def test_a_variable_is_named_up_to_its_first_equals_sign() -> None:
+    made = spec(replace(CONFIG, env=("PATH=/a=b", "A=1=2")))["process"]["env"]
+    assert made[-2:] == ["PATH=/a=b", "A=1=2"]
+    assert [one for one in made if one.startswith("PATH=")] == ["PATH=/a=b"]
+
+
+def test_without_a_directory_it_begins_at_the_root() -> None:
+    assert spec(replace(CONFIG, workdir=""))["process"]["cwd"] == "/"
+
+
 class TestCgroups:
     """MAP §3.5, 18."""
 

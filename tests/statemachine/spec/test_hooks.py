@@ -1,5 +1,7 @@
 """Which hooks a container has (MAP §3.12, `when`)."""
 
+import json
+
 import pytest
 from msgspec.structs import replace
 
@@ -55,6 +57,16 @@ def test_each_stage_has_its_own_in_the_order_of_the_files() -> None:
         "prestart": ["a", "b"],
         "poststop": ["a"],
     }
+
+
+def test_the_spec_has_those_meant_for_this_container() -> None:
+    meant = file("a", "prestart", "precreate", when=When(commands=("^sh$",)))
+    facts = replace(FACTS, hooks=(meant, file("b", "prestart", when=When(commands=("^no$",)))))
+    made = generate(replace(CONFIG, command=("sh",)), EFFECT, facts)
+    assert json.loads(made.spec)["hooks"] == {"prestart": [{"path": "/bin/x", "args": ["x", "a"]}]}
+    assert (made.precreate, made.poststop) == ((meant.hook,), ())
+    none = generate(CONFIG, EFFECT, replace(FACTS, hooks=()))
+    assert (none.precreate, none.poststop) == ((), ())
 
 
 def test_the_spec_has_them_and_only_if_there_are_any() -> None:

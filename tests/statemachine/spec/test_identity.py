@@ -63,6 +63,7 @@ class TestUserNamespace:
         few = (IdMap(container=0, host=100_000, size=5),)
         assert "gid=5" in options(MAPPED)
         assert "gid=5" not in options(replace(MAPPED, gid_maps=few))
+        assert "gid=5" in options(replace(MAPPED, gid_maps=(replace(few[0], size=6),)))
 
     @pytest.mark.parametrize(("network", "kind"), [("none", "sysfs"), ("web", "bind")])
     def test_sysfs_is_bound_where_the_network_is_not_its_own(self, network: str, kind: str) -> None:
