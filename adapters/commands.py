@@ -6,6 +6,7 @@ us up (HOST §0, pitfall 3); and a Ctrl-C meant for us does not strike it half w
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -17,6 +18,9 @@ from lockgate.adapters.inotify import readable
 
 OUTPUT_LIMIT = 1 << 20
 """Bytes of output, and of complaints, that are kept: the first of them."""
+
+_MESSAGE_LIMIT = 1000
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 class Finished(Struct, frozen=True):
@@ -83,3 +87,8 @@ def _memory(stack: ExitStack, name: str) -> int:
 
 def _kept(fd: int) -> bytes:
     return os.pread(fd, OUTPUT_LIMIT, 0)
+
+
+def printable(text: str) -> str:
+    """Without what could command a terminal; a container can have its part in any message."""
+    return _UNPRINTABLE.sub(" ", text).strip()[:_MESSAGE_LIMIT]

@@ -49,3 +49,18 @@ def test_the_layers_hold() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["wiring", "settle", "watch", "cli", "simulation", "testing"]
+    + [
+        f"adapters.{name}"
+        for name in ("checkpoints", "hooks", "network", "oci", "storage", "store")
+    ],
+)
+def test_each_can_be_the_first_that_is_imported(module: str) -> None:
+    """Else what works here fails in a process that begins elsewhere: whom the monitor calls."""
+    line = [sys.executable, "-c", f"import lockgate.{module}"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

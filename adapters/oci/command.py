@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from lockgate.adapters.commands import finished
+from lockgate.adapters.commands import printable as printable
 from lockgate.adapters.nonsense import NONSENSE
 from lockgate.effects.outcome import FaultKind, PortError
 
@@ -27,8 +28,6 @@ ENVIRONMENT = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "T
 """What a runtime and its hooks see of our environment (MAP L-65). NOTIFY_SOCKET is not among them:
 given that, `runc start` waits until the container says READY=1, and we hold its lock meanwhile."""
 
-_MESSAGE_LIMIT = 1000
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _DENIED = re.compile(r"permission denied|operation not permitted", re.IGNORECASE)
 _MISSING = re.compile(r"not found in|no such file or directory", re.IGNORECASE)
 
@@ -154,11 +153,6 @@ def complaint(raw: bytes) -> str:
             return printable(entry.msg)
     plain = [line for line in lines if line.strip() and not line.startswith("{")]
     return printable(plain[-1]) if plain else ""
-
-
-def printable(text: str) -> str:
-    """Without what could command a terminal; a container can have its part in any message."""
-    return _UNPRINTABLE.sub(" ", text).strip()[:_MESSAGE_LIMIT]
 
 
 def kind_of(message: str) -> FaultKind:

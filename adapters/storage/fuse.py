@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from secrets import token_hex
 
-from lockgate.adapters.commands import finished
+from lockgate.adapters.commands import finished, printable
 from lockgate.adapters.filesystem import ensure_directory
-from lockgate.adapters.oci.command import printable
 from lockgate.adapters.storage.mounting import PLAIN, Manner, view_of_mount
 from lockgate.adapters.syscalls import UnmountFlag, unmount
 from lockgate.effects.outcome import PortError
