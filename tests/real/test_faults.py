@@ -203,9 +203,9 @@ def test_the_runtime_is_silent(
 
         pausing = threading.Thread(target=pause)
         pausing.start()
-        until(lambda: engine.busy("web"))
+        until(lambda: engine.inspect("web").operation is not None)
+        assert engine.busy("web")
         assert [one.config.name for one in engine.list()] == ["web"]
-        assert engine.inspect("web").operation is not None
         pausing.join()
         assert "did not end in" in problems[0]
     judged(engine, root, before)
