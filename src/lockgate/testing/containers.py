@@ -59,6 +59,8 @@ FEWER: tuple[i.Command, ...] = (
     i.Remove(force=True),
 )
 """Enough of them for what has little to do with the others."""
+SOME = (*FEWER, i.Pause(), i.Unpause())
+"""And for what may be asked for while it is paused."""
 HEALING: tuple[i.Command, ...] = (
     i.Kill(by_health=True),
     i.Stop(by_health=True),

@@ -13,6 +13,7 @@ from lockgate.testing.containers import (
     CHECKPOINTS,
     FEWER,
     LIMITS,
+    SOME,
     OneContainer,
 )
 from lockgate.testing.explore import Model
@@ -59,7 +60,7 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
         "one container, checkpoints and health checks": partial(
             OneContainer, faults=False, mounts=0, config=CHECKED, besides=CHECKPOINTS
         ),
-        "one container, limits": partial(OneContainer, mounts=0, commands=FEWER, besides=LIMITS),
+        "one container, limits": partial(OneContainer, mounts=0, commands=SOME, besides=LIMITS),
         "two operators, either may die": partial(TwoOperators, faults=False),
         "two operators, all faults": TwoOperators,
         LOCKS: Orders,

@@ -70,9 +70,15 @@ class Usage:
         return frozenset(row for table in self.tables.values() for row in table.used)
 
 
+UNTOLD = frozenset({"EDGES checkpoint of stopped", "EDGES snapshot of stopped"})
+"""Rows for what nobody tells a machine: of an end while a checkpoint is being taken (D-76). They are
+there because it answers all the same; tests of `step` tell it."""
+
+
 def every_row() -> frozenset[str]:
-    """Of the law as it is."""
-    return frozenset(f"{name} {named(row)}" for name in TABLES for row in getattr(law, name))
+    """Of the law as it is, but for what is `UNTOLD`."""
+    rows = frozenset(f"{name} {named(row)}" for name in TABLES for row in getattr(law, name))
+    return rows - UNTOLD
 
 
 def here() -> frozenset[str]:
