@@ -13,6 +13,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
@@ -160,7 +161,8 @@ class Lab:
     def left_cgroups(self) -> list[str]:
         found: list[str] = []
         for place in CGROUPS.directories(self.cgroup_parent):
-            found += [str(inner) for inner in place.iterdir() if inner.is_dir()]
+            with suppress(FileNotFoundError):  # empty, and swept away
+                found += [str(inner) for inner in place.iterdir() if inner.is_dir()]
         return [each for each in found if not each.endswith("/conmon")]
 
     def left_processes(self) -> list[str]:
