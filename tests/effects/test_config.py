@@ -2,7 +2,19 @@
 
 import pytest
 
-from lockgate.effects.config import Config, needs, shares
+from lockgate.effects.config import (
+    Config,
+    Membership,
+    Namespaces,
+    Pod,
+    borrowed,
+    cgroup,
+    lodges,
+    needs,
+    owners,
+    pod_of,
+    shares,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,3 +31,59 @@ def test_it_needs_whom_it_names_and_with_whom_it_lives_each_once() -> None:
     assert needs(Config(id="web", network="container:c")) == ("c",)
     both = needs(Config(id="web", network="container:a", requires=("a", "b")))
     assert sorted(both) == ["a", "b"]
+
+
+LIVING = Namespaces(pid="container:p", ipc="container:i", uts="private")
+
+
+class TestLivingWithOthers:
+    def test_which_namespaces_are_whose(self) -> None:
+        assert borrowed(Config(id="web")) == ()
+        assert borrowed(Config(id="web", namespaces=LIVING)) == (("pid", "p"), ("ipc", "i"))
+        uts = Config(id="web", namespaces=Namespaces(uts="container:u", pid="host"))
+        assert borrowed(uts) == (("uts", "u"),)
+
+    def test_it_needs_them_and_what_holds_its_pod_together(self) -> None:
+        web = Config(
+            id="web",
+            network="container:n",
+            namespaces=LIVING,
+            pod=Membership(pod="site", infra="infra"),
+            requires=("p", "r"),
+        )
+        assert owners(web) == ("n", "p", "i")
+        assert needs(web) == ("n", "p", "i", "infra", "r")
+
+    def test_in_which_pod_it_is(self) -> None:
+        assert pod_of(Config(id="web")) == ""
+        assert pod_of(Config(id="web", pod=Membership(pod="site", infra="infra"))) == "site"
+        assert pod_of(Config(id="web", holds=Pod(id="site", name="s"))) == "site"
+
+    @pytest.mark.parametrize(
+        ("config", "something"),
+        [
+            (Config(id="web"), False),
+            (Config(id="web", network="host"), False),
+            (Config(id="web", network="private"), True),
+            (Config(id="web", network="container:n"), True),
+            (Config(id="web", namespaces=Namespaces(ipc="host")), False),
+            (Config(id="web", namespaces=Namespaces(ipc="shareable")), True),
+            (Config(id="web", namespaces=LIVING), True),
+        ],
+    )
+    def test_what_is_to_be_seen_to_before_a_run(self, config: Config, something: bool) -> None:
+        assert lodges(config) is something
+
+
+@pytest.mark.parametrize(
+    ("parent", "path"),
+    [
+        ("", ""),
+        ("/lockgate", "/lockgate/web"),
+        ("machine.slice", "/machine.slice/lockgate-web.scope"),
+        ("a-b.slice", "/a.slice/a-b.slice/lockgate-web.scope"),
+        ("-.slice", "/lockgate-web.scope"),
+    ],
+)
+def test_where_its_cgroup_is(parent: str, path: str) -> None:
+    assert cgroup(Config(id="web", cgroup_parent=parent)) == path

@@ -12,6 +12,7 @@ from lockgate.statemachine.policy import (
     SECOND,
     SETTLED,
     has_duties,
+    owes,
     owes_removal,
     owes_restart,
     restart_due,
@@ -172,3 +173,10 @@ class TestBooted:
         assert answer.record.operation == Start()
         assert answer.record.pending == answer.orders
         assert answer.orders[0].ticket > started.record.tickets
+
+
+def test_something_is_owed_while_nobody_is_about_to_do_it() -> None:
+    assert owes(ended("always"))
+    assert owes(ended(auto_remove=True))
+    assert not owes(ended())
+    assert not owes(replace(ended("always"), todo=("prepare",)))
