@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.engine.conftest import Simulation
+from tests.programs import at_work
 from tests.promises.conftest import patient
 from tests.victims import killed_everywhere
 from tests.waiting import until
@@ -110,8 +111,8 @@ class TestReal:
         first = engine.start("web")
         assert first.process is not None and first.monitor is not None
         os.kill(first.process.pid, signal.SIGKILL)
-        until(lambda: settlers(first.id), "nobody was called")
-        for pid in settlers(first.id):
+        until(lambda: at_work("lockgate.settle", first.id), "nobody was called")
+        for pid in at_work("lockgate.settle", first.id):
             os.kill(pid, signal.SIGKILL)
         until(lambda: engine.list()[0].epoch == 2 and engine.list()[0].status is Status.RUNNING)
         assert engine.inspect("web").restarts == 1
@@ -124,20 +125,3 @@ def ended_unseen(engine: Engine) -> Record:
     assert web.process is not None and web.monitor is not None
     assert end(web.monitor, 10) and end(web.process, 10)
     return web
-
-
-def settlers(container: str) -> list[int]:
-    found: list[int] = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                line = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if (
-                b"lockgate.settle" in line
-                and container.encode() in line
-                and b"conmon\0-" not in line
-            ):
-                found.append(int(entry.name))
-    return found

@@ -1,17 +1,17 @@
 """With no engine alive: the monitor calls who does what is owed."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.programs import at_work
+from tests.waiting import until
 
 from lockgate import Engine, NoSuchContainer, Record, Status
 from lockgate.testing import busybox
 
 pytestmark = pytest.mark.real
-SOON = 30.0
 
 
 @pytest.fixture
@@ -23,13 +23,6 @@ def root(tmp_path: Path, runtime: str) -> Iterator[Path]:
     with Engine.open(root, runtime=runtime) as engine:
         for record in engine.list():
             engine.remove(record.id, force=True, timeout=0)
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON
-    while not true():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.05)
 
 
 def test_auto_remove_with_a_true_exit_code_for_who_comes_late(root: Path, runtime: str) -> None:
@@ -76,7 +69,7 @@ def test_stopped_by_its_user_it_stays_stopped(root: Path, runtime: str) -> None:
         engine.create(name="web", image="busybox", command=["sleep", "600"], restart="always")
         web = engine.start("web")
         engine.stop("web", timeout=0)
-        until(lambda: not settling(web.id))
+        until(lambda: not at_work("lockgate.settle", web.id))
         stopped = engine.inspect("web")
         assert (stopped.status, stopped.epoch) == (Status.STOPPED, 1)
 
@@ -99,22 +92,9 @@ def test_removal_does_not_wait_for_who_waits_for_it(root: Path, runtime: str) ->
         engine.remove("web", force=True)
         with pytest.raises(NoSuchContainer):
             engine.inspect("web")
-        until(lambda: not settling(web.id))
+        until(lambda: not at_work("lockgate.settle", web.id))
         assert engine.list() == ()
 
 
 def at_rest(record: Record, epoch: int) -> bool:
     return (record.status, record.epoch) == (Status.STOPPED, epoch)
-
-
-def settling(container: str) -> bool:
-    """Is the one whom the monitor called still at work?"""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                line = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"lockgate.settle" in line and container.encode() in line:
-                return True
-    return False

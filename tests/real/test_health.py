@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.real.test_duties import until
+from tests.programs import at_work
+from tests.waiting import until
 
 from lockgate import Engine, Status
 from lockgate.adapters.checks import watching
@@ -19,6 +20,9 @@ SOON = 30.0
 AWHILE = ["sh", "-c", "touch /well; exec sleep 600"]
 
 
+WATCHER = "lockgate.watch"
+
+
 def shell(line: str) -> tuple[str, ...]:
     return ("sh", "-c", line)
 
@@ -26,24 +30,10 @@ def shell(line: str) -> tuple[str, ...]:
 WELL = HealthCheck(command=shell("test -e /well"), interval=SECOND // 20, retries=2)
 
 
-def watcher(container: str) -> list[int]:
-    """The processes that see to its checks."""
-    found: list[int] = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                line = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"lockgate.watch" in line and container.encode() in line:
-                found.append(int(entry.name))
-    return found
-
-
 def the_watcher(container: str) -> int:
     """The one; a second that was begun beside it finds that out and ends."""
-    until(lambda: len(watcher(container)) == 1)
-    return watcher(container)[0]
+    until(lambda: len(at_work(WATCHER, container)) == 1)
+    return at_work(WATCHER, container)[0]
 
 
 def over(root: Path, container: str, epoch: int) -> Callable[[], bool]:
@@ -169,5 +159,5 @@ def test_a_program_that_embeds_the_engine_may_see_to_it_itself(
     with Engine.open(tmp_path / "root", watchers=False) as embedded:
         web = embedded.create(name="web", image="busybox", command=AWHILE, health=WELL)
         embedded.start("web")
-        assert watcher(web.id) == []
+        assert at_work(WATCHER, web.id) == []
         embedded.watch_all(lambda: embedded.health("web") is HealthStatus.HEALTHY)
