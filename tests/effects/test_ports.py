@@ -1,22 +1,29 @@
 """What a store refuses says whom it is about, by the beginnings of their ids."""
 
-import pytest
-
 from lockgate.effects.ports import NameTakenError, NeededError, UnmetError
 
 ONE, OTHER = "1" * 64, "2" * 64
 
 
-@pytest.mark.parametrize(
-    ("refusal", "words"),
-    [
-        (NameTakenError("web", ONE), f"the name 'web' is in use by container {'1' * 12}"),
-        (NeededError(ONE, (OTHER,)), f"container {'1' * 12} is needed by 1 others"),
-        (
-            UnmetError(ONE, OTHER),
-            f"container {'1' * 12} would need {'2' * 12}, which is not there",
-        ),
-    ],
-)
-def test_its_words(refusal: Exception, words: str) -> None:
-    assert str(refusal) == words
+def test_a_name_is_anothers() -> None:
+    refusal = NameTakenError("web", ONE)
+    assert str(refusal) == f"the name 'web' is in use by container {'1' * 12}"
+    assert (refusal.name, refusal.holder) == ("web", ONE)
+
+
+def test_others_need_it() -> None:
+    refusal = NeededError(ONE, (OTHER,))
+    assert str(refusal) == f"container {'1' * 12} is needed by 1 others"
+    assert (refusal.container, refusal.by) == (ONE, (OTHER,))
+
+
+def test_what_it_would_need_is_not_there() -> None:
+    refusal = UnmetError(ONE, OTHER)
+    assert str(refusal) == (f"container {'1' * 12} would need {'2' * 12}, which is not there")
+    assert (refusal.container, refusal.needed) == (ONE, OTHER)
+
+
+def test_a_name_may_be_a_pods() -> None:
+    refusal = NameTakenError("web", ONE, "pod")
+    assert str(refusal) == f"the name 'web' is in use by pod {'1' * 12}"
+    assert refusal.what == "pod"
