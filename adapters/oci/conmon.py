@@ -27,7 +27,7 @@ from lockgate.adapters.oci.launch import (
     launch,
     restoring,
 )
-from lockgate.adapters.oci.limits import Changes, changes, lasting
+from lockgate.adapters.oci.limits import Changes, changes, in_words_of, lasting
 from lockgate.adapters.oci.process import identify, send
 from lockgate.adapters.oci.removal import Removal
 from lockgate.adapters.oci.run import Run
@@ -264,7 +264,7 @@ class ConmonRuntime:
             raise PortError("refused", reason, dirty=not (undone and sure))
 
     def _updated(self, run: Run, wanted: Changes) -> Ran:
-        document = msgspec.json.encode(wanted)
+        document = msgspec.json.encode(in_words_of(self._command.name, wanted))
         return self._command.run(
             "update", "--resources", "/dev/stdin", run.container, stdin=document
         )

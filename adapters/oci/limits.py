@@ -15,6 +15,9 @@ NONE = -1
 SHARES, PERIOD = 1024, 100_000
 """What the kernel gives to whom nothing is given."""
 
+ALL_PIDS = 1 << 22
+"""PID_MAX_LIMIT of the kernel."""
+
 PIDS = 2048
 """As the spec has it where nothing was asked for (`statemachine.spec.resources`)."""
 
@@ -46,6 +49,14 @@ def lasting(config: Config, limits: Limits) -> Changes:
             reason = f"the limit of {name} {key} cannot be lifted while it runs: stop it first"
             raise PortError("refused", reason, dirty=False)
     return _differing(*wanted)
+
+
+def in_words_of(runtime: str, wanted: Changes) -> Changes:
+    """crun (1.8) writes down a number of processes as it is told it, and -1 is none to the kernel:
+    it is told as many as there can be."""
+    if runtime != "crun" or wanted.get("pids") != {"limit": NONE}:
+        return wanted
+    return {**wanted, "pids": {"limit": ALL_PIDS}}
 
 
 def _differing(*wanted: tuple[str, str, int | str, int | str]) -> Changes:

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from lockgate.adapters.oci.limits import changes, lasting
+from lockgate.adapters.oci.limits import Changes, changes, in_words_of, lasting
 from lockgate.effects.config import Config, Limits
 from lockgate.effects.outcome import PortError
 
@@ -46,3 +46,11 @@ def test_some_cannot_be_lifted_while_it_runs(limits: Limits) -> None:
     with pytest.raises(PortError) as refusal:
         lasting(replace(UNLIMITED, limits=limits), Limits())
     assert (refusal.value.fault.kind, refusal.value.fault.dirty) == ("refused", False)
+
+
+def test_crun_is_told_a_number_the_kernel_takes() -> None:
+    lifted: Changes = {"pids": {"limit": -1}, "memory": {"limit": -1}}
+    assert in_words_of("runc", lifted) == lifted
+    assert in_words_of("crun", lifted) == lifted | {"pids": {"limit": 1 << 22}}
+    assert in_words_of("crun", {"pids": {"limit": 7}}) == {"pids": {"limit": 7}}
+    assert in_words_of("crun", {}) == {}
