@@ -251,17 +251,22 @@ class ConmonRuntime:
         run = self._present(config, epoch)
         wanted = replace(config, memory=memory, limits=limits)
         last = lasting(config, limits)
+        self._still(run, "its run is over")  # some runtimes limit the dead as well
         for stage in filter(None, (changes(config, memory, limits), last)):
             ran = self._updated(run, stage)
             if ran.code == 0:
                 continue
-            if self._command.state(run.container).status in ("stopped", "unknown"):
-                raise PortError("missing", f"nothing to update: {ran.complaint}", dirty=False)
+            self._still(run, ran.complaint)
             back = changes(wanted, config.memory, config.limits)
             undone = not back or self._updated(run, back).code == 0
             sure = stage is not last or sum(map(len, last.values())) == 1
             reason = f"its limits stay as they are: {ran.complaint}"
             raise PortError("refused", reason, dirty=not (undone and sure))
+
+    def _still(self, run: Run, complaint: str) -> None:
+        """Raises `PortError("missing")`, clean, where nothing is left to be updated."""
+        if self._command.state(run.container).status in ("stopped", "unknown"):
+            raise PortError("missing", f"nothing to update: {complaint}", dirty=False)
 
     def _updated(self, run: Run, wanted: Changes) -> Ran:
         document = msgspec.json.encode(in_words_of(self._command.name, wanted))

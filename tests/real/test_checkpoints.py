@@ -229,7 +229,7 @@ def test_a_refusal_says_what_to_do(engine: Engine) -> None:
         pytest.skip("a criu works here, so nothing is refused")
     engine.create(name="web", image="busybox", command=SLEEPING)
     engine.start("web")
-    with pytest.raises(OperationFailed, match="criu|takes no checkpoints .*: use runc"):
+    with pytest.raises(OperationFailed, match=r"criu|takes no checkpoints .*: use runc"):
         engine.checkpoint("web")
     assert engine.inspect("web").status is Status.RUNNING
 
