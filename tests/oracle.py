@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.ground import Ground
+from tests.waiting import until
 
 from lockgate import Engine, NoSuchContainer, Record, Status
 from lockgate.adapters.oci.process import alive
@@ -13,6 +14,7 @@ from lockgate.effects.config import Config
 from lockgate.statemachine.record import RESOURCES, newborn
 from lockgate.statemachine.status import Presence
 from lockgate.testing import properties as promised
+from lockgate.testing.explore import Broken
 
 ENDED = (Status.STOPPED, Status.EXITED)
 
@@ -74,5 +76,14 @@ def judged(engine: Engine, root: Path, before: Ground) -> None:
         with pytest.raises(NoSuchContainer):
             engine.remove(record.id, force=True, timeout=0)
     assert not engine.refresh()  # whoever died last may have left a lock
-    promised.one_lock_each(engine.host.locks.known(), ())
+    until(lambda: _at_rest(engine), "a lock is kept of what is gone")
     before.still(root)
+
+
+def _at_rest(engine: Engine) -> bool:
+    """Whoever saw to its health may be finding out just now that there is nothing left to see to."""
+    try:
+        promised.one_lock_each(engine.host.locks.known(), ())
+    except Broken:
+        return False
+    return True
