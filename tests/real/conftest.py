@@ -10,8 +10,14 @@ from lockgate.testing import busybox
 
 
 @pytest.fixture
-def engine(tmp_path: Path, runtime: str) -> Iterator[Engine]:
-    with Engine.open(tmp_path / "root", runtime=runtime) as made:
+def root(tmp_path: Path) -> Path:
+    """The folder of the engine."""
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def engine(root: Path, runtime: str, tmp_path: Path) -> Iterator[Engine]:
+    with Engine.open(root, runtime=runtime) as made:
         made.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
         yield made
         for record in made.list():

@@ -4,7 +4,6 @@ A boundary is a point before or after a commit or an effect. The engine that is 
 of its own; the one that recovers is ours. Nothing may be left in doubt, and nothing behind.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from tests.oracle import judged
 from tests.victims import Operation, killed_everywhere
 
 from lockgate import Engine
-from lockgate.testing import busybox
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -110,18 +108,6 @@ SCENARIOS: dict[str, tuple[Operation, Operation]] = {
     "remove": (stopped, remove),
     "remove by force": (paused, remove_by_force),
 }
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "root"
-
-
-@pytest.fixture
-def engine(root: Path, runtime: str, tmp_path: Path) -> Iterator[Engine]:
-    with Engine.open(root, runtime=runtime) as made:
-        made.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
-        yield made
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

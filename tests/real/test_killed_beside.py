@@ -4,7 +4,6 @@ operation does to the world. The next command recovers, and nothing is left.
 """
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from tests.victims import Operation, Tool, killed_everywhere
 from lockgate import Engine, Record
 from lockgate.adapters.oci.process import end
 from lockgate.effects.health import HealthCheck
-from lockgate.testing import busybox
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -127,20 +125,6 @@ SCENES = {
     "refresh": Scene(ended_unseen, refresh, (("restart", "always"),)),
     "unmount by force": Scene(mounted_twice, give_back),
 }
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "root"
-
-
-@pytest.fixture
-def engine(root: Path, runtime: str, tmp_path: Path) -> Iterator[Engine]:
-    with Engine.open(root, runtime=runtime) as made:
-        made.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
-        yield made
-        for record in made.list():
-            made.remove(record.id, force=True, timeout=0)
 
 
 def hook(root: Path, name: str, script: str, stage: str) -> None:
