@@ -544,17 +544,27 @@ class Artifacts(Protocol):
 class Logs(Protocol):
     """What containers have written."""
 
-    def read(self, config: Config, after: int = 0) -> tuple[tuple["LogLine", ...], int]:
-        """Whole lines from byte offset `after`, and the offset to go on from. *Lock free.*"""
+    def read(
+        self, config: Config, after: "Mark | None" = None
+    ) -> tuple[tuple["LogLine", ...], "Mark"]:
+        """Whole lines from `after` on (None: from the beginning), and where to go on. What was cut
+        down to its limit meanwhile is read from its beginning. *Lock free.*"""
         ...
 
-    def last(self, config: Config, count: int) -> int:
-        """The offset from which there are `count` whole lines, or all there are. *Lock free.*"""
+    def last(self, config: Config, count: int) -> "Mark":
+        """From where there are `count` whole lines, or all there are. *Lock free.*"""
         ...
 
-    def wait(self, config: Config, after: int, timeout: float) -> None:
-        """Until there may be more than `after` bytes, at most `timeout` seconds. *Lock free.*"""
+    def wait(self, config: Config, after: "Mark", timeout: float) -> None:
+        """Until there may be more than that, at most `timeout` seconds. *Lock free.*"""
         ...
+
+
+class Mark(Struct, frozen=True):
+    """A place in a log: so many bytes on, in the one that begins so."""
+
+    offset: int = 0
+    head: bytes = b""
 
 
 class LogLine(Struct, frozen=True):
@@ -743,8 +753,8 @@ class Sessions(Protocol):
         ...
 
     def output(
-        self, container: str, epoch: int, session: str, after: int = 0
-    ) -> tuple[tuple[LogLine, ...], int]:
+        self, container: str, epoch: int, session: str, after: Mark | None = None
+    ) -> tuple[tuple[LogLine, ...], Mark]:
         """What it has written from `after` on, and where to go on."""
         ...
 

@@ -32,7 +32,7 @@ from lockgate.adapters.oci.process import identify, send
 from lockgate.adapters.oci.run import PRIVATE, Run
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
-from lockgate.effects.ports import LogLine
+from lockgate.effects.ports import LogLine, Mark
 from lockgate.effects.sessions import Session, told
 
 PATIENCE = 60.0
@@ -140,8 +140,8 @@ class ConmonSessions:
         return self._told(run) if end else None
 
     def output(
-        self, container: str, epoch: int, session: str, after: int = 0
-    ) -> tuple[tuple[LogLine, ...], int]:
+        self, container: str, epoch: int, session: str, after: Mark | None = None
+    ) -> tuple[tuple[LogLine, ...], Mark]:
         return read_log(self._run(container, epoch, session).log, after)
 
     def signal(self, config: Config, epoch: int, session: str, signal: int) -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import Exited, PortError
-from lockgate.effects.ports import Attached, LogLine
+from lockgate.effects.ports import Attached, LogLine, Mark
 from lockgate.effects.sessions import Session, Standing, told
 
 FIRST = 1000
@@ -88,9 +88,9 @@ class SimulatedSessions:
             return replace(found)
 
     def output(
-        self, container: str, epoch: int, session: str, after: int = 0
-    ) -> tuple[tuple[LogLine, ...], int]:
-        return (), after
+        self, container: str, epoch: int, session: str, after: Mark | None = None
+    ) -> tuple[tuple[LogLine, ...], Mark]:
+        return (), after or Mark()
 
     def signal(self, config: Config, epoch: int, session: str, signal: int) -> None:
         there = {one.id: one for one in self.look(config.id, epoch)}

@@ -98,6 +98,7 @@ class TestCreate:
             ({"name": "../x"}, "cannot be a name"),
             ({"name": "x\n"}, "cannot be a name"),
             ({"name": "x" * 129}, "cannot be a name"),
+            ({"log_size": 4095}, "a log of at most 4095 bytes makes no sense"),
             ({"stop_timeout": -1}, "a stop timeout of -1 seconds makes no sense"),
             ({"stop_timeout": 10**12}, "makes no sense"),
             ({"stop_signal": "SIGNOPE"}, "'SIGNOPE' is no signal"),

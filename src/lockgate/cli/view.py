@@ -130,6 +130,7 @@ def container(record: Record, busy: str = "") -> dict[str, Any]:
         "requires": config.requires,
         "stop_signal": signal_name(config.stop_signal),
         "stop_timeout": config.stop_timeout,
+        "log_size": config.log_size,
         "labels": dict(config.labels),
         "annotations": dict(config.annotations),
         "auto_remove": config.auto_remove,

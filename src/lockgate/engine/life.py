@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from lockgate import validation
 from lockgate.effects.health import HealthStatus
 from lockgate.effects.outcome import UNKNOWN_EXIT, PortError
-from lockgate.effects.ports import LogLine
+from lockgate.effects.ports import LogLine, Mark
 from lockgate.engine.members import Members
 from lockgate.errors import (
     AlreadyStopped,
@@ -187,16 +187,16 @@ class Life(Members):
     def run_to_end(self, reference: str) -> Iterator[LogLine]:
         """Start it and yield what it writes until it has ended and all of that is read."""
         record = self.start(reference)
-        offset = 0
+        mark: Mark | None = None
         while True:
             ended = self._glimpse(record.id)
             over = ended is None or self._ended(ended)
-            lines, offset = self.host.logs.read(record.config, offset)
+            lines, mark = self.host.logs.read(record.config, mark)
             yield from lines
             if over and not lines:
                 return
             if not over:
-                self.host.logs.wait(record.config, offset, 0.2)
+                self.host.logs.wait(record.config, mark, 0.2)
 
 
 def _over(record: Record) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from secrets import token_hex
 
 from lockgate import validation
-from lockgate.effects.ports import Attached, LogLine
+from lockgate.effects.ports import Attached, LogLine, Mark
 from lockgate.effects.sessions import Session, Standing, Wish
 from lockgate.engine.core import Core, faults_raised
 from lockgate.errors import InvalidArgument, NoSuchSession, NotRunning
@@ -107,9 +107,10 @@ class Joining(Core):
     def exec_output(self, reference: str, session: str) -> Iterator[LogLine]:
         """What it has written so far."""
         record = self.inspect(reference)
-        found, offset = self._session(record, session), 0
+        found = self._session(record, session)
+        mark: Mark | None = None
         while True:
-            lines, offset = self.host.sessions.output(record.id, record.epoch, found.id, offset)
+            lines, mark = self.host.sessions.output(record.id, record.epoch, found.id, mark)
             if not lines:
                 return
             yield from lines

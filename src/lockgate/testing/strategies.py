@@ -59,6 +59,7 @@ configs: SearchStrategy[Config] = st.builds(
     network=st.sampled_from((*NETWORK_MODES, "web")),
     stop_signal=st.integers(min_value=1, max_value=64),
     stop_timeout=st.integers(min_value=0, max_value=60),
+    log_size=st.sampled_from((0, 4096, 1 << 20)),
     created_at=times,
 )
 
