@@ -866,6 +866,10 @@ class Store(Protocol):
         """Events with a number greater than `after`, in order."""
         ...
 
+    def newest_event(self) -> int:
+        """The number of the last there is; 0 for none."""
+        ...
+
     def wait_events(self, after: int, timeout: float) -> None:
         """Until there may be an event beyond `after`, at most `timeout` seconds."""
         ...
