@@ -19,7 +19,7 @@ from lockgate.effects.health import CheckResult, HealthCheck
 from lockgate.effects.hooks import Hook, HookFile
 from lockgate.effects.model import CheckpointRuntime, Process, RestoreRuntime, WriteSpec
 from lockgate.effects.outcome import Created, Exited, Joined, Mounted
-from lockgate.effects.sessions import Session
+from lockgate.effects.sessions import Seen, Session
 from lockgate.effects.usage import Running, Usage
 
 
@@ -631,6 +631,7 @@ class Event(Struct, frozen=True, omit_defaults=True):
     number: int = 0
     health: str = ""
     pod: str = ""  # the id of the one it is in
+    session: str = ""  # the id of the process that has joined or ended
 
 
 class Commit(Struct, frozen=True, kw_only=True):
@@ -715,17 +716,31 @@ class Sessions(Protocol):
     """Processes beside the first of a running container. They end with its run; what is known of
     them outlives whoever began them, and goes with the run."""
 
-    def begin(self, config: Config, session: Session, process: bytes) -> None:
-        """Start it, to run by itself; `process` is the runtime spec's object. Raises `PortError`
-        "missing" or "denied" when its command is not there or not executable; nothing is left then.
-        """
+    def begin(self, config: Config, session: Session, process: bytes) -> Process | None:
+        """Start it, to run by itself; `process` is the runtime spec's object. Its process, None if
+        that has ended already. Raises `PortError` "missing" or "denied" when its command is not
+        there or not executable; nothing is left then."""
         ...
 
     def call(
-        self, config: Config, session: Session, process: bytes, streams: tuple[int, int, int]
-    ) -> int:
-        """Run it to its end with these descriptors, a terminal's where it wants one, and return its
-        exit code (128 + n for a signal). Raises `PortError` as `begin` does."""
+        self,
+        config: Config,
+        session: Session,
+        process: bytes,
+        streams: tuple[int, int, int],
+        began: Callable[[Process | None], None],
+    ) -> Exited:
+        """Run it to its end with these descriptors, a terminal's where it wants one (128 + n is the
+        exit code of signal n), and keep how it ended. `began` is called once it runs, or has run.
+        Raises `PortError` as `begin` does."""
+        ...
+
+    def keep(self, session: Session) -> None:
+        """What is known of it now, for whoever looks. Of one that is gone nothing is kept."""
+        ...
+
+    def forget(self, session: Session) -> None:
+        """It has ended, and whoever called it knows how."""
         ...
 
     def check(
@@ -741,13 +756,17 @@ class Sessions(Protocol):
         Raises `PortError("missing")` where nobody listens."""
         ...
 
-    def look(self, container: str, epoch: int) -> tuple[Session, ...]:
-        """Those begun in this run, oldest first, and how they stand. Never blocks."""
+    def look(self, container: str, epoch: int) -> tuple[Seen, ...]:
+        """Those begun in this run, oldest first. Never blocks."""
+        ...
+
+    def seen(self, container: str, epoch: int, session: str) -> Seen | None:
+        """One of them; None where there is none of this id. Never blocks."""
         ...
 
     def await_exit(
         self, container: str, epoch: int, session: str, timeout: float | None
-    ) -> Session | None:
+    ) -> Exited | None:
         """How it ended; None after `timeout` seconds, or where there is no such session (any
         more)."""
         ...
@@ -758,9 +777,9 @@ class Sessions(Protocol):
         """What it has written from `after` on, and where to go on."""
         ...
 
-    def signal(self, config: Config, epoch: int, session: str, signal: int) -> None:
-        """Send a signal to its process, and to no other. Raises `PortError("missing")`, cleanly,
-        when it has ended."""
+    def signal(self, config: Config, epoch: int, process: Process | None, signal: int) -> None:
+        """Send a signal to this process of the run, and to no other. Raises `PortError("missing")`,
+        cleanly, when it has ended."""
         ...
 
 

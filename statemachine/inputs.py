@@ -167,6 +167,21 @@ class Checked(Struct, frozen=True, gc=False, tag="checked"):
     passed: bool
 
 
+class SessionBegan(Struct, frozen=True, gc=False, tag="session-began"):
+    """A process has joined the run with this epoch; `session` is its id."""
+
+    epoch: int
+    session: str
+
+
+class SessionEnded(Struct, frozen=True, gc=False, tag="session-ended"):
+    """It has ended, and how. Of one that nobody has told of it is no news."""
+
+    epoch: int
+    session: str
+    exit: Exited
+
+
 class Resumed(Struct, frozen=True, gc=False, tag="resumed"):
     """A new executor took over; what became of the pending orders is unknown."""
 
@@ -206,5 +221,5 @@ Command: TypeAlias = (
     | Cleanup
     | Remove
 )
-Observation: TypeAlias = Died | Checked | Resumed | Booted | Salvaged
+Observation: TypeAlias = Died | Checked | SessionBegan | SessionEnded | Resumed | Booted | Salvaged
 Input: TypeAlias = Command | Observation | Done | Failed

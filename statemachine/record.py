@@ -49,6 +49,7 @@ class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, ca
     exit_reason: str = ""
     oom_killed: bool = False
     health: Health | None = None  # by the checks of this run
+    sessions: tuple[str, ...] = ()  # processes that have joined it and not yet ended
     restarts: int = 0  # by its policy, since its user last started it
     boot: str = ""  # of the host, when it was last heard of
 
@@ -111,6 +112,7 @@ class Notice(Struct, frozen=True, gc=False, omit_defaults=True):
     exit_code: int | None = None
     signal: int = 0
     health: str = ""
+    session: str = ""
 
 
 class Step(Struct, frozen=True, gc=False):

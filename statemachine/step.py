@@ -55,6 +55,8 @@ from lockgate.statemachine.inputs import (
     Resumed,
     Revive,
     Salvaged,
+    SessionBegan,
+    SessionEnded,
     Stop,
     Update,
 )
@@ -64,6 +66,7 @@ from lockgate.statemachine.law import (
     EDGES,
     EVENTS,
     HELD,
+    INHABITED,
     PLANS,
     STAGES,
     WAYS,
@@ -260,6 +263,9 @@ def _done(record: Record, news: Done) -> Step:
     draft = replace(record, pending=_others(record, order))
     if type(effect) is CheckpointRuntime:
         _write(draft, _dumped(record, effect, news.fact))
+        if not effect.leave_running:
+            notices = _outlived(draft)
+            write(draft, "sessions", ())
     elif type(effect) is AdjustLimits:
         config = replace(record.config, memory=effect.memory, limits=effect.limits)
         write(draft, "config", config)
@@ -386,6 +392,29 @@ def _checked(record: Record, news: Checked) -> Step:
     return Step(replace(record, health=found), (), notices)
 
 
+def _session_began(record: Record, news: SessionBegan) -> Step:
+    known = news.session in record.sessions
+    if known or news.epoch != record.epoch or record.status not in INHABITED:
+        return Step(record)
+    sessions = (*record.sessions, news.session)
+    return Step(replace(record, sessions=sessions), (), (Notice("exec", session=news.session),))
+
+
+def _session_ended(record: Record, news: SessionEnded) -> Step:
+    if news.epoch != record.epoch or news.session not in record.sessions:
+        return Step(record)
+    left = tuple([one for one in record.sessions if one != news.session])
+    said = Notice("exec_died", exit_code=news.exit.code, session=news.session)
+    return Step(replace(record, sessions=left), (), (said,))
+
+
+def _outlived(record: Record) -> Notices:
+    """No process that has joined a run outlives it, and each end is told before the run's (P21)."""
+    return tuple(
+        [Notice("exec_died", exit_code=UNKNOWN_EXIT, session=one) for one in record.sessions]
+    )
+
+
 def _resumed(record: Record, news: Resumed) -> Step:
     """Everything that was asked for is asked for again, with a warning to look first."""
     orders = tuple(replace(order, again=True) for order in record.pending)
@@ -428,8 +457,10 @@ def _died(record: Record, epoch: int, end: Exited) -> Step:
         # asked to start, and it ended: it ran, though nobody was there to hear of it
         record = replace(record, started_at=end.at)
         notices = (Notice("start"),)
+    notices = (*notices, *_outlived(record))
     record = replace(
         record,
+        sessions=(),
         status=EDGES[record.status, "died"],
         freezer=ABSENT,
         finished_at=end.at,
@@ -537,6 +568,8 @@ ANSWERS: Mapping[type[Input], Callable[[Record, Any], Answer]] = MappingProxyTyp
         Failed: _failed,
         Died: _told_of_death,
         Checked: _checked,
+        SessionBegan: _session_began,
+        SessionEnded: _session_ended,
         Resumed: _resumed,
         Booted: _booted,
         Salvaged: _salvaged,

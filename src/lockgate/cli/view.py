@@ -31,6 +31,8 @@ from lockgate.statemachine.inputs import (
     Restart,
     Resumed,
     Salvaged,
+    SessionBegan,
+    SessionEnded,
     Stop,
 )
 from lockgate.statemachine.law import RESTING
@@ -411,6 +413,8 @@ def event(one: Event) -> dict[str, Any]:
         "event": one.event,
         "exit_code": one.exit_code,
         "signal": signal_name(one.signal) if one.signal else None,
+        "health": one.health or None,
+        "session": one.session or None,
     }
 
 
@@ -422,6 +426,8 @@ EVENTS = EVENT_LINE.format("NUMBER", "TIME", "CONTAINER", "EVENT", "NAME")
 
 def event_line(one: Event) -> str:
     what = one.event
+    if one.session:
+        what += f" {one.session[:SHORT]}"
     if one.health:
         what += f" {one.health}"
     if one.signal:
@@ -450,6 +456,10 @@ def heard(given: Input, asked: Mapping[int, str]) -> str:
             return f"died (run {epoch}, exit code {end.code})"
         case Checked(_, _, passed):
             return f"health check {'passed' if passed else 'failed'}"
+        case SessionBegan(_, session):
+            return f"exec (session {session[:12]})"
+        case SessionEnded(_, session, end):
+            return f"session {session[:12]} died (exit code {end.code})"
         case Resumed():
             return "resumed by another process"
         case Booted():

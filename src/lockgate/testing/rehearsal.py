@@ -18,7 +18,7 @@ from lockgate.effects.config import Config, needs
 from lockgate.effects.hooks import HookFile, When
 from lockgate.effects.interpreter import unprobed
 from lockgate.effects.ports import Commit
-from lockgate.effects.sessions import Session, Standing, Wish
+from lockgate.effects.sessions import Session, Wish
 from lockgate.engine import Engine
 from lockgate.host import Host
 from lockgate.lifecycle import readable
@@ -168,7 +168,7 @@ class Stage:
 
     def _sessions(self, container: str, world: World) -> int:
         there = self.host.sessions.look(container, world.epoch)
-        return sum(one.standing is Standing.RUNNING for one in there)
+        return sum(one.end is None for one in there)
 
 
 def _session(one: Kept, number: int) -> Session:
