@@ -104,8 +104,9 @@ class ConmonSessions:
                     began(self._first(run))
         code = _waited(child)
         if not run.pid():
+            problem = self._unbegun(run, code)
             rmtree(run.directory, ignore_errors=True)
-            raise self._unbegun(run, code)
+            raise problem
         code = code if code >= 0 else KILLED - code
         exits.write_down(run, code)
         return Exited(code, time.time_ns())

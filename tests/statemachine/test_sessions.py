@@ -120,7 +120,8 @@ def test_news_that_come_late_or_twice_change_nothing() -> None:
 
 def test_every_place_it_can_come_to_and_every_row_on_the_way() -> None:
     """By exhaustion: one end, told once, and a process only while it runs."""
-    seen, ahead, used = {ASKED}, [(ASKED, ())], set()
+    seen, used = {ASKED}, set[tuple[Standing, Standing]]()
+    ahead: list[tuple[Session, tuple[str, ...]]] = [(ASKED, ())]
     while ahead:
         session, told = ahead.pop()
         for news in INPUTS:

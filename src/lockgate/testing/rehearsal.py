@@ -171,10 +171,15 @@ class Stage:
         return sum(one.end is None for one in there)
 
 
+def joined(container: str, number: int) -> str:
+    """The id of a process that has joined its run."""
+    return f"{container}-{number}"
+
+
 def _session(one: Kept, number: int) -> Session:
     wish = Wish(command=("true",))
     return Session(
-        id=f"{one.config.id}-{number}",
+        id=joined(one.config.id, number),
         container=one.config.id,
         epoch=one.world.epoch,
         wish=wish,
