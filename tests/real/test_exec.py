@@ -142,6 +142,9 @@ class TestExec:
         status = Path(f"/proc/{session.process.pid}/status").read_text()
         (monitor,) = [line.split()[1] for line in status.splitlines() if line.startswith("PPid")]
         os.kill(int(monitor), 9)
+        until(lambda: not Path(f"/proc/{monitor}/exe").exists())
+        assert engine.session("web", session.id) == session  # it lives on
+        engine.exec_kill("web", session.id)
         assert engine.exec_wait("web", session.id, 20) == -1
         assert "monitor" in engine.session("web", session.id).exit_reason
 
