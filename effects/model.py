@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
 
-from lockgate.effects.config import Limits
+from lockgate.effects.config import Attachment, Limits
 from lockgate.effects.hooks import Hook
 from lockgate.effects.network import Dns, Link
 
@@ -78,11 +78,13 @@ class Unmount(Release, frozen=True, gc=False, tag="unmount"):
     resource: ClassVar[Resource] = "mount"
 
 
-class JoinNetwork(Acquire, frozen=True, gc=False, tag="join-network"):
-    """A network namespace with its interfaces; brings back `Joined`."""
+class JoinNetwork(Acquire, frozen=True, gc=False, tag="join-network", omit_defaults=True):
+    """A network namespace with its interfaces; brings back `Joined`. `networks`: with these addresses,
+    instead of those of its config."""
 
     container: str
     epoch: int
+    networks: tuple[Attachment, ...] = ()
     resource: ClassVar[Resource] = "network"
 
 

@@ -731,8 +731,8 @@ class Sessions(Protocol):
         began: Callable[[Process | None], None],
     ) -> Exited:
         """Run it to its end with these descriptors, a terminal's where it wants one (128 + n is the
-        exit code of signal n), and keep how it ended. `began` is called once it runs, or has run.
-        Raises `PortError` as `begin` does."""
+        exit code of signal n), and keep how it ended. `began` is called if it runs for longer than
+        a moment. Raises `PortError` as `begin` does."""
         ...
 
     def keep(self, session: Session) -> None:

@@ -60,6 +60,7 @@ class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, ca
     checkpoints: int = 0  # asked for so far: the number of the newest
     checkpointed: bool = False  # its last run was ended by one, and has no exit code
     checkpointed_at: int = 0
+    checkpoint_links: tuple[Link, ...] = ()  # what was plugged in when it was taken
     restored: bool = False  # its run goes on where a checkpoint was taken
 
     stopped_by_user: bool = False  # recorded before anything else is tried (L-79)

@@ -45,6 +45,7 @@ from lockgate.statemachine.health import after, owed_action
 from lockgate.statemachine.inputs import (
     Booted,
     Checked,
+    Checkpoint,
     Command,
     Died,
     Input,
@@ -215,6 +216,7 @@ MINDFUL: Mapping[Verb, Callable[[Record, Any], dict[str, Any]]] = MappingProxyTy
         Verb.RESTORE: lambda record, asked: {
             "restarts": 0,
             "checkpoints": record.checkpoints + (asked.source != ""),
+            "checkpoint_links": () if asked.source else record.checkpoint_links,
         },
     }
 )
@@ -323,6 +325,9 @@ def _dumped(record: Record, effect: CheckpointRuntime, fact: Fact | None) -> dic
     is how the run has ended."""
     at = fact.at if isinstance(fact, Dumped) else 0
     changes: dict[str, Any] = {"freezer": ABSENT, "checkpointed_at": at}
+    asked = record.operation
+    if isinstance(asked, Checkpoint) and asked.links:
+        changes["checkpoint_links"] = record.links
     if not effect.leave_running and record.status is Status.RUNNING:
         changes |= {
             "finished_at": at,
@@ -358,12 +363,12 @@ LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
 }
 
 FORGOTTEN: Mapping[str, dict[str, Any]] = {
-    "layer": {"poststop": (), "checkpoint": ABSENT, "checkpointed": False},
+    "layer": {"poststop": (), "checkpoint": ABSENT, "checkpointed": False, "checkpoint_links": ()},
     "mount": {"mountpoint": "", "mounts": 0},
     "network": {"netns": "", "links": (), "dns": None, "lodging": ()},
     "runtime": {"process": None, "monitor": None, "freezer": ABSENT},
     "freezer": {},
-    "checkpoint": {},
+    "checkpoint": {"checkpoint_links": ()},
 }
 """What no longer means anything once the resource has been given back."""
 
@@ -401,11 +406,14 @@ def _session_began(record: Record, news: SessionBegan) -> Step:
 
 
 def _session_ended(record: Record, news: SessionEnded) -> Step:
-    if news.epoch != record.epoch or news.session not in record.sessions:
+    known = news.session in record.sessions
+    told = known or (news.untold and record.status in INHABITED)
+    if news.epoch != record.epoch or not told:
         return Step(record)
     left = tuple([one for one in record.sessions if one != news.session])
-    said = Notice("exec_died", exit_code=news.exit.code, session=news.session)
-    return Step(replace(record, sessions=left), (), (said,))
+    died = Notice("exec_died", exit_code=news.exit.code, session=news.session)
+    said = (died,) if known else (Notice("exec", session=news.session), died)
+    return Step(replace(record, sessions=left), (), said)
 
 
 def _outlived(record: Record) -> Notices:

@@ -43,6 +43,9 @@ PATIENCE = 60.0
 GRACE = 5.0
 """Seconds the runtime may take to notice that it was killed."""
 
+MOMENT = 0.05
+"""Seconds: what is over by then is told of once, when it is."""
+
 LOOK_AGAIN = 0.1
 """Seconds after which it is looked whether one has begun, though nobody said so."""
 
@@ -99,7 +102,7 @@ class ConmonSessions:
                 stderr=stderr,
                 env=self._command.environment,
             )
-            if beginning.awaited(child):
+            if beginning.awaited(child, MOMENT):
                 with suppress(KeyboardInterrupt):
                     began(self._first(run))
         code = _waited(child)
@@ -255,7 +258,7 @@ def _waited(child: subprocess.Popen[bytes]) -> int:
 
 
 class Beginning:
-    """Waits until the runtime has left the number of a process it has begun, or has ended."""
+    """Waits until a process that the runtime has begun has run for a moment, or has ended."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -271,14 +274,15 @@ class Beginning:
     def __exit__(self, *reason: object) -> None:
         self._stack.close()
 
-    def awaited(self, child: subprocess.Popen[bytes]) -> bool:
-        """Has it begun one? A Ctrl-C is for that one."""
+    def awaited(self, child: subprocess.Popen[bytes], moment: float) -> bool:
+        """Does it run still, after so many seconds? A Ctrl-C is for that process."""
         end = os.pidfd_open(child.pid)
         try:
             while True:
-                over = bool(readable((end,), 0))
-                if self._run.pid() or over:
-                    return self._run.pid() > 0
+                if self._run.pid():
+                    return not readable((end,), moment)
+                if readable((end,), 0):
+                    return False
                 with suppress(KeyboardInterrupt):
                     if self._news is None:
                         readable((end,), LOOK_AGAIN)

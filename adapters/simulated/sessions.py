@@ -22,7 +22,7 @@ class SimulatedSessions:
     """Implements `Sessions`. `alive` says whether a run goes on; a session ends with it.
 
     `answer` is the exit code a command has when it is called to its end; None: there is no such
-    program.
+    program. `lasting`: it takes longer than a moment.
     """
 
     def __init__(self, alive: Callable[[str, int], bool], now: Callable[[], int]) -> None:
@@ -30,6 +30,7 @@ class SimulatedSessions:
         self._changed = Condition()
         self._sessions: dict[tuple[str, int], dict[str, Seen]] = {}
         self.answer: Callable[[Session], int | None] = lambda session: 0
+        self.lasting = False
 
     def begin(self, config: Config, session: Session, process: bytes) -> Process | None:
         self._admitted(session)
@@ -48,7 +49,9 @@ class SimulatedSessions:
         began: Callable[[Process | None], None],
     ) -> Exited:
         code = self._admitted(session)
-        began(self.begin(config, session, process))
+        begun = self.begin(config, session, process)
+        if self.lasting:
+            began(begun)
         self.end(session.id, code)
         return Exited(code, self._now())
 

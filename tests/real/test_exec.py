@@ -9,11 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from lockgate import Engine, OperationFailed
 from lockgate.effects.sessions import Standing
-
-from tests.waiting import until
 
 pytestmark = pytest.mark.real
 

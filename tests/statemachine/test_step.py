@@ -458,6 +458,18 @@ class TestSessions:
         before = story.record
         assert story.tell(i.SessionEnded(1, "a", self.END)).record is before
 
+    def test_of_a_short_one_both_is_told_at_once(self, at: At) -> None:
+        short = i.SessionEnded(1, "a", self.END, untold=True)
+        answer = step(at(Status.RUNNING).record, short)
+        assert isinstance(answer, Step)
+        assert [one.event for one in answer.notices] == ["exec", "exec_died"]
+        known = at(Status.RUNNING).tell(i.SessionBegan(1, "a"))
+        assert known.tell(short).events == ["exec", "exec_died"]
+        for record in (at(Status.CREATED).record, at(Status.CONFIGURED).record):
+            assert step(record, short) == Step(record)
+        late = i.SessionEnded(2, "a", self.END, untold=True)
+        assert step(known.record, late) == Step(known.record)
+
     @pytest.mark.parametrize("leave_running", [False, True])
     def test_a_checkpoint_takes_them_along(self, at: At, leave_running: bool) -> None:
         story = at(Status.RUNNING).tell(i.SessionBegan(1, "a"))

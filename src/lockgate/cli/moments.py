@@ -64,23 +64,19 @@ def checkpoint(
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="Take it from this archive, for a container that was created for it.",
 )
+@click.option("--ignore-static-ip", is_flag=True, help="It may have any other address.")
+@click.option("--ignore-static-mac", is_flag=True, help="Likewise.")
 @chosen
 @pass_session
-def restore(
-    session: Session,
-    names: tuple[str, ...],
-    tcp_established: bool,
-    keep: bool,
-    source: Path | None,
-) -> int:
+def restore(session: Session, /, names: tuple[str, ...], source: Path | None, **asked: Any) -> int:
     """Go on with the processes of the container where its checkpoint was taken, as a new run.
 
-    Legal from configured, stopped and exited, where there is a checkpoint. One that fails gives back
-    what it took. Whoever wrote an archive decides what the processes do.
+    Legal from configured, stopped and exited, where there is a checkpoint. It has its addresses again.
+    One that fails gives back what it took. Whoever wrote an archive decides what the processes do.
     """
     _one_file(names, source, "--import")
     engine = session.engine
-    act = partial(engine.restore, tcp_established=tcp_established, keep=keep, source=source)
+    act = partial(engine.restore, source=source, **asked)
     return exits.each(names, act, turns=engine.turns(names))
 
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from secrets import token_hex
 
 from lockgate import validation
@@ -78,11 +77,17 @@ class Joining(Core):
         """
         wish = _wish(command, env, workdir, user, terminal, privileged)
         record, session, given = self._prepared(reference, wish, attached=True)
-        began = partial(self._joined, session)
+        told = False
+
+        def began(process: Process | None) -> None:
+            nonlocal told
+            told = True
+            self._joined(session, process)
+
         try:
             with faults_raised("exec in", record.config.name, "container"):
                 end = self.host.sessions.call(record.config, session, given, streams, began)
-            self._tell(session, SessionEnded(session.epoch, session.id, end))
+            self._tell(session, SessionEnded(session.epoch, session.id, end, not told))
         finally:
             self.host.sessions.forget(session)
         return end.code
