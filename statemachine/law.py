@@ -13,6 +13,7 @@ Adding an operation is adding a plan and, if need be, a stage.
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -262,11 +263,11 @@ def free(record: Record, kind: Kind) -> bool:
     """The layer goes last: only when nothing else of the container may exist (D-43) and, but for a
     removal by force, nothing is owed."""
     settled = not record.poststop or _carries_out(record, V.FORCE_REMOVE)
-    return (
-        settled
-        and record.layer is not ABSENT
-        and all(getattr(record, name) is ABSENT for name in RESOURCES if name != "layer")
-    )
+    return settled and record.layer is not ABSENT and upon_layer(record) == NOTHING
+
+
+upon_layer = attrgetter(*(name for name in RESOURCES if name != "layer"))
+NOTHING = (ABSENT,) * (len(RESOURCES) - 1)
 
 
 Undo: TypeAlias = tuple[str, ...] | None
@@ -441,23 +442,20 @@ checked(STAGES, PLANS, EDGES)
 Way: TypeAlias = tuple[str, ...]
 
 
-def _ways(unneeded: tuple[Kind, ...]) -> Mapping[Way, Way]:
-    plans = (plan.stages for plan in PLANS.values())
-    undone = (stage.undo for stage in STAGES.values() if stage.undo is not None)
-    return MappingProxyType(
-        {
-            stages: tuple(name for name in stages if not set(STAGES[name].asks) & set(unneeded))
-            for stages in chain(plans, undone)
-        }
-    )
+def _without(way: Way, *unneeded: Kind) -> Way:
+    return tuple(name for name in way if not set(STAGES[name].asks) & set(unneeded))
 
 
-WAYS: Mapping[tuple[bool, bool], Mapping[Way, Way]] = MappingProxyType(
+WAYS: Mapping[Way, tuple[tuple[Way, Way], tuple[Way, Way]]] = MappingProxyType(
     {
-        (False, False): _ways((RunPoststop, Watch)),
-        (False, True): _ways((RunPoststop,)),
-        (True, False): _ways((Watch,)),
-        (True, True): _ways(()),
+        way: (
+            (_without(way, RunPoststop, Watch), _without(way, RunPoststop)),
+            (_without(way, Watch), way),
+        )
+        for way in chain(
+            (plan.stages for plan in PLANS.values()),
+            (stage.undo for stage in STAGES.values() if stage.undo is not None),
+        )
     }
 )
 """Each way of stages without those that this container has no need of: does it owe hooks, has it
