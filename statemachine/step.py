@@ -253,7 +253,7 @@ def _done(record: Record, news: Done) -> Step:
     if hear := HEARD.get(type(effect)):
         notices = hear(draft, effect, news.fact)
     if news.fact is not None:
-        _write(draft, LEARNED[type(news.fact)](news.fact))
+        LEARNED[type(news.fact)](draft, news.fact)
     if resource := effect.resource:
         if effect.acquires:
             write(draft, resource, PRESENT)
@@ -283,26 +283,42 @@ def _failed(record: Record, news: Failed) -> Step:
     return Step(draft) if draft.pending else _close(draft, ())
 
 
-def _learned_created(fact: Created) -> dict[str, Any]:
+def _created(draft: Record, fact: Created | Restored) -> None:
     """A run has begun, and nothing of the last one is true any more."""
-    return {
-        "process": fact.process,
-        "monitor": fact.monitor,
-        "started_at": 0,
-        "finished_at": 0,
-        "exit_code": None,
-        "exit_reason": "",
-        "oom_killed": False,  # else it would tell of an earlier run (D-12)
-        "stopped_by_user": False,
-        "checkpointed": False,
-        "restored": False,
-        "limits_doubted": False,
-    }
+    write(draft, "process", fact.process)
+    write(draft, "monitor", fact.monitor)
+    write(draft, "started_at", 0)
+    write(draft, "finished_at", 0)
+    write(draft, "exit_code", None)
+    write(draft, "exit_reason", "")
+    write(draft, "oom_killed", False)  # else it would tell of an earlier run (D-12)
+    write(draft, "stopped_by_user", False)
+    write(draft, "checkpointed", False)
+    write(draft, "restored", False)
+    write(draft, "limits_doubted", False)
 
 
-def _learned_restored(fact: Restored) -> dict[str, Any]:
-    made = _learned_created(Created(fact.process, fact.monitor))
-    return made | {"started_at": fact.at, "restored": True}
+def _restored(draft: Record, fact: Restored) -> None:
+    _created(draft, fact)
+    write(draft, "started_at", fact.at)
+    write(draft, "restored", True)
+
+
+def _joined(draft: Record, fact: Joined) -> None:
+    write(draft, "netns", fact.netns)
+    write(draft, "links", fact.links)
+    write(draft, "dns", fact.dns)
+    write(draft, "lodging", fact.lodging)
+    write(draft, "homes", fact.homes)
+
+
+def _saved(draft: Record, fact: Saved) -> None:
+    if fact.poststop:
+        write(draft, "poststop", fact.poststop)
+
+
+def _nothing(draft: Record, fact: Fact) -> None:
+    """It is heard elsewhere: it depends on what was asked for."""
 
 
 def _signalled(draft: Record, effect: Signal, fact: Fact | None) -> Notices:
@@ -339,23 +355,18 @@ def _stays(draft: Record, effect: AnyEffect) -> bool:
     return getattr(draft, effect.resource) is PRESENT
 
 
-LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
-    Mounted: lambda fact: {"mountpoint": fact.mountpoint},
-    Joined: lambda fact: {
-        "netns": fact.netns,
-        "links": fact.links,
-        "dns": fact.dns,
-        "lodging": fact.lodging,
-        "homes": fact.homes,
-    },
-    Created: _learned_created,
-    Launched: lambda fact: {"started_at": fact.at},
-    Saved: lambda fact: {"poststop": fact.poststop} if fact.poststop else {},
-    Settled: lambda fact: {"poststop": ()},
-    Exited: lambda fact: {},  # about a run: heard by `_died`
-    Dumped: lambda fact: {},  # depends on what was asked for: heard by `_dumped`
-    Restored: _learned_restored,
+LEARNED: Mapping[type[Fact], Callable[[Record, Any], None]] = {
+    Mounted: lambda draft, fact: write(draft, "mountpoint", fact.mountpoint),
+    Joined: _joined,
+    Created: _created,
+    Launched: lambda draft, fact: write(draft, "started_at", fact.at),
+    Saved: _saved,
+    Settled: lambda draft, fact: write(draft, "poststop", ()),
+    Exited: _nothing,  # by `_died`
+    Dumped: _nothing,  # by `_dumped`
+    Restored: _restored,
 }
+"""What a fact makes true."""
 
 FORGOTTEN: Mapping[str, dict[str, Any]] = {
     "layer": {"poststop": (), "checkpoint": ABSENT, "checkpointed": False},
@@ -524,10 +535,11 @@ def _orders(draft: Record, stage: Stage) -> tuple[Order, ...]:
         return ()
     for order in orders:  # now that all are filled in from how it was
         effect = order.effect
-        if (resource := effect.resource) and not (effect.replaces and _stays(draft, effect)):
-            write(draft, resource, UNCERTAIN)
-        if effect.freezes:
-            write(draft, "freezer", UNCERTAIN)  # as long as it takes
+        if resource := effect.resource:
+            if not (effect.replaces and _stays(draft, effect)):
+                write(draft, resource, UNCERTAIN)
+            if effect.freezes:
+                write(draft, "freezer", UNCERTAIN)  # as long as it takes
     write(draft, "tickets", ticket)
     write(draft, "pending", orders)
     return orders
