@@ -6,9 +6,9 @@ outcomes are heard one at a time; what was interrupted is resumed before anythin
 what takes long is done with the lock released, and everything is re-read afterwards.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import copy_context
 from typing import Generic, Protocol, TypeVar
 
@@ -74,6 +74,10 @@ class Gate(Struct, frozen=True):
 
     scope: str
     check: Callable[[], None]
+
+
+LEAVING = (KeyboardInterrupt, SystemExit)
+"""How somebody who waits is made to leave: by a signal, or by whoever handles one."""
 
 
 def unprobed(place: str) -> None:
@@ -214,6 +218,7 @@ class _Session(Generic[R, Given, Refusal]):
     ) -> None:
         self._owner, self._hold, self._container = owner, hold, container
         self._machine, self._hasty = owner.machine, hasty
+        self._me: Executor | None = owner.me
         self._read()
 
     def _read(self) -> None:
@@ -273,7 +278,7 @@ class _Session(Generic[R, Given, Refusal]):
         if not patient:
             executor = None
         elif any(order.effect.patient for order in answer.orders):
-            executor = self._owner.me
+            executor = self._me
         else:
             executor = self._executor
         commit = replace(answer.commit, executor=executor)
@@ -293,14 +298,15 @@ class _Session(Generic[R, Given, Refusal]):
             prompt = [order for order in queue if not order.effect.patient]
             if prompt:
                 queue = [order for order in queue if order.effect.patient]
-                outcomes: Iterable[Outcome] = self._side_by_side(prompt)
+                performed: AbstractContextManager[Iterable[Outcome]] = self._side_by_side(prompt)
             else:
-                outcomes = self._patiently(queue)
+                performed = nullcontext(self._patiently(queue))
                 queue = self._news()
-            for outcome in outcomes:
-                if isinstance(outcome, Failed):
-                    faults.append(outcome.fault)
-                queue += self._orders(self._machine.heard(outcome))
+            with performed as outcomes:
+                for outcome in outcomes:
+                    if isinstance(outcome, Failed):
+                        faults.append(outcome.fault)
+                    queue += self._orders(self._machine.heard(outcome))
             if not queue and self._interrupted:
                 queue += self._orders(self._machine.resumed())
         return faults
@@ -310,28 +316,40 @@ class _Session(Generic[R, Given, Refusal]):
         """Somebody acted while we waited, and did not live to finish."""
         return any(not order.effect.patient for order in self._machine.pending(self.record))
 
-    def _side_by_side(self, orders: list[Order]) -> Iterator[Outcome]:
+    @contextmanager
+    def _side_by_side(self, orders: list[Order]) -> Generator[Iterable[Outcome]]:
+        """The outcomes, as they come. Whatever is raised meanwhile: when this is left nothing is being
+        carried out any more, so the lock can be given back."""
         if len(orders) == 1:
-            yield self._perform(orders[0])
+            yield (self._perform(order) for order in orders)
             return
         # each in what the caller runs in: spans know whose part they are
         running = [
             self._owner.pool.submit(copy_context().run, self._perform, order) for order in orders
         ]
-        for finished in as_completed(running):
-            yield finished.result()
+        try:
+            yield (finished.result() for finished in as_completed(running))
+        finally:
+            wait(running)
 
     def _patiently(self, orders: list[Order]) -> list[Outcome]:
-        """Perform with the lock free, then read everything again: others may have acted."""
+        """Perform with the lock free, then read everything again: others may have acted. Whoever is
+        made to leave meanwhile, and lives on, writes down that somebody else is to go on with it."""
         waiting = self._owner.waiting
         waiting.append(self._container)
         try:
-            with self._hold.released():
-                outcomes = list(self._side_by_side(orders))
+            with self._hold.released(), self._side_by_side(orders) as outcomes:
+                heard = list(outcomes)
+        except LEAVING:
+            self._read()
+            if any(order in orders for order in self._machine.pending(self.record)):
+                self._me = None
+                self.tell(self._machine.resumed())
+            raise
         finally:
             waiting.remove(self._container)
         self._read()
-        return outcomes
+        return heard
 
     def _perform(self, order: Order) -> Outcome:
         self._owner.probe("before " + type(order.effect).__name__)

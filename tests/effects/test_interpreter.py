@@ -2,11 +2,13 @@
 
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from returns.pipeline import is_successful
@@ -17,7 +19,7 @@ from lockgate.effects import model as e
 from lockgate.effects.interpreter import Gate
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
-from lockgate.effects.ports import Executor, StaleError, StoreError
+from lockgate.effects.ports import Commit, Executor, StaleError, StoreError
 from lockgate.host import Host
 from lockgate.simulation import simulated
 from lockgate.statemachine import Resumed
@@ -149,6 +151,85 @@ def test_a_thread_of_ours_that_gave_up_is_not_mistaken_for_a_living_executor(hou
     with pytest.raises(Killed):
         house.process(1, killed_at("before Halt")).stop("web")
     assert engine.start("web").status is Status.RUNNING
+
+
+def test_the_lock_is_not_given_back_while_anything_is_being_carried_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outcome of one of two cannot be written down: the other one is waited for all the same."""
+    engine = house.process(1)
+    web = engine.create(name="web", image="busybox", network="private")
+    happened: list[str] = []
+    refused, append, hold = threading.Event(), house.host.store.append, house.host.locks.hold
+
+    def before(effect: e.AnyEffect) -> None:
+        if isinstance(effect, e.JoinNetwork):
+            assert refused.wait(20)
+            time.sleep(0.1)  # whoever would not wait has gone by then
+            happened.append("network")
+
+    def full(commit: Commit, patience: float | None = None) -> None:
+        if house.simulation.world(web.id).mounted:
+            refused.set()
+            raise StoreError("the disk is full")
+        append(commit, patience)
+
+    class Held:
+        def __init__(self, *words: Any) -> None:
+            self._lock = hold(*words)
+
+        def __enter__(self) -> None:
+            self._lock.__enter__()
+
+        def __exit__(self, *reason: object) -> None:
+            happened.append("lock")
+            self._lock.__exit__(None, None, None)
+
+    house.simulation.before = before
+    with monkeypatch.context() as patched:
+        patched.setattr(house.host.store, "append", full)
+        patched.setattr(house.host.locks, "hold", Held)
+        with pytest.raises(StoreError, match="full"):
+            engine.start("web")
+    assert happened == ["network", "lock"]
+    assert engine.sync("web").status is Status.RUNNING
+
+
+@pytest.mark.parametrize("leaving", [KeyboardInterrupt, SystemExit])
+def test_whoever_is_made_to_leave_while_it_waits_leaves_the_rest_to_who_comes_next(
+    house: House, leaving: type[BaseException]
+) -> None:
+    """It lives on, so others could not tell by themselves that nobody waits for this end any more."""
+    engine = house.process(1)
+    engine.create(name="web", image="busybox")
+    engine.start("web")
+
+    def before(effect: e.AnyEffect) -> None:
+        if isinstance(effect, e.Signal):
+            raise leaving
+
+    house.simulation.before = before
+    with pytest.raises(leaving):
+        engine.stop("web")
+    house.simulation.before = lambda effect: None
+    assert house.process(2).sync("web").status is Status.STOPPED
+
+
+def test_whoever_is_made_to_leave_takes_nothing_from_who_came_meanwhile(house: House) -> None:
+    engine = house.process(1)
+    web = engine.create(name="web", image="busybox")
+    engine.start("web")
+
+    def before(effect: e.AnyEffect) -> None:
+        if isinstance(effect, e.Signal):
+            house.simulation.before = lambda effect: None
+            house.process(2).kill("web")
+            raise KeyboardInterrupt
+
+    house.simulation.before = before
+    with pytest.raises(KeyboardInterrupt):
+        engine.stop("web")
+    assert "Resumed" not in house.given(engine, web)
 
 
 class Stopping:
