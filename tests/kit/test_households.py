@@ -1,14 +1,17 @@
 """Whole commands of the shipped engine, over containers that need each other: nothing is owed to
 nobody, nobody loses what they live in; and each promise is seen to bite."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from lockgate.adapters.simulated.sessions import SimulatedSessions
 from lockgate.effects.config import SHARED, Config
 from lockgate.effects.ports import Commit
+from lockgate.effects.sessions import Session
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Status
 from lockgate.testing.counterexamples import walk
@@ -31,11 +34,6 @@ def found(
     engine: type[Explored], configs: tuple[Config, ...] = PAIR, **rest: Any
 ) -> Report[Household]:
     return explore(Households(configs, engine=engine, troubles=rest.pop("troubles", 0), **rest))
-
-
-def test_two_containers_when_nothing_fails_but_what_runs_may_end_and_the_host_restart() -> None:
-    report = explore(Households(PAIR, troubles=0), limit=BRIEF)
-    assert not report.problem, report
 
 
 @pytest.mark.slow
@@ -130,6 +128,27 @@ def test_a_store_that_lets_go_of_what_is_needed_is_found_out(
     monkeypatch.setattr(memory, "bound", lax)
     report = found(Explored)
     assert report.problem.startswith("P18"), report
+
+
+def outliving(self: SimulatedSessions, container: str, epoch: int) -> tuple[Session, ...]:
+    """A host on which nothing ends with its run."""
+    return tuple(self._sessions.get((container, epoch), {}).values())
+
+
+def mistaken(self: SimulatedSessions, container: str, epoch: int) -> tuple[Session, ...]:
+    """A host that tells of one run what another had."""
+    there = self._sessions.get((container, epoch), {}).values()
+    return tuple(replace(one, epoch=epoch + 1) for one in there)
+
+
+@pytest.mark.parametrize("look", [outliving, mistaken])
+def test_a_host_on_which_sessions_are_not_those_of_a_run_is_found_out(
+    look: Callable[[SimulatedSessions, str, int], tuple[Session, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(SimulatedSessions, "look", look)
+    report = found(Explored, PAIR[:1], execs=True)
+    assert report.problem.startswith("P21"), report
 
 
 def test_a_path_can_be_walked_again() -> None:

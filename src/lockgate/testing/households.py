@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lockgate.adapters.simulated.faults import TURNS, Turn
-from lockgate.adapters.simulated.world import RUNS
+from lockgate.adapters.simulated.world import RUNS, Left
 from lockgate.effects.config import Config, needs
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Home
@@ -29,7 +29,7 @@ from lockgate.testing.deaths import Killed
 from lockgate.testing.explore import Broken
 from lockgate.testing.identity import FORGOTTEN, Identity, epochs_of, ranked
 from lockgate.testing.rehearsal import Explored, Kept, Meanwhile, Stage, Turned, dies
-from lockgate.testing.rig import Place, Rig, ended, restarted
+from lockgate.testing.rig import RESTARTS, Place, Rig, ended, restarted
 
 Act: TypeAlias = Callable[[Explored], object]
 BY_ITSELF = 3
@@ -134,11 +134,8 @@ class Households:
                 yield from self._commanded(node, command)
         yield from self._by_themselves(node)
         if any(one.record or one.damaged for one in node.kept):
-            for volatile, label in (
-                (False, "the host is restarted"),
-                (True, "it forgets the runtime"),
-            ):
-                kept = tuple(self._restarted(one, volatile) for one in node.kept)
+            for left, label in RESTARTS:
+                kept = tuple(self._restarted(one, left) for one in node.kept)
                 yield label, self._household(kept, self._troubles)  # the last that goes wrong
 
     def _possible(self, node: Household, command: Command) -> bool:
@@ -201,9 +198,18 @@ class Households:
             except (LookupError, AssertionError, TypeError, ValueError) as bug:
                 raise Broken("P26", f"{command} ended with {bug!r}") from bug
             kept = stage.kept()
+        self._joined(stage, kept)
         after = self._household(kept, node.troubles + (trouble is not None))
         self._judged(node, command, trouble, said, killed, after)
         return after
+
+    @staticmethod
+    def _joined(stage: Stage, kept: Sequence[Kept]) -> None:
+        """P21: what somebody who asks is told of those that have joined."""
+        if any(one.sessions for one in kept):
+            with stage.engine() as engine:
+                for record in engine.list():
+                    promised.joined_to(record, engine.sessions(record.id))
 
     def _by_themselves(self, node: Household) -> Iterator[tuple[str, Household]]:
         for place, one in enumerate(node.kept):
@@ -225,8 +231,8 @@ class Households:
         return self._household(kept, node.troubles + troubles)
 
     @staticmethod
-    def _restarted(one: Kept, volatile: bool) -> Kept:
-        world = restarted(one.world, volatile=volatile) if not one.world.empty else one.world
+    def _restarted(one: Kept, left: Left) -> Kept:
+        world = restarted(one.world, left) if not one.world.empty else one.world
         record = replace(one.record, boot=BEFORE) if one.record else None
         return replace(one, record=record, world=world, namespace="", sessions=0)
 
