@@ -6,7 +6,8 @@ is carried to its end, and in that, at every place, one thing may go wrong: an e
 life, or a container that ends meanwhile. Between commands anything may end, and the host restart.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -28,7 +29,7 @@ from lockgate.testing import properties as promised
 from lockgate.testing.deaths import Killed
 from lockgate.testing.explore import Broken
 from lockgate.testing.identity import FORGOTTEN, Identity, epochs_of, ranked
-from lockgate.testing.rehearsal import Explored, Kept, Meanwhile, Stage, Turned, dies
+from lockgate.testing.rehearsal import Explored, Kept, Meanwhile, Stage, Turned, Waits, dies
 from lockgate.testing.rig import RESTARTS, Place, Rig, ended, restarted
 
 Act: TypeAlias = Callable[[Explored], object]
@@ -67,17 +68,18 @@ def _said(one: Kept) -> str:
 
 class Trouble(Struct, frozen=True):
     """What goes wrong in a command: its `at`-th effect turns out so, or at its `at`-th place the
-    engine is killed, or this container ends."""
+    engine is killed, or this container ends, or somebody else gives a command."""
 
     at: int
     turn: Turn = "done"
     ends: str = ""
     name: str = ""
+    other: "Command | None" = None
 
     def __str__(self) -> str:
         if self.turn != "done":
             return f"its {self.at}. effect, {self.name}, {self.turn}"
-        happens = f"{self.ends} ends" if self.ends else "killed"
+        happens = f"{self.ends} ends" if self.ends else str(self.other or "killed")
         return f"{happens} at {self.at}., {self.name}"
 
 
@@ -95,7 +97,8 @@ class Command(Struct, frozen=True):
 class Households:
     """`configs`: containers in the order of their making, whose ids are their names. `troubles`: how
     many things may go wrong in one life; `turns`: how an effect may. `execs`: whether processes join
-    them."""
+    them. `verbs`: what is asked of them, all there is if none is named. `others`: what another operator
+    asks for, wherever it does not have to wait for the first; then that is all that goes wrong."""
 
     def __init__(
         self,
@@ -104,6 +107,8 @@ class Households:
         troubles: int = 1,
         turns: Sequence[Turn] = TURNS,
         execs: bool = False,
+        verbs: Collection[str] = (),
+        others: Collection[str] = (),
         engine: type[Explored] = Explored,
     ) -> None:
         self._configs, self._troubles, self._execs = tuple(configs), troubles, execs
@@ -111,7 +116,9 @@ class Households:
         self._engine = engine
         forgotten = {name: FORGOTTEN[name] for name in ("exit_reason", "finished_at")}
         self._identity, self._rig = Identity(forgotten), Rig()
-        self._commands = tuple(self._known())
+        known = tuple(self._known())
+        self._commands = tuple(one for one in known if not verbs or one.verb in verbs)
+        self._others = tuple(one for one in known if one.verb in others)
 
     def begin(self) -> Iterable[Household]:
         yield Household(tuple(map(Kept, self._configs)))
@@ -152,11 +159,18 @@ class Households:
         if node.troubles >= self._troubles:
             return
         for trouble in self._troubles_of(effects.seen, places.passed, node):
-            yield f"{command}; {trouble}", self._played(node, command, trouble)
+            with suppress(Waits):
+                yield f"{command}; {trouble}", self._played(node, command, trouble)
 
     def _troubles_of(
         self, effects: Sequence[str], places: Sequence[str], node: Household
     ) -> Iterator[Trouble]:
+        if self._others:
+            for at, name in enumerate(places, 1):
+                for other in self._others:
+                    if self._possible(node, other):
+                        yield Trouble(at, name=name, other=other)
+            return
         for at, name in enumerate(effects, 1):
             for turn in self._turns:
                 yield Trouble(at, turn, name=name)
@@ -180,6 +194,11 @@ class Households:
             plan, probe = effects or Turned(), places or Meanwhile()
         elif trouble.turn != "done":
             plan, probe = Turned(trouble.at, trouble.turn), Meanwhile()
+        elif trouble.other:
+            plan, probe = (
+                Turned(),
+                Meanwhile(trouble.at, partial(self._asked, stage, trouble.other)),
+            )
         elif trouble.ends:
             end = partial(stage.host.end, trouble.ends, BY_ITSELF)
             plan, probe = Turned(), Meanwhile(trouble.at, end)
@@ -202,6 +221,11 @@ class Households:
         after = self._household(kept, node.troubles + (trouble is not None))
         self._judged(node, command, trouble, said, killed, after)
         return after
+
+    def _asked(self, stage: Stage, other: Command) -> None:
+        """By somebody else, on the same host."""
+        with stage.another(self._engine) as engine, suppress(LockgateError):
+            other.act(engine)
 
     @staticmethod
     def _joined(stage: Stage, kept: Sequence[Kept]) -> None:
@@ -294,9 +318,11 @@ class Households:
         killed: bool,
         after: Household,
     ) -> None:
-        for was, now in zip(before.kept, after.kept, strict=True):
-            self._started_for_a_reason(command, was, now)
-        if killed or (trouble and (trouble.ends or trouble.turn == "reverts")):
+        other = trouble.other if trouble else None
+        if other is None or other.verb not in STARTING:
+            for was, now in zip(before.kept, after.kept, strict=True):
+                self._started_for_a_reason(command, was, now)
+        if killed or other or (trouble and (trouble.ends or trouble.turn == "reverts")):
             return
         for was, now in zip(before.kept, after.kept, strict=True):
             hastened = was.record is not None and type(was.record.operation) is Remove

@@ -4,8 +4,10 @@ The rule that keeps it deterministic: what the engine does side by side is done 
 whatever may go wrong does so at a place that is counted.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -17,7 +19,8 @@ from lockgate.effects import model as e
 from lockgate.effects.config import Config, needs
 from lockgate.effects.hooks import HookFile, When
 from lockgate.effects.interpreter import unprobed
-from lockgate.effects.ports import Commit
+from lockgate.effects.model import Process
+from lockgate.effects.ports import Commit, Executor, Locks
 from lockgate.effects.sessions import Session, Standing, Wish
 from lockgate.engine import Engine
 from lockgate.host import Host
@@ -132,6 +135,33 @@ def dies() -> None:
     raise Killed
 
 
+class Waits(BaseException):
+    """What was about to happen would have to wait."""
+
+
+class Taken(Locks):
+    """The locks of a host, of which one whose holder stands still is never free."""
+
+    def __init__(self, locks: Locks) -> None:
+        self._locks = locks
+
+    @contextmanager
+    def hold(self, scope: str, timeout: float | None = None) -> Generator[None]:
+        if self._locks.holder(scope):
+            raise Waits(scope)
+        with self._locks.hold(scope, timeout):
+            yield
+
+    def holder(self, scope: str) -> str:
+        return self._locks.holder(scope)
+
+    def forget(self, scope: str) -> None:
+        self._locks.forget(scope)
+
+    def known(self) -> tuple[str, ...]:
+        return self._locks.known()
+
+
 class Stage:
     """A host that holds these containers, and an engine on it."""
 
@@ -152,6 +182,17 @@ class Stage:
 
     def engine(self, probe: Callable[[str], None] = unprobed) -> Explored:
         return Explored(self.wiring, probe)
+
+    def another(self, engine: type[Explored] = Explored) -> Explored:
+        """The engine of another process, which acts while that of the first stands still. Where it would
+        have to wait for that one it raises `Waits`."""
+        wiring = replace(
+            self.wiring,
+            me=Executor(Process(2, 1, "simulated")),
+            lives=lambda executor: True,
+            locks=Taken(self.wiring.locks),
+        )
+        return engine(wiring)
 
     def kept(self) -> tuple[Kept, ...]:
         """What there is now."""
