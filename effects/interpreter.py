@@ -65,14 +65,15 @@ class Machine(Protocol[R, Given, Refusal]):
 
 
 class Gate(Struct, frozen=True):
-    """What else must be true when a command is accepted, and whose lock keeps it so until then: that
-    of something above the container. `check` raises what forbids it; nothing has changed then.
+    """What else must be true when a command is accepted, and whose locks keep it so until then: those
+    of what is above the container. `check` raises what forbids it; nothing has changed then.
 
-    The lock of `scope` is taken before the container's, never after it (P13), and let go of as soon as the
-    command is on record, or the world is waited for: from then on the record itself tells others.
+    The locks of `scopes` are taken in the order of their names, before the container's, never after it
+    (P13), and let go of as soon as the command is on record, or the world is waited for: from then on
+    the record itself tells others.
     """
 
-    scope: str
+    scopes: tuple[str, ...]
     check: Callable[[], None]
 
 
@@ -119,7 +120,7 @@ class Interpreter(Generic[R, Given, Refusal]):
         """Carry a command to its end: resume what was interrupted, step, act, until nothing is
         left to do. A refusal has changed nothing. Raises `TimeoutError` when the lock is not free
         within `timeout` seconds, what the gate raises, and what the store raises."""
-        with self._session(container, timeout, above=gate.scope if gate else "") as session:
+        with self._session(container, timeout, above=gate.scopes if gate else ()) as session:
             session.catch_up()
             answer = session.tell(command, gate)
             if isinstance(answer, Rejected) and session.abandoned:
@@ -148,7 +149,11 @@ class Interpreter(Generic[R, Given, Refusal]):
 
     @contextmanager
     def _session(
-        self, container: str, timeout: float | None, hasty: float | None = None, above: str = ""
+        self,
+        container: str,
+        timeout: float | None,
+        hasty: float | None = None,
+        above: tuple[str, ...] = (),
     ) -> "Generator[_Session[R, Given, Refusal]]":
         """Under the lock; of what is not there when it is given back, no lock stays either (P14)."""
         there = True
@@ -169,9 +174,9 @@ class _Hold:
     let go of, both for a while, or the upper one for good."""
 
     def __init__(
-        self, locks: Locks, container: str, timeout: float | None, above: str = ""
+        self, locks: Locks, container: str, timeout: float | None, above: tuple[str, ...] = ()
     ) -> None:
-        self._locks, self._container, self._above = locks, container, above
+        self._locks, self._container, self._above = locks, container, sorted(above)
         self._timeout = timeout
 
     def __enter__(self) -> "_Hold":
@@ -185,12 +190,12 @@ class _Hold:
     def lower(self) -> None:
         """Let go of what is above for good."""
         self._upper.close()
-        self._above = ""
+        self._above = []
 
     def _take(self, timeout: float | None) -> None:
         with ExitStack() as upper:
-            if self._above:
-                upper.enter_context(self._locks.hold(self._above, timeout))
+            for scope in self._above:
+                upper.enter_context(self._locks.hold(scope, timeout))
             self._held = self._locks.hold(self._container, timeout)
             self._held.__enter__()
             self._upper = upper.pop_all()

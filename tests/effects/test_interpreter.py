@@ -399,7 +399,9 @@ class TestGates:
         engine = house.process(2, lambda place: told.append(place))
         web = engine.create(name="web", image="busybox")
         del told[:]
-        engine._interpreter.submit(web.id, Start(), gate=Gate("pod-x", lambda: told.append("ask")))
+        engine._interpreter.submit(
+            web.id, Start(), gate=Gate(("pod-x",), lambda: told.append("ask"))
+        )
         mine = f"{web.id[:4]}"
         assert told[:6] == ["+pod-", f"+{mine}", "ask", "before commit", "after commit", "-pod-"]
         assert told[-1] == f"-{mine}"
@@ -414,7 +416,7 @@ class TestGates:
 
         before = list(engine.history(web.id))
         with pytest.raises(LookupError, match="not now"):
-            engine._interpreter.submit(web.id, Start(), gate=Gate("pod-x", check))
+            engine._interpreter.submit(web.id, Start(), gate=Gate(("pod-x",), check))
         assert list(engine.history(web.id)) == before
         with house.host.locks.hold("pod-x", 0), house.host.locks.hold(web.id, 0):
             pass  # both are free
@@ -422,7 +424,7 @@ class TestGates:
     def test_what_is_refused_anyway_is_not_asked(self, house: House) -> None:
         engine = house.process(1)
         web = engine.create(name="web", image="busybox")
-        said = engine._interpreter.submit(web.id, Pause(), gate=Gate("pod-x", lambda: 1 / 0))  # type: ignore[arg-type]
+        said = engine._interpreter.submit(web.id, Pause(), gate=Gate(("pod-x",), lambda: 1 / 0))  # type: ignore[arg-type]
         assert not is_successful(said)
 
     def test_while_anything_is_waited_for_neither_is_held(self, house: House) -> None:
@@ -441,7 +443,7 @@ class TestGates:
                 told.append("waits")
 
         house.process(3, probe)._interpreter.submit(
-            web.id, Pause(), gate=Gate("pod-x", lambda: None)
+            web.id, Pause(), gate=Gate(("pod-x",), lambda: None)
         )
         at = told.index("waits")
         mine = f"{web.id[:4]}"
@@ -452,7 +454,7 @@ class TestGates:
     def test_when_it_is_not_free_in_time_nothing_is_held(self, house: House) -> None:
         engine = house.process(1)
         web = engine.create(name="web", image="busybox")
-        gate = Gate("pod-x", lambda: None)
+        gate = Gate(("pod-x",), lambda: None)
         run = partial(engine._interpreter.submit, web.id, Start(), 0.01, gate)
         with house.host.locks.hold(web.id), ThreadPoolExecutor(1) as another:
             with pytest.raises(TimeoutError):

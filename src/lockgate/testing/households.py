@@ -214,7 +214,7 @@ class Households:
                 said = problem
             except Killed:
                 killed = True
-            except (LookupError, AssertionError, TypeError, ValueError) as bug:
+            except Exception as bug:
                 raise Broken("P26", f"{command} ended with {bug!r}") from bug
             kept = stage.kept()
         self._joined(stage, kept)

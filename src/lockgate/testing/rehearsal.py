@@ -27,7 +27,8 @@ from lockgate.host import Host
 from lockgate.lifecycle import readable
 from lockgate.simulation import simulated
 from lockgate.statemachine import history
-from lockgate.statemachine.inputs import Create, Remove
+from lockgate.statemachine.graph import stays
+from lockgate.statemachine.inputs import Create
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Status
 from lockgate.testing.deaths import Killed
@@ -139,6 +140,11 @@ class Waits(BaseException):
     """What was about to happen would have to wait."""
 
 
+def _stands_still(executor: Executor) -> bool:
+    """Whoever is not the one who acts is there all the same."""
+    return True
+
+
 class Taken(Locks):
     """The locks of a host, of which one whose holder stands still is never free."""
 
@@ -189,7 +195,7 @@ class Stage:
         wiring = replace(
             self.wiring,
             me=Executor(Process(2, 1, "simulated")),
-            lives=lambda executor: True,
+            lives=_stands_still,
             locks=Taken(self.wiring.locks),
         )
         return engine(wiring)
@@ -226,9 +232,6 @@ def _session(one: Kept, number: int) -> Session:
 def _commit(one: Kept) -> Commit:
     """Its row, as if it had come to be in one step."""
     record = one.record
-    leaving = record is not None and (
-        type(record.operation) is Remove or record.status is Status.REMOVING
-    )
     return Commit(
         container=one.config.id,
         name=one.config.name,
@@ -237,5 +240,5 @@ def _commit(one: Kept) -> Commit:
         entry=b"",
         record=history.encode_record(record) if record else BAD,
         needs=needs(one.config),
-        leaving=leaving,
+        leaving=record is not None and not stays(record),
     )

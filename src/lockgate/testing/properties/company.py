@@ -7,8 +7,7 @@ from typing import Protocol
 
 from lockgate.adapters.simulated.world import World
 from lockgate.effects.config import Config, needs, shares
-from lockgate.statemachine.graph import Cycle, generations
-from lockgate.statemachine.inputs import Remove
+from lockgate.statemachine.graph import Cycle, generations, stays
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Presence, Status
 from lockgate.testing.explore import Broken
@@ -44,12 +43,8 @@ def never_without(members: Sequence[Member]) -> None:
                     "P18", f"{one.config.id} is there, and {needed}, which it needs, is not"
                 )
             record = there[needed].record
-            if record is not None and _leaves(record):
+            if record is not None and not stays(record):
                 raise Broken("P18", f"{needed} is about to go, and {one.config.id} needs it")
-
-
-def _leaves(record: Record) -> bool:
-    return record.status is Status.REMOVING or type(record.operation) is Remove
 
 
 def guests_at_home(members: Sequence[Member]) -> None:
