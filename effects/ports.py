@@ -640,7 +640,7 @@ class Commit(Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()
     exits: tuple[tuple[int, Exited], ...] = ()  # (epoch, how it ended)
     needs: tuple[str, ...] = ()  # containers it cannot be without; those of the first commit count
-    leaving: bool = False  # its removal has been accepted
+    leaving: bool = False  # it is not made yet, or its removal has been accepted
     pod: str = ""  # the id of the one it is in, or holds together: that of the first commit counts
     pod_name: str = ""  # it holds a pod of this name together: that comes and goes with it
 

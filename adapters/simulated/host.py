@@ -27,7 +27,7 @@ from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.sessions import SimulatedSessions
 from lockgate.adapters.simulated.settlers import SimulatedSettlers
 from lockgate.adapters.simulated.volumes import SimulatedVolumes
-from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
+from lockgate.adapters.simulated.world import Left, World, carried_out, died, rebooted, seen
 from lockgate.adapters.simulated.world import process as first_process
 from lockgate.effects import model as e
 from lockgate.effects.capabilities import CAPABILITIES
@@ -163,12 +163,12 @@ class SimulatedHost:
         with self._changed:
             self._time += max(0, nanoseconds)
 
-    def reboot(self, *, volatile: bool = False) -> None:
-        """The host is restarted; what is on disk stays. `volatile`: see `rebooted`."""
+    def reboot(self, left: Left = "all") -> None:
+        """The host is restarted; what is on disk stays."""
         with self._changed:
             self._boots += 1
             for container, world in self.worlds().items():
-                self._put(container, rebooted(world, volatile=volatile))
+                self._put(container, rebooted(world, left))
 
     # ---- Storage -------------------------------------------------------------------------
 
