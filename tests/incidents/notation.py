@@ -15,6 +15,7 @@ One line, one thing. The container is `web`; engines come and go, the host stays
     reboot, reboot volatile      the host is restarted
     check CODE                   its health check is run, and ends with this; `no_check`: none is due
     exec                         a process joins it; `joined CODE`: which ends
+    rename WHO NAME              `web`, another, or the `infra` of the pod
     finishes CODE                from now on it ends as soon as it is started
     pod create [WISH=VALUE ...]  and `start`, `stop`, `restart`, `remove`: the pod `site`, all of whose
                                  containers do it; `pod fails VERB`: one of them does not
@@ -249,6 +250,10 @@ class Stage:
                 assert not pods.act(self.engine, *rest), f"{rest} succeeded"
             else:
                 assert pods.act(self.engine, word, *rest), f"{word} has failed"
+
+    def do_rename(self, who: str, name: str) -> None:
+        container = self.engine.pod(pods.POD).infra.id if who == "infra" else who
+        self.engine.rename(container, name)
 
     def do_finishes(self, code: str) -> None:
         start, mine = self.host.runtime.start, self.engine.resolve(NAME)

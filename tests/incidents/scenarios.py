@@ -525,8 +525,20 @@ INCIDENTS = (
         pod is gone
         gone
     """),
-    Incident("B109", "podman#11750", "A name stays taken after renaming",
-             why="not yet: containers cannot be renamed"),
+    Incident("B109", "podman#11750", "A name stays taken after renaming", """
+        pod create
+        create pod=yes
+        rename web old
+        rename infra web
+        rename infra other
+        create name=web
+        rename web new
+        pod remove
+        pod is gone
+        create name=old
+        create name=other
+        create
+    """),
     Incident("B111", "cri-o 20eba5edf7", "A failed start keeps what it reserved", """
         create
         fault StartRuntime refused
