@@ -12,7 +12,7 @@ Adding an operation is adding a plan and, if need be, a stage.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from itertools import chain
+from itertools import chain, product
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -24,6 +24,7 @@ from lockgate.effects.model import (
     AdjustLimits,
     AnyEffect,
     CheckpointRuntime,
+    ConnectNetwork,
     CreateLayer,
     CreateRuntime,
     DeleteLayer,
@@ -200,6 +201,12 @@ def waiting(record: Record, kind: Kind) -> bool:
     return record.status is S.CREATED
 
 
+def unconnected(record: Record, kind: Kind) -> bool:
+    """Its runtime has made its network namespace, and nobody has set it up; it may have ended
+    meanwhile."""
+    return record.netns == "" and record.status in (S.CREATED, S.RUNNING)
+
+
 def unsure(record: Record, kind: Kind) -> bool:
     return getattr(record, kind.resource) is UNCERTAIN
 
@@ -306,8 +313,10 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "prepare": Stage(asks=(Mount, JoinNetwork), when=wanted, undo=UNWIND, begins_run=True),
         "specify": Stage(asks=(WriteSpec,), when=uncreated, undo=UNWIND),
         "create": Stage(asks=(CreateRuntime,), when=uncreated, reaches="init", undo=UNWIND),
+        # what belongs to the container's own users is there only now
+        "connect": Stage(asks=(ConnectNetwork,), when=unconnected, undo=UNWIND),
         # before it runs: a check that nobody runs is a promise not kept (L-142)
-        "watch": Stage(asks=(Watch,), undo=UNWIND),
+        "watch": Stage(asks=(Watch,), when=waiting, undo=UNWIND),
         "launch": Stage(asks=(StartRuntime,), when=waiting, reaches="start", undo=UNWIND),
         "freeze": Stage(asks=(Freeze,), reaches="pause", undo=("relent",)),
         "relent": Stage(asks=(Thaw,), when=present),
@@ -318,6 +327,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "pack": Stage(asks=(ExportCheckpoint,), when=exporting),
         "take": Stage(asks=(ImportCheckpoint,), when=importing, undo=GIVE_UP),
         "restore": Stage(asks=(RestoreRuntime,), when=uncreated, reaches="restore", undo=UNWIND),
+        "reconnect": Stage(asks=(ConnectNetwork,), when=unconnected, undo=END),
         "follow": Stage(asks=(Watch,), when=running, undo=END),
         "spend": Stage(asks=(DropCheckpoint,), when=spent),
         "adjust": Stage(asks=(AdjustLimits,), undo=GIVE_UP),
@@ -360,11 +370,11 @@ class Plan(Struct, frozen=True):
     kept: bool = False
 
 
-INIT = ("clear", "settle", "prepare", "specify", "create")
+INIT = ("clear", "settle", "prepare", "specify", "create", "connect")
 LAUNCH = (*INIT, "watch", "launch")
 RESET = ("leave", "delete")  # nothing of the last run is used again (L-25)
 # a start, but for how its process comes to be (FAULTS B151)
-RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")
+RESTORE = ("clear", "settle", "prepare", "specify", "restore", "reconnect", "follow", "spend")
 
 RESTING = (S.CONFIGURED, S.CREATED, S.STOPPED, S.EXITED)
 ENDING = (S.RUNNING, S.PAUSED, S.STOPPING)
@@ -452,17 +462,19 @@ def _ways(unneeded: tuple[Kind, ...]) -> Mapping[Way, Way]:
     )
 
 
-WAYS: Mapping[tuple[bool, bool], Mapping[Way, Way]] = MappingProxyType(
+NEEDS: tuple[Kind, ...] = (RunPoststop, Watch, ConnectNetwork)
+"""What only some containers need: those that owe hooks, have health checks, have a network that is set
+up after create."""
+
+WAYS: Mapping[tuple[bool, ...], Mapping[Way, Way]] = MappingProxyType(
     {
-        (False, False): _ways((RunPoststop, Watch)),
-        (False, True): _ways((RunPoststop,)),
-        (True, False): _ways((Watch,)),
-        (True, True): _ways(()),
+        has: _ways(tuple(kind for kind, needed in zip(NEEDS, has) if not needed))
+        for has in product((False, True), repeat=len(NEEDS))
     }
 )
-"""Each way of stages without those that this container has no need of: does it owe hooks, has it
-health checks? So it is written down as it was before there were any, and what was written under
-law 1 replays (decision 0014)."""
+"""Each way of stages without those that this container has no need of, by which of `NEEDS` it has. So
+it is written down as it was before there were any, and what was written under law 1 replays
+(decision 0014)."""
 
 ADMISSIBLE: Mapping[Status, tuple[Verb, ...]] = MappingProxyType(
     {status: tuple(verb for verb in Verb if (verb, status) in PLANS) for status in Status}

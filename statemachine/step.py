@@ -28,6 +28,7 @@ from lockgate.effects.model import (
 )
 from lockgate.effects.outcome import (
     UNKNOWN_EXIT,
+    Connected,
     Created,
     Done,
     Dumped,
@@ -343,6 +344,7 @@ LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
         "lodging": fact.lodging,
         "homes": fact.homes,
     },
+    Connected: lambda fact: {"netns": fact.netns, "links": fact.links, "dns": fact.dns},
     Created: _learned_created,
     Launched: lambda fact: {"started_at": fact.at},
     Saved: lambda fact: {"poststop": fact.poststop} if fact.poststop else {},
@@ -477,7 +479,8 @@ def _close(draft: Record, notices: Notices) -> Step:
 
 def _needed(record: Record, stages: tuple[str, ...]) -> tuple[str, ...]:
     """Without those for what this container does not have."""
-    return WAYS[record.poststop != (), record.config.health is not None][stages]
+    config = record.config
+    return WAYS[record.poststop != (), config.health is not None, config.deferred_network][stages]
 
 
 def _proceed(draft: Record, notices: Notices) -> Step:
