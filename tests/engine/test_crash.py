@@ -29,10 +29,22 @@ def stopped(engine: Engine) -> None:
     engine.stop("web")
 
 
+def deferred(engine: Engine) -> None:
+    engine.create(name="late", image="busybox", network="private", deferred_network=True)
+
+
+def written_down(engine: Engine) -> None:
+    deferred(engine)
+    engine.start("late")
+    engine.checkpoint("late")
+
+
 SCENARIOS: dict[str, tuple[Callable[[Engine], object], Callable[[Engine], object]]] = {
     "create": (lambda engine: None, lambda engine: engine.create(name="new", image="busybox")),
     "init": (lambda engine: None, lambda engine: engine.init("web")),
     "start": (lambda engine: None, lambda engine: engine.start("web")),
+    "start with a network set up late": (deferred, lambda engine: engine.start("late")),
+    "restore with a network set up late": (written_down, lambda engine: engine.restore("late")),
     "start of a stopped one": (stopped, lambda engine: engine.start("web")),
     "stop": (started, lambda engine: engine.stop("web")),
     "kill": (started, lambda engine: engine.kill("web")),

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from lockgate.effects.hooks import Hook
-from lockgate.effects.model import RunPoststop, Watch
+from lockgate.effects.model import ConnectNetwork, RunPoststop, Watch
 from lockgate.effects.outcome import Created, Fact, Saved, Settled
 from lockgate.statemachine.inputs import Booted, Cleanup, Create, Init, Remove, Restart, Start, Stop
-from lockgate.statemachine.law import PLANS, STAGES, WAYS, _ways
+from lockgate.statemachine.law import NEEDS, PLANS, STAGES, WAYS, _ways
 from lockgate.statemachine.record import holds, newborn
 from lockgate.statemachine.status import Status
 
@@ -167,19 +167,23 @@ def test_where_there_are_none_nothing_of_them_is_written_down(
     assert not {"settle", "poststop"} & set(story.record.todo)
 
 
+OF_SOME = ({"settle", "poststop"}, {"watch", "follow"}, {"connect", "reconnect"})
+"""Stages that only containers have that owe hooks, have checks, have a deferred network."""
+
+
 def test_each_way_is_known_without_them() -> None:
     ways = {plan.stages for plan in PLANS.values()}
     ways |= {stage.undo for stage in STAGES.values() if stage.undo is not None}
-    assert {
-        (False, False): _ways((RunPoststop, Watch)),
-        (False, True): _ways((RunPoststop,)),
-        (True, False): _ways((Watch,)),
-        (True, True): _ways(()),
-    } == WAYS
-    for (hooked, checked), known in WAYS.items():
-        unneeded = (set() if hooked else {"settle", "poststop"}) | (
-            set() if checked else {"watch", "follow"}
-        )
+    assert (RunPoststop, Watch, ConnectNetwork) == NEEDS
+    assert WAYS[False, False, False] == _ways(NEEDS)
+    assert WAYS[False, True, False] == _ways((RunPoststop, ConnectNetwork))
+    assert WAYS[True, False, True] == _ways((Watch,))
+    assert WAYS[True, True, True] == _ways(())
+    assert len(WAYS) == 8
+    for has, known in WAYS.items():
+        unneeded: set[str] = set()
+        for needed, names in zip(has, OF_SOME, strict=True):
+            unneeded |= set() if needed else names
         assert set(known) == ways
         for stages in ways:
             assert known[stages] == tuple(name for name in stages if name not in unneeded)
