@@ -40,6 +40,7 @@ class Effect(Struct, frozen=True, gc=False, tag=True):
     patient: ClassVar[bool] = False  # may take minutes: performed with the lock released
     vital: ClassVar[bool] = False  # about a living process: its death settles it
     replaces: ClassVar[bool] = False  # makes another of what may be there; else that one stays
+    freezes: ClassVar[bool] = False  # the container, as long as it takes
 
 
 class Acquire(Effect, frozen=True, gc=False):
@@ -224,6 +225,7 @@ class CheckpointRuntime(Acquire, frozen=True, gc=False, tag="checkpoint-runtime"
     keep: bool
     resource: ClassVar[Resource] = "checkpoint"
     replaces: ClassVar[bool] = True
+    freezes: ClassVar[bool] = True
 
 
 class RestoreRuntime(Acquire, frozen=True, gc=False, tag="restore-runtime"):

@@ -12,7 +12,8 @@ Adding an operation is adding a plan and, if need be, a stage.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from itertools import chain, product
+from itertools import chain
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -269,11 +270,11 @@ def free(record: Record, kind: Kind) -> bool:
     """The layer goes last: only when nothing else of the container may exist (D-43) and, but for a
     removal by force, nothing is owed."""
     settled = not record.poststop or _carries_out(record, V.FORCE_REMOVE)
-    return (
-        settled
-        and record.layer is not ABSENT
-        and all(getattr(record, name) is ABSENT for name in RESOURCES if name != "layer")
-    )
+    return settled and record.layer is not ABSENT and upon_layer(record) == NOTHING
+
+
+upon_layer = attrgetter(*(name for name in RESOURCES if name != "layer"))
+NOTHING = (ABSENT,) * (len(RESOURCES) - 1)
 
 
 Undo: TypeAlias = tuple[str, ...] | None
@@ -451,30 +452,26 @@ checked(STAGES, PLANS, EDGES)
 Way: TypeAlias = tuple[str, ...]
 
 
-def _ways(unneeded: tuple[Kind, ...]) -> Mapping[Way, Way]:
-    plans = (plan.stages for plan in PLANS.values())
-    undone = (stage.undo for stage in STAGES.values() if stage.undo is not None)
-    return MappingProxyType(
-        {
-            stages: tuple(name for name in stages if not set(STAGES[name].asks) & set(unneeded))
-            for stages in chain(plans, undone)
-        }
-    )
+def _halved(way: Way, kind: Kind) -> tuple[Way, Way]:
+    """Without the stages that ask for this, and with them."""
+    return tuple(name for name in way if kind not in STAGES[name].asks), way
 
 
-NEEDS: tuple[Kind, ...] = (RunPoststop, Watch, ConnectNetwork)
-"""What only some containers need: those that owe hooks, have health checks, have a network that is set
-up after create."""
-
-WAYS: Mapping[tuple[bool, ...], Mapping[Way, Way]] = MappingProxyType(
+WAYS: Mapping[Way, tuple[tuple[tuple[Way, ...], ...], ...]] = MappingProxyType(
     {
-        has: _ways(tuple(kind for kind, needed in zip(NEEDS, has) if not needed))
-        for has in product((False, True), repeat=len(NEEDS))
+        way: tuple(
+            tuple(_halved(checked, ConnectNetwork) for checked in _halved(hooked, Watch))
+            for hooked in _halved(way, RunPoststop)
+        )
+        for way in chain(
+            (plan.stages for plan in PLANS.values()),
+            (stage.undo for stage in STAGES.values() if stage.undo is not None),
+        )
     }
 )
-"""Each way of stages without those that this container has no need of, by which of `NEEDS` it has. So
-it is written down as it was before there were any, and what was written under law 1 replays
-(decision 0014)."""
+"""Each way of stages without those that this container has no need of: does it owe hooks, has it
+health checks, is its network set up after create? So it is written down as it was before there were
+any, and what was written under law 1 replays (decision 0014)."""
 
 ADMISSIBLE: Mapping[Status, tuple[Verb, ...]] = MappingProxyType(
     {status: tuple(verb for verb in Verb if (verb, status) in PLANS) for status in Status}

@@ -1,14 +1,15 @@
 """Hooks that a run owes when it is over: once, and not before the runtime has let it go (P20)."""
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 
 from lockgate.effects.hooks import Hook
-from lockgate.effects.model import ConnectNetwork, RunPoststop, Watch
+from lockgate.effects.model import RunPoststop
 from lockgate.effects.outcome import Created, Fact, Saved, Settled
 from lockgate.statemachine.inputs import Booted, Cleanup, Create, Init, Remove, Restart, Start, Stop
-from lockgate.statemachine.law import NEEDS, PLANS, STAGES, WAYS, _ways
+from lockgate.statemachine.law import PLANS, STAGES, WAYS
 from lockgate.statemachine.record import holds, newborn
 from lockgate.statemachine.status import Status
 
@@ -174,16 +175,12 @@ OF_SOME = ({"settle", "poststop"}, {"watch", "follow"}, {"connect", "reconnect"}
 def test_each_way_is_known_without_them() -> None:
     ways = {plan.stages for plan in PLANS.values()}
     ways |= {stage.undo for stage in STAGES.values() if stage.undo is not None}
-    assert (RunPoststop, Watch, ConnectNetwork) == NEEDS
-    assert WAYS[False, False, False] == _ways(NEEDS)
-    assert WAYS[False, True, False] == _ways((RunPoststop, ConnectNetwork))
-    assert WAYS[True, False, True] == _ways((Watch,))
-    assert WAYS[True, True, True] == _ways(())
-    assert len(WAYS) == 8
-    for has, known in WAYS.items():
+    assert set(WAYS) == ways
+    for has in product((False, True), repeat=3):
         unneeded: set[str] = set()
         for needed, names in zip(has, OF_SOME, strict=True):
             unneeded |= set() if needed else names
-        assert set(known) == ways
+        hooked, checked, late = has
         for stages in ways:
-            assert known[stages] == tuple(name for name in stages if name not in unneeded)
+            known = WAYS[stages][hooked][checked][late]
+            assert known == tuple(name for name in stages if name not in unneeded)
