@@ -79,11 +79,13 @@ class Unmount(Release, frozen=True, gc=False, tag="unmount"):
     resource: ClassVar[Resource] = "mount"
 
 
-class JoinNetwork(Acquire, frozen=True, gc=False, tag="join-network"):
-    """A network namespace with its interfaces; brings back `Joined`."""
+class JoinNetwork(Acquire, frozen=True, gc=False, tag="join-network", omit_defaults=True):
+    """A network namespace with its interfaces; brings back `Joined`. `deferred`: all but these, which
+    `ConnectNetwork` sees to when the runtime has made the namespace."""
 
     container: str
     epoch: int
+    deferred: bool = False
     resource: ClassVar[Resource] = "network"
 
 
@@ -91,6 +93,18 @@ class LeaveNetwork(Release, frozen=True, gc=False, tag="leave-network"):
     container: str
     epoch: int
     resource: ClassVar[Resource] = "network"
+
+
+class ConnectNetwork(Effect, frozen=True, gc=False, tag="connect-network", omit_defaults=True):
+    """The network namespace that the runtime has made for this run, kept and plugged in; hosts and
+    resolv.conf tell of it then. Brings back `Connected`. What it makes goes by `LeaveNetwork`."""
+
+    container: str
+    epoch: int
+    process: Process | None
+    mountpoint: str
+    lodging: Lodging = ()
+    vital: ClassVar[bool] = True
 
 
 class WriteSpec(Effect, frozen=True, gc=False, tag="write-spec", omit_defaults=True):
@@ -263,6 +277,7 @@ AnyEffect: TypeAlias = (
     | Unmount
     | JoinNetwork
     | LeaveNetwork
+    | ConnectNetwork
     | WriteSpec
     | CreateRuntime
     | DeleteRuntime

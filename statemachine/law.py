@@ -25,6 +25,7 @@ from lockgate.effects.model import (
     AdjustLimits,
     AnyEffect,
     CheckpointRuntime,
+    ConnectNetwork,
     CreateLayer,
     CreateRuntime,
     DeleteLayer,
@@ -201,6 +202,12 @@ def waiting(record: Record, kind: Kind) -> bool:
     return record.status is S.CREATED
 
 
+def unconnected(record: Record, kind: Kind) -> bool:
+    """Its runtime has made its network namespace, and nobody has set it up; it may have ended
+    meanwhile."""
+    return record.netns == "" and record.status in (S.CREATED, S.RUNNING)
+
+
 def unsure(record: Record, kind: Kind) -> bool:
     return getattr(record, kind.resource) is UNCERTAIN
 
@@ -307,8 +314,10 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "prepare": Stage(asks=(Mount, JoinNetwork), when=wanted, undo=UNWIND, begins_run=True),
         "specify": Stage(asks=(WriteSpec,), when=uncreated, undo=UNWIND),
         "create": Stage(asks=(CreateRuntime,), when=uncreated, reaches="init", undo=UNWIND),
+        # what belongs to the container's own users is there only now
+        "connect": Stage(asks=(ConnectNetwork,), when=unconnected, undo=UNWIND),
         # before it runs: a check that nobody runs is a promise not kept (L-142)
-        "watch": Stage(asks=(Watch,), undo=UNWIND),
+        "watch": Stage(asks=(Watch,), when=waiting, undo=UNWIND),
         "launch": Stage(asks=(StartRuntime,), when=waiting, reaches="start", undo=UNWIND),
         "freeze": Stage(asks=(Freeze,), reaches="pause", undo=("relent",)),
         "relent": Stage(asks=(Thaw,), when=present),
@@ -319,6 +328,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "pack": Stage(asks=(ExportCheckpoint,), when=exporting),
         "take": Stage(asks=(ImportCheckpoint,), when=importing, undo=GIVE_UP),
         "restore": Stage(asks=(RestoreRuntime,), when=uncreated, reaches="restore", undo=UNWIND),
+        "reconnect": Stage(asks=(ConnectNetwork,), when=unconnected, undo=END),
         "follow": Stage(asks=(Watch,), when=running, undo=END),
         "spend": Stage(asks=(DropCheckpoint,), when=spent),
         "adjust": Stage(asks=(AdjustLimits,), undo=GIVE_UP),
@@ -361,11 +371,11 @@ class Plan(Struct, frozen=True):
     kept: bool = False
 
 
-INIT = ("clear", "settle", "prepare", "specify", "create")
+INIT = ("clear", "settle", "prepare", "specify", "create", "connect")
 LAUNCH = (*INIT, "watch", "launch")
 RESET = ("leave", "delete")  # nothing of the last run is used again (L-25)
 # a start, but for how its process comes to be (FAULTS B151)
-RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")
+RESTORE = ("clear", "settle", "prepare", "specify", "restore", "reconnect", "follow", "spend")
 
 RESTING = (S.CONFIGURED, S.CREATED, S.STOPPED, S.EXITED)
 ENDING = (S.RUNNING, S.PAUSED, S.STOPPING)
@@ -442,15 +452,16 @@ checked(STAGES, PLANS, EDGES)
 Way: TypeAlias = tuple[str, ...]
 
 
-def _without(way: Way, *unneeded: Kind) -> Way:
-    return tuple(name for name in way if not set(STAGES[name].asks) & set(unneeded))
+def _halved(way: Way, kind: Kind) -> tuple[Way, Way]:
+    """Without the stages that ask for this, and with them."""
+    return tuple(name for name in way if kind not in STAGES[name].asks), way
 
 
-WAYS: Mapping[Way, tuple[tuple[Way, Way], tuple[Way, Way]]] = MappingProxyType(
+WAYS: Mapping[Way, tuple[tuple[tuple[Way, ...], ...], ...]] = MappingProxyType(
     {
-        way: (
-            (_without(way, RunPoststop, Watch), _without(way, RunPoststop)),
-            (_without(way, Watch), way),
+        way: tuple(
+            tuple(_halved(checked, ConnectNetwork) for checked in _halved(hooked, Watch))
+            for hooked in _halved(way, RunPoststop)
         )
         for way in chain(
             (plan.stages for plan in PLANS.values()),
@@ -459,8 +470,8 @@ WAYS: Mapping[Way, tuple[tuple[Way, Way], tuple[Way, Way]]] = MappingProxyType(
     }
 )
 """Each way of stages without those that this container has no need of: does it owe hooks, has it
-health checks? So it is written down as it was before there were any, and what was written under
-law 1 replays (decision 0014)."""
+health checks, is its network set up after create? So it is written down as it was before there were
+any, and what was written under law 1 replays (decision 0014)."""
 
 ADMISSIBLE: Mapping[Status, tuple[Verb, ...]] = MappingProxyType(
     {status: tuple(verb for verb in Verb if (verb, status) in PLANS) for status in Status}

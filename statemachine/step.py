@@ -28,6 +28,7 @@ from lockgate.effects.model import (
 )
 from lockgate.effects.outcome import (
     UNKNOWN_EXIT,
+    Connected,
     Created,
     Done,
     Dumped,
@@ -50,6 +51,7 @@ from lockgate.statemachine.inputs import (
     Input,
     Kill,
     Remove,
+    Renamed,
     Restart,
     Restore,
     Resumed,
@@ -312,6 +314,12 @@ def _joined(draft: Record, fact: Joined) -> None:
     write(draft, "homes", fact.homes)
 
 
+def _connected(draft: Record, fact: Connected) -> None:
+    write(draft, "netns", fact.netns)
+    write(draft, "links", fact.links)
+    write(draft, "dns", fact.dns)
+
+
 def _saved(draft: Record, fact: Saved) -> None:
     if fact.poststop:
         write(draft, "poststop", fact.poststop)
@@ -358,6 +366,7 @@ def _stays(draft: Record, effect: AnyEffect) -> bool:
 LEARNED: Mapping[type[Fact], Callable[[Record, Any], None]] = {
     Mounted: lambda draft, fact: write(draft, "mountpoint", fact.mountpoint),
     Joined: _joined,
+    Connected: _connected,
     Created: _created,
     Launched: lambda draft, fact: write(draft, "started_at", fact.at),
     Saved: _saved,
@@ -399,6 +408,13 @@ def _checked(record: Record, news: Checked) -> Step:
     if found.status is not before.status:
         notices = (Notice("health_status", health=str(found.status)),)
     return Step(replace(record, health=found), (), notices)
+
+
+def _renamed(record: Record, news: Renamed) -> Step:
+    if record.status is Status.ABSENT or news.name == record.config.name:
+        return Step(record)
+    config = replace(record.config, name=news.name)
+    return Step(replace(record, config=config), (), (Notice("rename"),))
 
 
 def _resumed(record: Record, news: Resumed) -> Step:
@@ -485,7 +501,9 @@ NEWS: Mapping[str, Notices] = {event: (Notice(event),) for event in EVENTS}
 
 def _needed(record: Record, stages: Way) -> Way:
     """Without those for what this container does not have."""
-    return WAYS[stages][record.poststop != ()][record.config.health is not None]
+    config = record.config
+    own = WAYS[stages][record.poststop != ()][config.health is not None]
+    return own[config.deferred_network]
 
 
 def _proceed(draft: Record, todo: Way, notices: Notices) -> Step:
@@ -554,8 +572,9 @@ ANSWERS: Mapping[type[Input], Callable[[Record, Any], Answer]] = MappingProxyTyp
         Checked: _checked,
         Resumed: _resumed,
         Booted: _booted,
+        Renamed: _renamed,
         Salvaged: _salvaged,
     }
 )
 """Who answers which input: total over `Input` (a test says so); a lookup, because walking a `match`
-of sixteen classes would cost a third of the step."""
+of two dozen classes would cost a third of the step."""

@@ -43,6 +43,7 @@ from lockgate.effects.config import (
 )
 from lockgate.effects.hooks import Hook, HookFile
 from lockgate.effects.outcome import (
+    Connected,
     Created,
     Exited,
     Fact,
@@ -203,7 +204,7 @@ class SimulatedHost:
                     raise unlent(other)
             self.networks.claim(config)
         try:
-            fact = self.do(e.JoinNetwork(config.id, epoch))
+            fact = self.do(e.JoinNetwork(config.id, epoch, config.deferred_network))
         except PortError:
             self.networks.unplug(config.id)
             raise
@@ -211,7 +212,7 @@ class SimulatedHost:
         with self._changed:
             if owner:
                 joined = self.networks.shared(owner, Joined(self.networks.newest(owner)))
-            elif config.network in UNPLUGGED:
+            elif config.network in UNPLUGGED or config.deferred_network:
                 joined = Joined("")
             else:
                 entered = Joined(self.networks.entered(config.id, epoch))
@@ -220,6 +221,13 @@ class SimulatedHost:
                 Home(one, self.world(one).epoch or self.networks.run(one)) for one in owners(config)
             )
             return replace(joined, lodging=tuple(_lodging(config)), homes=homes)
+
+    def connect(self, config: Config, epoch: int, process: e.Process) -> Connected:
+        self.do(e.ConnectNetwork(config.id, epoch, process, ""))
+        with self._changed:
+            entered = Joined(self.networks.entered(config.id, epoch))
+            plugged = self.networks.plug(config, entered)
+            return Connected(plugged.netns, plugged.links, plugged.dns)
 
     def leave(self, config: Config, epoch: int) -> None:
         self.do(e.LeaveNetwork(config.id, epoch))
@@ -236,6 +244,9 @@ class SimulatedHost:
 
     def write_files(self, config: Config, files: Sequence[File]) -> None:
         """Nor these."""
+
+    def rewrite_files(self, config: Config, files: Sequence[File]) -> None:
+        """Nor read them again."""
 
     def write_spec(self, config: Config, spec: bytes) -> str:
         self.do(e.WriteSpec(config.id, 0, "", ""))

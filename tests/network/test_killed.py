@@ -10,6 +10,7 @@ import pytest
 from tests.network.laboratory import Lab, wrapped
 from tests.network.test_connections import heard
 from tests.network.victim import OPERATIONS
+from tests.soak import SOAK
 
 from lockgate import Engine, OperationFailed, Record, Status
 from lockgate.adapters.inotify import Inotify, Mask
@@ -38,13 +39,14 @@ def agrees(lab: Lab, record: Record) -> None:
     assert all(getattr(record, name) is not Presence.UNCERTAIN for name in RESOURCES), record
 
 
+@pytest.mark.parametrize("late", [False, True][:SOAK], ids=["before create", "after create"])
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_killed_anywhere_the_next_command_recovers(lab: Lab, operation: str) -> None:
+def test_killed_anywhere_the_next_command_recovers(lab: Lab, operation: str, late: bool) -> None:
     engine = lab.engine
     place = 0
     while True:
         place += 1
-        lab.server("web", "hello", ports=["8080:80"])
+        lab.server("web", "hello", ports=["8080:80"], deferred_network=late)
         engine.kill("web")
         if operation == "start":
             engine.cleanup("web")

@@ -168,14 +168,19 @@ def test_where_there_are_none_nothing_of_them_is_written_down(
     assert not {"settle", "poststop"} & set(story.record.todo)
 
 
+OF_SOME = ({"settle", "poststop"}, {"watch", "follow"}, {"connect", "reconnect"})
+"""Stages that only containers have that owe hooks, have checks, have a deferred network."""
+
+
 def test_each_way_is_known_without_them() -> None:
     ways = {plan.stages for plan in PLANS.values()}
     ways |= {stage.undo for stage in STAGES.values() if stage.undo is not None}
     assert set(WAYS) == ways
-    for hooked, checked in product((False, True), repeat=2):
-        unneeded = (set() if hooked else {"settle", "poststop"}) | (
-            set() if checked else {"watch", "follow"}
-        )
+    for has in product((False, True), repeat=3):
+        unneeded: set[str] = set()
+        for needed, names in zip(has, OF_SOME, strict=True):
+            unneeded |= set() if needed else names
+        hooked, checked, late = has
         for stages in ways:
-            known = WAYS[stages][hooked][checked]
+            known = WAYS[stages][hooked][checked][late]
             assert known == tuple(name for name in stages if name not in unneeded)

@@ -334,6 +334,20 @@ MUTANTS = (
         "force = r.status not in (Status.STOPPED, Status.EXITED)",
     ),
     Mutant(
+        "it is started though its network could not be set up",
+        "law",
+        '"connect": Stage(asks=(ConnectNetwork,), when=unconnected, undo=UNWIND)',
+        '"connect": Stage(asks=(ConnectNetwork,), when=unconnected)',
+        model="one container, deferred network",
+    ),
+    Mutant(
+        "its network is set up when it runs already",
+        "law",
+        '"specify", "create", "connect")\nLAUNCH = (*INIT, "watch", "launch")',
+        '"specify", "create")\nLAUNCH = (*INIT, "watch", "launch", "reconnect")',
+        model="one container, deferred network",
+    ),
+    Mutant(
         "nobody sees to the checks",
         "law",
         'LAUNCH = (*INIT, "watch", "launch")',
