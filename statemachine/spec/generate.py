@@ -140,9 +140,11 @@ def _annotations(config: Config) -> Iterator[tuple[str, str]]:
 
 def _namespaces(config: Config, effect: WriteSpec) -> Iterator[dict[str, str]]:
     yield {"type": "mount"}
-    if config.uid_maps:
-        yield {"type": "user"}
     own, lodging = config.namespaces, dict(effect.lodging)
+    if own.user:  # with its maps all the same: runtimes take owners of files from them
+        yield {"type": "user", "path": lodging["user"]}
+    elif config.uid_maps:
+        yield {"type": "user"}
     for kind, whose in (
         ("pid", own.pid),
         ("ipc", own.ipc),

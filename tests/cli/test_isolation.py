@@ -52,7 +52,8 @@ def test_inspect_tells_of_it_and_of_the_defaults(shell: Shell, tmp_path: Path) -
     (shown,) = json.loads(told)
     assert shown["mounts"] == [{"type": "tmpfs", "destination": "/tmp", "readonly": True}]
     assert (shown["limits"]["cpu_quota"], shown["limits"]["shm"]) == (100_000, 64 << 20)
-    assert shown["namespaces"] == dict.fromkeys(("pid", "ipc", "uts", "cgroup"), "private")
+    own = ("pid", "ipc", "uts", "cgroup", "mount")
+    assert shown["namespaces"] == {"user": "", **dict.fromkeys(own, "private")}
     assert shown["secrets"] == [{"name": "t", "source": f"{tmp_path}/token"}]
     assert "hush" not in told
 
@@ -354,6 +355,12 @@ class TestSecurity:
         host = Namespaces(pid="host", ipc="host", uts="host", cgroup="host")
         assert config.namespaces == host
         assert "'theirs' is no pid namespace" in _no(shell)
+
+    def test_users_of_another(self, shell: Shell) -> None:
+        owner = shell.ok("create", "--image", "busybox", "--uidmap", "0:100000:65536").strip()
+        config = made(shell, "--userns", f"container:{owner}", "--cgroupns", f"container:{owner}")
+        whole = f"container:{shell.engine.inspect(owner).id}"
+        assert config.namespaces == Namespaces(user=whole, cgroup=whole)
 
 
 def _no(shell: Shell) -> str:

@@ -182,7 +182,7 @@ class TestWithoutAPod:
             )
 
         made("owner", "echo hi > /dev/shm/file; sleep 60", ipc="shareable")
-        shares = dict.fromkeys(("ipc", "pid", "uts"), "container:owner")
+        shares = dict.fromkeys(("ipc", "pid", "uts", "cgroup"), "container:owner")
         made("guest", "until cat /dev/shm/file; do sleep 0.01; done; hostname; sleep 60", **shares)
         guest = engine.start("guest")
         owner = engine.inspect("owner")

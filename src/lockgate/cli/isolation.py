@@ -102,7 +102,11 @@ def grouped(asked: dict[str, Any]) -> dict[str, Any]:
             **_one("--security-opt", security, take("security_options")),
         ),
         "namespaces": Namespaces(
-            pid=take("pid"), ipc=take("ipc"), uts=take("uts"), cgroup=take("cgroup")
+            pid=take("pid"),
+            ipc=take("ipc"),
+            uts=take("uts"),
+            cgroup=take("cgroup"),
+            user=take("userns"),
         ),
         "uid_maps": [*_each("--uidmap", id_map, take("uid_maps"))],
         "gid_maps": [*_each("--gidmap", id_map, take("gid_maps"))],

@@ -11,7 +11,6 @@ import click
 from lockgate.cli.params import as_size, pairs
 
 Command: TypeAlias = Callable[..., int]
-SHARING = click.Choice(["private", "host"])
 WHOSE = "private [the default], host or container:C"
 
 
@@ -94,5 +93,10 @@ ISOLATION = (
         "--ipc", metavar="WHOSE", default="private", help=f"IPC: {WHOSE}; shareable: for others."
     ),
     click.option("--uts", metavar="WHOSE", default="private", help=f"Hostname: {WHOSE}."),
-    click.option("--cgroupns", "cgroup", type=SHARING, default="private", help="Whose cgroups."),
+    click.option(
+        "--cgroupns", "cgroup", metavar="WHOSE", default="private", help=f"Cgroups: {WHOSE}."
+    ),
+    click.option(
+        "--userns", metavar="container:C", default="", help="Users: those of another container."
+    ),
 )
