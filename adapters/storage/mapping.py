@@ -134,6 +134,19 @@ def _user_namespace(maps: Maps) -> int:
 def admit(root: Path, place: Path, uid: int, gid: int) -> None:
     """Let the root of a mapped container, and nobody else, through to the directory `place` below
     `root`. Raises `PortError("refused")`, clean, where the way to `root` is barred."""
+    reachable(root, uid)
+    let_through(root, place.parent)
+    os.chown(place, uid, gid)
+
+
+def let_through(*places: Path) -> None:
+    """Anybody who knows what is there; nobody is shown."""
+    for one in places:
+        one.chmod(one.stat().st_mode & 0o7777 | 0o111)
+
+
+def reachable(root: Path, uid: int) -> None:
+    """Raises `PortError("refused")`, clean, where the way to `root` is barred to others."""
     for above in root.parents:
         if not above.stat().st_mode & 0o001:
             reason = (
@@ -141,6 +154,3 @@ def admit(root: Path, place: Path, uid: int, gid: int) -> None:
                 f"{uid}: chmod o+x it, or keep containers elsewhere"
             )
             raise PortError("refused", reason, dirty=False)
-    for ours in (root, place.parent):
-        ours.chmod(ours.stat().st_mode & 0o7777 | 0o111)
-    os.chown(place, uid, gid)

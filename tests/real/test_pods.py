@@ -178,7 +178,7 @@ class TestWithoutAPod:
                 name=name,
                 image="busybox",
                 command=["sh", "-c", script],
-                namespaces=Namespaces(**own),  # type: ignore[arg-type]
+                namespaces=Namespaces(**own),
             )
 
         made("owner", "echo hi > /dev/shm/file; sleep 60", ipc="shareable")
