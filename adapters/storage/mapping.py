@@ -54,10 +54,10 @@ def mount_mapped(
         os.close(found)
 
 
-def view_mapped(upper: Path, lower: Sequence[Path], namespace: int) -> int:
-    """As `view_of_layers`; the upper one has the host's numbers already."""
-    merged = upper.with_name("merged")
-    return _mapped(lower, merged, namespace, lambda layers: view_of_layers([upper, *layers]))
+def view_mapped(upper: Path, lower: Sequence[Path], namespace: int, scratch: Path) -> int:
+    """As `view_of_layers`; the upper one has the host's numbers already. `scratch` is any directory
+    that is none of them, nor above one."""
+    return _mapped(lower, scratch, namespace, lambda layers: view_of_layers([upper, *layers]))
 
 
 def _mapped(
@@ -133,14 +133,13 @@ def _user_namespace(maps: Maps) -> int:
 
 def admit(root: Path, place: Path, uid: int, gid: int) -> None:
     """Let the root of a mapped container, and nobody else, through to the directory `place` below
-    `root`. Raises `PortError("refused")`, clean, where the way to `root` is barred."""
-    reachable(root, uid)
+    `root`, to which the way is open (`reachable`)."""
     let_through(root, place.parent)
     os.chown(place, uid, gid)
 
 
 def let_through(*places: Path) -> None:
-    """Anybody who knows what is there; nobody is shown."""
+    """Who knows what is there may go on; nobody is shown."""
     for one in places:
         one.chmod(one.stat().st_mode & 0o7777 | 0o111)
 
