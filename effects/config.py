@@ -102,11 +102,15 @@ class Tmpfs(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="tmpfs"):
 class VolumeMount(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="volume"):
     """A volume by name at `destination`, made if need be, and then given what the image has there.
 
-    Empty `volume`: one of its own, `anonymous`; it goes with the container.
+    Empty `volume`: one of its own, `anonymous`; it goes with the container. `existing`: it is not made
+    but must be there. `subpath` is a directory or file inside one that is there, relative to its
+    top: only that is mounted, as it is.
     """
 
     destination: str
     volume: str = ""
+    subpath: str = ""
+    existing: bool = False
     anonymous: bool = False
     readonly: bool = False
     nosuid: bool = True
@@ -400,7 +404,7 @@ def pod_of(config: Config) -> str:
 def lodges(config: Config) -> bool:
     """Is there anything to see to in its namespaces before a run can begin in them? Not where the
     runtime makes them, or the host has them."""
-    if config.network not in UNPLUGGED:
+    if config.network not in UNPLUGGED or volume_parts(config):
         return True
     own = config.namespaces
     # most have wished for nothing here, and every start asks
@@ -409,3 +413,8 @@ def lodges(config: Config) -> bool:
 
 def volume_mounts(config: Config) -> tuple[VolumeMount, ...]:
     return tuple(one for one in config.mounts if isinstance(one, VolumeMount))
+
+
+def volume_parts(config: Config) -> tuple[VolumeMount, ...]:
+    """Those that mount no whole volume."""
+    return tuple(one for one in volume_mounts(config) if one.subpath)

@@ -121,7 +121,12 @@ def _volume(one: VolumeMount) -> VolumeMount:
         raise InvalidArgument("a volume has a name or is anonymous, and not both")
     if one.volume:
         name(one.volume)
-    return replace(one, destination=_destination(one.destination))
+    elif one.subpath or one.existing:
+        raise InvalidArgument("of a volume that is made for this container there is nothing yet")
+    part = one.subpath and posixpath.normpath(one.subpath.strip("/") or ".")
+    if one.subpath and (part.split("/")[0] in (".", "..") or "\0" in part):
+        raise InvalidArgument(f"{one.subpath!r} is no part of a volume: write a path inside it")
+    return replace(one, subpath=part, destination=_destination(one.destination))
 
 
 def with_volumes(

@@ -94,7 +94,7 @@ def _spec(
         "ociVersion": "1.0.2",
         "process": process,
         "root": {"path": effect.mountpoint, "readonly": config.read_only},
-        "mounts": mounts.mounts(config, facts, written, dict(effect.lodging).get("shm", "")),
+        "mounts": mounts.mounts(config, facts, written, dict(effect.lodging)),
         "annotations": dict(_annotations(config)),
         "linux": linux,
     }

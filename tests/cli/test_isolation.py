@@ -92,6 +92,13 @@ class TestMounts:
         assert named == VolumeMount(volume="data", destination="/a", readonly=True)
         assert isinstance(own, VolumeMount) and own.anonymous
 
+    def test_parts_of_volumes(self, shell: Shell) -> None:
+        shell.ok("volume", "create", "data")
+        words = ("--mount", "type=volume,src=data,dst=/a,subpath=/b//c/")
+        there, part = made(shell, *words, "-v", "data:/there:nocreate").mounts
+        assert part == VolumeMount(volume="data", destination="/a", subpath="b/c")
+        assert there == VolumeMount(volume="data", destination="/there", existing=True)
+
     @pytest.mark.parametrize(
         ("words", "said"),
         [
@@ -135,6 +142,10 @@ class TestMounts:
             ("type=bind,dst=/a", "a bind needs src=PATH and dst=PATH"),
             ("type=tmpfs", "a tmpfs needs dst=PATH"),
             ("type=tmpfs,src=/,dst=/a", "no option of another"),
+            ("type=volume,dst=/a,subpath=b", "there is nothing yet"),
+            ("type=volume,dst=/a,nocreate", "there is nothing yet"),
+            ("type=volume,src=v,dst=/a,subpath=../b", "'../b' is no part of a volume"),
+            ("type=volume,src=v,dst=/a,subpath=/", "'/' is no part of a volume"),
             ("src=/,dst=/a,tmpfs-size=1k", "no option of another"),
             ("src=/,dst=/a,bind-propagation=odd", "'bind-propagation=odd' is no option here"),
             ("src=/,dst=/a,ro=maybe", "'maybe' is neither true nor false"),

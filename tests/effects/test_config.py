@@ -7,6 +7,7 @@ from lockgate.effects.config import (
     Membership,
     Namespaces,
     Pod,
+    VolumeMount,
     borrowed,
     cgroup,
     lodges,
@@ -71,6 +72,11 @@ class TestLivingWithOthers:
             (Config(id="web", namespaces=Namespaces(ipc="host")), False),
             (Config(id="web", namespaces=Namespaces(ipc="shareable")), True),
             (Config(id="web", namespaces=LIVING), True),
+            (Config(id="web", mounts=(VolumeMount(destination="/d", volume="v"),)), False),
+            (
+                Config(id="web", mounts=(VolumeMount(destination="/d", volume="v", subpath="a"),)),
+                True,
+            ),
             (Config(id="web", namespaces=Namespaces(user="container:o")), True),
         ],
     )

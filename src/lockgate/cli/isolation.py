@@ -51,7 +51,11 @@ BIND_FLAGS = FLAGS | {
     "z": {"relabel": "shared"},
     "Z": {"relabel": "private"},
 }
-VOLUME_FLAGS = FLAGS | {"z": {}, "Z": {}}  # labelled when it was made
+VOLUME_FLAGS = FLAGS | {
+    "nocreate": {"existing": True},
+    "z": {},  # labelled when it was made
+    "Z": {},
+}
 TMPFS_FLAGS = FLAGS | {"tmpcopyup": {"copy_up": True}, "notmpcopyup": {"copy_up": False}}
 
 
@@ -194,6 +198,8 @@ def mount(text: str) -> Mount:
                 wishes["propagation"] = value
             case "bind-nonrecursive":
                 wishes["recursive"] = not _truth(value, equals)
+            case "subpath" | "volume-subpath":
+                wishes["subpath"] = value
             case "tmpfs-size":
                 wishes["size"] = size(value)
             case "tmpfs-mode":

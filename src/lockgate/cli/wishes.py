@@ -27,7 +27,10 @@ ISOLATION = (
         help="A path of the host, or a volume.",
     ),
     _any(
-        "--mount", "mounts", metavar="type=T,K=V,…", help="bind, volume: src, dst, ro; tmpfs: dst."
+        "--mount",
+        "mounts",
+        metavar="type=T,K=V,…",
+        help="bind, volume: src, dst, ro; subpath; tmpfs: dst.",
     ),
     _any("--tmpfs", metavar="DST[:OPT,…]", help="Memory as a directory: size=64m, mode=1777."),
     click.option(
