@@ -1,8 +1,10 @@
 """The port `Network` of this host, and what it plugs in with: CNI plugins where there are any, else
 netavark; and slirp4netns or pasta for the network `user`."""
 
+from functools import partial
 from pathlib import Path
 
+from lockgate.adapters.filesystem import volume_data
 from lockgate.adapters.network.book import NetworkBook
 from lockgate.adapters.network.claims import Claims
 from lockgate.adapters.network.cni import Cni, CniNote
@@ -35,7 +37,8 @@ def network(root: Path, book: NetworkBook, locks: Locks, first: FirstProcess) ->
     slirp = Plumber(
         Slirp(root / "slirp"), Notes(root / "attached-user", UserNote, PATIENCE), namespaces
     )
-    lodgings, claims = Lodgings(namespaces, first), Claims(root / "ports", locks)
+    lodgings = Lodgings(namespaces, first, partial(volume_data, root))
+    claims = Claims(root / "ports", locks)
     pasta = Plumber(Pasta(), Notes(root / "attached-pasta", UserNote, PATIENCE), namespaces)
     usermodes = {SLIRP: slirp, PASTA: pasta}
     # a user's namespaces have none of the host's bridges, nor its firewall

@@ -40,6 +40,7 @@ from lockgate.effects.config import (
     owners,
     shares,
     volume_mounts,
+    volume_parts,
 )
 from lockgate.effects.hooks import Hook, HookFile
 from lockgate.effects.outcome import (
@@ -365,6 +366,8 @@ class SimulatedHost:
 
 
 def _lodging(config: Config) -> Iterator[tuple[str, str]]:
+    for one in volume_parts(config):
+        yield one.destination, f"/simulated/volumes/{one.volume}/{one.subpath}"
     for kind, other in borrowed(config):
         yield kind, f"/simulated/{kind}/{other}"
         if kind == "ipc":

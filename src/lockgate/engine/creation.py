@@ -167,8 +167,7 @@ class Creation(Images, Networks):
                 dict.fromkeys(map(self.resolve, validation.words(requires, "list of containers")))
             ),
         )
-        isolation.consistent(config)
-        return self._made(self._lodged(self._placed(config, pod, init)))
+        return self._made(isolation.consistent(self._lodged(self._placed(config, pod, init))))
 
     def _made(self, config: Config) -> Record:
         creation = Create(as_read(config), self.host.ports.clock.boot())

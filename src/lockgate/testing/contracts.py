@@ -482,6 +482,17 @@ class VolumesContract:
         for missing in (not_found.value.fault, not_removed.value.fault):
             assert (missing.kind, missing.dirty) == ("missing", False)
 
+    def test_one_that_must_be_there_is_not_made(self, host: Host, config: Config) -> None:
+        for wish in (
+            VolumeMount(volume="data", destination="/d", existing=True),
+            VolumeMount(volume="data", destination="/d", subpath="a"),
+        ):
+            with pytest.raises(PortError, match="data") as refusal:
+                host.ports.storage.create(replace(config, mounts=(wish,)))
+            assert refusal.value.fault.kind == "missing"
+            assert host.volumes.list() == ()
+            host.ports.storage.delete(config)
+
     def test_one_in_use_stays(self, volumes: Volumes) -> None:
         volumes.create("data")
         with pytest.raises(PortError, match=r"used by 1 container.*c0ffee") as refusal:
