@@ -84,8 +84,10 @@ class Bridge:
         self._wary, self._firewall = wary, Firewall(root)
 
     def obstacle(self, config: Config) -> str:
-        if why := missing() or self._barred:
+        if why := missing():
             return why
+        if self._barred:
+            return f"the firewall's chain `{self._barred}` would drop what its containers send"
         networks = [self._find(one.network) for one in config.networks]
         for one in networks:
             if not bridges.made_here(one, self._root, self._leases.directory):

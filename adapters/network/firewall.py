@@ -21,7 +21,7 @@ from lockgate.effects.config import PortMapping
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import NetworkInfo
 
-PROGRAM = "nft"
+PROGRAM, TRACKER = "nft", "conntrack"
 ABSENT, CONFLICT = "No such file or directory", "File exists"
 """How nft says that what was named is not there, and that a key leads elsewhere already."""
 
@@ -97,6 +97,9 @@ class Firewall:
             nft(wish, keeping)
         except Absent:  # the first time, and after whoever flushed it
             nft(TABLE.format(table=self.table) + wish, keeping)
+        for port in ports:
+            if port.protocol == "udp":
+                forget_flows(port, keeping)
 
     def admitted(self, network: NetworkInfo, ports: Sequence[PortMapping]) -> bool:
         """Is the network let out, and does something lead from each of the ports? Total."""
@@ -168,16 +171,24 @@ def everywhere(port: PortMapping) -> bool:
 
 
 def barred() -> str:
-    """Which chain of somebody else's lets nothing through that it does not know: no rule of ours can
-    overrule it (nft(8), "Verdict statement"). Empty where there is none."""
+    """The chain of somebody else's (family, table, name) that lets nothing through that it does not
+    know: no rule of ours can overrule it (nft(8), "Verdict statement"). Empty where there is none."""
     try:
         found = msgspec.json.decode(_called(("-j", "list", "chains")), type=_Ruleset)
     except (PortError, *NONSENSE):
         return ""
     for chain in (one.chain for one in found.nftables if one.chain):
         if (chain.hook, chain.policy) == ("forward", "drop"):
-            return f"chain {chain.name} of table {chain.family} {chain.table}"
+            return f"{chain.family} {chain.table} {chain.name}"
     return ""
+
+
+def forget_flows(port: PortMapping, keeping: Sequence[int] = ()) -> None:
+    """Datagrams of a flow go where its first one went: to nobody, or to whom the port led before. Those
+    of this port shall find their way anew; where there is no conntrack, they do so after a pause."""
+    line = [TRACKER, "-D", "-p", port.protocol, "--orig-port-dst", str(port.host_port)]
+    with suppress(FileNotFoundError, TimeoutError):
+        finished(line, environment=TOOLS, patience=PATIENCE, keeping=keeping)
 
 
 def nft(script: str, keeping: Sequence[int] = ()) -> None:

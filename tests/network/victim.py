@@ -48,9 +48,9 @@ def main(root: str, operation: str, place: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def fused(call: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*words: Any) -> Any:
+        def called(*words: Any, **more: Any) -> Any:
             fuse("before")
-            result = call(*words)
+            result = call(*words, **more)
             fuse("after")
             return result
 
