@@ -19,6 +19,7 @@ from lockgate.statemachine.inputs import (
     Command,
     Died,
     Input,
+    Renamed,
     Resumed,
     Salvaged,
     SessionBegan,
@@ -138,6 +139,8 @@ def _heard(given: Input) -> str:
             return f"Note right of world: session {session[:12]} ended with {end.code}"
         case Resumed():
             return "Note left of machine: resumed"
+        case Renamed(name):
+            return f"user->>machine: rename to {name}"
         case Booted():
             return "Note left of machine: the host was restarted"
         case Salvaged():

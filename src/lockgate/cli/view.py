@@ -28,6 +28,7 @@ from lockgate.statemachine.inputs import (
     Input,
     Kill,
     Remove,
+    Renamed,
     Restart,
     Resumed,
     Salvaged,
@@ -462,6 +463,8 @@ def heard(given: Input, asked: Mapping[int, str]) -> str:
             return f"session {session[:12]} died (exit code {end.code})"
         case Resumed():
             return "resumed by another process"
+        case Renamed(name):
+            return f"rename to {name}"
         case Booted():
             return "the host was restarted"
         case Salvaged():
