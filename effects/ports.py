@@ -519,6 +519,11 @@ class Checkpoints(Protocol):
         there already is success. `PortError("damaged")` or "refused", clean."""
         ...
 
+    def wished(self, source: str) -> Config:
+        """Of which container such an archive is. It is not believed: a config that can be read, and no
+        more. `PortError("damaged")`, "refused" or "missing", clean."""
+        ...
+
     def drop(self, config: Config) -> None: ...
 
 
