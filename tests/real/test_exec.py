@@ -151,6 +151,8 @@ class TestExec:
 def test_what_it_uses_and_by_whom(engine: Engine, web: str) -> None:
     session = engine.exec("web", ["sleep", "50"])
     first, second = engine.top("web")
+    assert (first.inside, first.tty) == (1, False)
+    assert second.inside > 1
     assert (first.command, second.command) == (("sleep", "60"), ("sleep", "50"))
     its_own = engine.inspect("web").process
     assert its_own and session.process

@@ -5,7 +5,7 @@ Pure. The keys of the dictionaries are what scripts rely on; they are added to, 
 
 import shlex
 import signal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -515,13 +515,26 @@ def entry_rows(entries: Iterable[Entry]) -> Iterator[tuple[object, ...]]:
 
 # ---- what is used ------------------------------------------------------------------------
 
-PROCESSES = ("PID", "PPID", "UID", "STATE", "CPU", "MEMORY", "COMMAND")
+PROCESSES: dict[str, Callable[[Running], object]] = {
+    "pid": lambda one: one.pid,
+    "ppid": lambda one: one.ppid,
+    "uid": lambda one: one.uid,
+    "state": lambda one: one.state,
+    "cpu": lambda one: f"{one.cpu / 1e9:.2f}s",
+    "memory": lambda one: sized(one.memory),
+    "command": lambda one: shlex.join(one.command),
+    "elapsed": lambda one: f"{one.age / 1e9:.0f}s",
+    "inside": lambda one: one.inside or None,
+    "tty": lambda one: "yes" if one.tty else "no",
+}
+"""What `top` can show of a process."""
+
+USUAL = ("pid", "ppid", "uid", "state", "cpu", "memory", "command")
 USAGE = ("ID", "NAME", "CPU", "MEMORY", "LIMIT", "PIDS", "READ", "WRITTEN")
 
 
-def process_row(one: Running) -> tuple[object, ...]:
-    used = (f"{one.cpu / 1e9:.2f}s", sized(one.memory))
-    return (one.pid, one.ppid, one.uid, one.state, *used, shlex.join(one.command))
+def process_row(one: Running, fields: Sequence[str]) -> tuple[object, ...]:
+    return tuple(PROCESSES[field](one) for field in fields)
 
 
 def usage(record: Record, used: Usage) -> dict[str, Any]:
