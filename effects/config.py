@@ -290,7 +290,9 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
 
     `network` is a mode, or the name of the first of `networks`; the container's interfaces eth0,
     eth1, … are plugged into these in order. `ports` need a network. With `container:ID` it is in the
-    namespace of another container, whatever that is plugged into.
+    namespace of another container, whatever that is plugged into. With `deferred_network` the
+    namespace is made by the runtime, as one of the container's own users, and set up between
+    create and start.
     """
 
     id: str
@@ -337,6 +339,7 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     requires: tuple[str, ...] = ()  # ids of containers that run while this one does
     holds: Pod | None = None  # the pod it holds together: it is there as long as this container
     pod: Membership | None = None
+    deferred_network: bool = False
 
 
 SLICE = ".slice"

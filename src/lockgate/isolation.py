@@ -27,6 +27,7 @@ from lockgate.effects.config import (
     SHARED,
     SLICE,
     UNLIMITED,
+    UNPLUGGED,
     Bind,
     Config,
     Device,
@@ -336,6 +337,16 @@ def id_maps(value: Iterable[IdMap], what: str) -> tuple[IdMap, ...]:
     if maps and not any(one.container == 0 for one in maps):
         raise InvalidArgument(f"the maps of {what} leave out 0, the container's root")
     return maps
+
+
+def deferred(wish: bool | None, mode: str, users: tuple[IdMap, ...]) -> bool:
+    """Is its network to be set up after create? `mode`: that of its network, empty for some by name."""
+    own = mode not in UNPLUGGED and not mode.startswith(SHARED)
+    if wish and not own:
+        raise InvalidArgument(
+            f"the network `{mode}` is not set up, before create or after: leave out one of the two"
+        )
+    return own and bool(users) if wish is None else wish
 
 
 def dns(value: Dns) -> Dns:

@@ -50,7 +50,8 @@ def _kernel(config: Config, facts: Facts, shm: str) -> Iterator[dict[str, Any]]:
     yield _mount("/proc", "proc", "proc", *NOTHING)
     yield _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k")
     # sysfs belongs to the network namespace, and may be mounted by the user namespace that owns it
-    if config.network == "host" or (config.uid_maps and config.network != "none"):
+    lent = config.uid_maps and config.network != "none" and not config.deferred_network
+    if config.network == "host" or lent:
         yield _mount("/sys", "bind", "/sys", "rbind", *NOTHING, mode)
     else:
         yield _mount("/sys", "sysfs", "sysfs", *NOTHING, mode)

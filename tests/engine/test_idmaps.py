@@ -43,6 +43,43 @@ def test_what_makes_no_sense(engine: Engine, wishes: dict[str, Any], complaint: 
     assert engine.list() == ()
 
 
+@pytest.mark.parametrize(
+    ("wishes", "is_so"),
+    [
+        ({"uid_maps": ONE, "network": "private"}, True),
+        ({"uid_maps": ONE, "network": "private", "deferred_network": False}, False),
+        ({"uid_maps": ONE, "network": "host"}, False),
+        ({"uid_maps": ONE}, False),
+        ({"network": "private"}, False),
+        ({"network": "private", "deferred_network": True}, True),
+        ({"network": "web", "deferred_network": True}, True),
+    ],
+)
+def test_whose_network_is_set_up_after_create(
+    engine: Engine, wishes: dict[str, Any], is_so: bool
+) -> None:
+    engine.create_network("web")
+    web = engine.create(image="busybox", **wishes)
+    assert web.config.deferred_network == is_so
+    run = engine.start(web.id)
+    assert bool(run.netns) == (web.config.network not in ("none", "host"))
+    assert len(run.links) == len(web.config.networks)
+
+
+@pytest.mark.parametrize("mode", ["none", "host", "container:other"])
+def test_where_nothing_is_set_up_nothing_can_be_deferred(engine: Engine, mode: str) -> None:
+    engine.create(name="other", image="busybox", network="private")
+    with pytest.raises(InvalidArgument, match="is not set up, before create or after"):
+        engine.create(image="busybox", network=mode, deferred_network=True)
+
+
+def test_a_guest_lives_in_what_was_set_up_late(engine: Engine) -> None:
+    engine.create(name="web", image="busybox", network="private", deferred_network=True)
+    engine.create(name="guest", image="busybox", network="container:web")
+    guest = engine.start("guest")
+    assert guest.netns == engine.inspect("web").netns != ""
+
+
 class TestOfAnother:
     """Users of another container: its maps, and power over what goes with them only."""
 

@@ -114,6 +114,7 @@ def grouped(asked: dict[str, Any]) -> dict[str, Any]:
         ),
         "uid_maps": [*_each("--uidmap", id_map, take("uid_maps"))],
         "gid_maps": [*_each("--gidmap", id_map, take("gid_maps"))],
+        "deferred_network": take("deferred_network"),
         "dns": Dns(take("dns_servers"), take("dns_search"), take("dns_options")),
     }
 

@@ -91,6 +91,11 @@ ISOLATION = (
     _any("--add-host", "hosts", metavar="NAME:IP", help="A line of /etc/hosts."),
     _any("--uidmap", "uid_maps", metavar="C:H:N", help="N users from C on are H on here."),
     _any("--gidmap", "gid_maps", metavar="C:H:N", help="Groups likewise [as --uidmap]."),
+    click.option(
+        "--deferred-network/--no-deferred-network",
+        default=None,
+        help="Its network is set up after create [with --uidmap].",
+    ),
     click.option("--pid", metavar="WHOSE", default="private", help=f"PID namespace: {WHOSE}."),
     click.option(
         "--ipc", metavar="WHOSE", default="private", help=f"IPC: {WHOSE}; shareable: for others."

@@ -42,6 +42,7 @@ class Engine(Pods, Volumes, Mounts, Artifacts, Moments, Checking, Looking):
         storage: str | None = None,
         hooks: Sequence[str | Path] | None = None,
         watchers: bool = True,
+        network_driver: str | None = None,
         probe: Callable[[str], None] = unprobed,
     ) -> Self:
         """The engine of this folder, which is made if need be.
@@ -53,6 +54,9 @@ class Engine(Pods, Volumes, Mounts, Artifacts, Moments, Checking, Looking):
         left out, it is what it was when the folder was made, or the first that works.
         `hooks` are directories of OCI hooks beside the folder's own `hooks.d`, later before
         earlier; left out, they are what they were when last said.
+        `network_driver` is who plugs containers into networks by name: `bridge`, `cni` or
+        `netavark`; left out, it is what was last said, and where nothing was (or "") the first
+        of them that can.
         `watchers`: each run with health checks has a process that sees to them; without, the
         program that embeds the engine does (`watch_all`).
         Without root, a program enters its user's namespaces before (`lockgate.rootless.enter`).
@@ -61,7 +65,8 @@ class Engine(Pods, Volumes, Mounts, Artifacts, Moments, Checking, Looking):
         from lockgate.wiring import real
 
         directories = None if hooks is None else [Path(one) for one in hooks]
-        return cls(real(Path(root), runtime, conmon, storage, directories, watchers), probe)
+        host = real(Path(root), runtime, conmon, storage, directories, watchers, network_driver)
+        return cls(host, probe)
 
     @classmethod
     def simulated(cls, probe: Callable[[str], None] = unprobed) -> Self:
