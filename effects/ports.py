@@ -18,7 +18,7 @@ from lockgate.effects.config import Config, Limits
 from lockgate.effects.health import CheckResult, HealthCheck
 from lockgate.effects.hooks import Hook, HookFile
 from lockgate.effects.model import CheckpointRuntime, Process, RestoreRuntime, WriteSpec
-from lockgate.effects.outcome import Created, Exited, Joined, Mounted
+from lockgate.effects.outcome import Connected, Created, Exited, Joined, Mounted
 from lockgate.effects.sessions import Session
 from lockgate.effects.usage import Running, Usage
 
@@ -306,6 +306,12 @@ class Network(Protocol):
         """
         ...
 
+    def connect(self, config: Config, epoch: int, process: Process) -> Connected:
+        """The namespace of this run's first process, kept and plugged into the config's networks; of
+        a run that has joined without one, because its runtime makes it. Twice is once.
+        `PortError("missing")`, clean, where that process has ended."""
+        ...
+
     def leave(self, config: Config, epoch: int) -> None:
         """Everything of the container's runs goes, whatever part of it is gone already; every step
         is tried, then the first fault is raised (MAP L-29)."""
@@ -466,6 +472,10 @@ class Filesystem(Protocol):
 
     def write_files(self, config: Config, files: Sequence[File]) -> None:
         """Files of the run, each atomically; nothing in the root filesystem is touched."""
+        ...
+
+    def rewrite_files(self, config: Config, files: Sequence[File]) -> None:
+        """The same in place: a container that has been created sees what it says now."""
         ...
 
     def write_spec(self, config: Config, spec: bytes) -> str:
@@ -640,7 +650,7 @@ class Commit(Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()
     exits: tuple[tuple[int, Exited], ...] = ()  # (epoch, how it ended)
     needs: tuple[str, ...] = ()  # containers it cannot be without; those of the first commit count
-    leaving: bool = False  # its removal has been accepted
+    leaving: bool = False  # it is not made yet, or its removal has been accepted
     pod: str = ""  # the id of the one it is in, or holds together: that of the first commit counts
     pod_name: str = ""  # it holds a pod of this name together: that comes and goes with it
 

@@ -178,6 +178,12 @@ class Booted(Struct, frozen=True, gc=False, tag="booted"):
     boot: str
 
 
+class Renamed(Struct, frozen=True, gc=False, tag="renamed"):
+    """It has another name from now on, which nobody else has. About what is not there it is no news."""
+
+    name: str
+
+
 class Salvaged(Struct, frozen=True, gc=False, tag="salvaged"):
     """The stored record could not be read: anything may exist, nothing is known.
 
@@ -206,5 +212,5 @@ Command: TypeAlias = (
     | Cleanup
     | Remove
 )
-Observation: TypeAlias = Died | Checked | Resumed | Booted | Salvaged
+Observation: TypeAlias = Died | Checked | Resumed | Booted | Renamed | Salvaged
 Input: TypeAlias = Command | Observation | Done | Failed

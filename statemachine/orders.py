@@ -19,6 +19,10 @@ from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Presence, Status
 
 
+def _connect_network(r: Record) -> e.ConnectNetwork:
+    return e.ConnectNetwork(r.config.id, r.epoch, r.process, r.mountpoint, r.lodging)
+
+
 def _write_spec(r: Record) -> e.WriteSpec:
     return e.WriteSpec(r.config.id, r.epoch, r.mountpoint, r.netns, r.links, r.dns, r.lodging)
 
@@ -106,8 +110,9 @@ FILLED: Mapping[type[e.AnyEffect], Callable[[Record], e.AnyEffect]] = MappingPro
         e.DeleteLayer: lambda r: e.DeleteLayer(r.config.id),
         e.Mount: lambda r: e.Mount(r.config.id),
         e.Unmount: lambda r: e.Unmount(r.config.id),
-        e.JoinNetwork: lambda r: e.JoinNetwork(r.config.id, r.epoch),
+        e.JoinNetwork: lambda r: e.JoinNetwork(r.config.id, r.epoch, r.config.deferred_network),
         e.LeaveNetwork: lambda r: e.LeaveNetwork(r.config.id, r.epoch),
+        e.ConnectNetwork: _connect_network,
         e.WriteSpec: _write_spec,
         e.CreateRuntime: _create_runtime,
         e.DeleteRuntime: _delete_runtime,

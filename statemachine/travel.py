@@ -13,7 +13,16 @@ from returns.result import Failure, Result, Success
 
 from lockgate.effects.outcome import Done, Failed
 from lockgate.statemachine.history import Divergence, Entry, followed
-from lockgate.statemachine.inputs import Booted, Checked, Command, Died, Input, Resumed, Salvaged
+from lockgate.statemachine.inputs import (
+    Booted,
+    Checked,
+    Command,
+    Died,
+    Input,
+    Renamed,
+    Resumed,
+    Salvaged,
+)
 from lockgate.statemachine.record import Record
 
 Shape: TypeAlias = tuple[str, tuple[str, ...], str]
@@ -124,6 +133,8 @@ def _heard(given: Input) -> str:
             return f"world-->>machine: health check {'passed' if passed else 'failed'}"
         case Resumed():
             return "Note left of machine: resumed"
+        case Renamed(name):
+            return f"user->>machine: rename to {name}"
         case Booted():
             return "Note left of machine: the host was restarted"
         case Salvaged():

@@ -1,9 +1,10 @@
 """The port `Network` of this host, and what it plugs in with: our own bridges where they can be made, else
 CNI plugins, else netavark; and slirp4netns or pasta for the network `user`."""
 
+from functools import partial
 from pathlib import Path
 
-from lockgate.adapters.filesystem import read_bounded, write_atomic
+from lockgate.adapters.filesystem import read_bounded, volume_data, write_atomic
 from lockgate.adapters.network.book import NetworkBook
 from lockgate.adapters.network.bridge import Bridge, BridgeNote
 from lockgate.adapters.network.claims import Claims
@@ -51,7 +52,8 @@ def network(root: Path, book: NetworkBook, locks: Locks, first: FirstProcess) ->
         Slirp(root / "slirp"), Notes(root / "attached-user", UserNote, PATIENCE), namespaces
     )
     pasta = Plumber(Pasta(), Notes(root / "attached-pasta", UserNote, PATIENCE), namespaces)
-    lodgings, claims = Lodgings(namespaces, first), Claims(root / "ports", locks)
+    lodgings = Lodgings(namespaces, first, partial(volume_data, root))
+    claims = Claims(root / "ports", locks)
     drivers: tuple[Plumbing, ...] = (bridge, cni, netavark)
     usermodes = {SLIRP: slirp, PASTA: pasta}
     return PluggedNetwork(

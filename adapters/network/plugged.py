@@ -11,10 +11,11 @@ from msgspec.structs import replace
 from lockgate.adapters.network.claims import Claims
 from lockgate.adapters.network.lodgings import Lodgings
 from lockgate.adapters.network.namespaces import Namespaces
-from lockgate.adapters.network.plumbing import Plumbing
+from lockgate.adapters.network.plumbing import Plugged, Plumbing
 from lockgate.adapters.userns import confined
 from lockgate.effects.config import PASTA, SLIRP, UNPLUGGED, USER, USERMODES, Config, shares
-from lockgate.effects.outcome import Home, Joined, PortError
+from lockgate.effects.model import Process
+from lockgate.effects.outcome import Connected, Home, Joined, PortError
 
 
 class PluggedNetwork:
@@ -47,6 +48,11 @@ class PluggedNetwork:
         except PortError as problem:  # clean for whoever raised it, but the claims are made
             raise PortError(problem.fault.kind, problem.fault.reason) from problem
 
+    def connect(self, config: Config, epoch: int, process: Process) -> Connected:
+        netns = self._namespaces.keep(config, epoch, process)
+        links, dns = self._plugging(config, netns)
+        return Connected(netns, links, dns)
+
     def leave(self, config: Config, epoch: int) -> None:
         faults: list[PortError | OSError] = []
         for plumbing in self._plumbings:
@@ -61,13 +67,14 @@ class PluggedNetwork:
             raise faults[0]
 
     def _own(self, config: Config, epoch: int) -> Joined:
-        if config.network in UNPLUGGED:
+        if config.network in UNPLUGGED or config.deferred_network:
             return Joined("")
         joined = self._namespaces.join(config, epoch)
-        if not config.networks:
-            return joined
-        links, dns = self._plumbing(config).plug(config, joined.netns)
+        links, dns = self._plugging(config, joined.netns)
         return Joined(joined.netns, links, dns)
+
+    def _plugging(self, config: Config, netns: str) -> Plugged:
+        return self._plumbing(config).plug(config, netns) if config.networks else ((), None)
 
     def _shared(self, owner: str) -> Joined:
         found = self._namespaces.newest(owner)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from lockgate.adapters.checkpoints import IMAGE, WORK, Kept
 from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.cgroups import Cgroups
+from lockgate.adapters.oci.choice import unable
 from lockgate.adapters.oci.command import Ran, RuntimeCommand, Standing, State, kind_of
 from lockgate.adapters.oci.criu import Criu, complaint_of_criu, look_for_criu, runtime_obstacle
 from lockgate.adapters.oci.fifo import let_go
@@ -87,6 +88,8 @@ class ConmonRuntime:
         """
         run = self._run(config, epoch)
         self._cgroups.directories(cgroup(config))  # refuses a path that could lead elsewhere
+        if why := unable(self._command.path, config):
+            raise PortError("refused", why, dirty=False)
         if again:
             if adopted := self._adopted(run, "created"):
                 return adopted

@@ -27,7 +27,7 @@ from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.sessions import SimulatedSessions
 from lockgate.adapters.simulated.settlers import SimulatedSettlers
 from lockgate.adapters.simulated.volumes import SimulatedVolumes
-from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
+from lockgate.adapters.simulated.world import Left, World, carried_out, died, rebooted, seen
 from lockgate.adapters.simulated.world import process as first_process
 from lockgate.effects import model as e
 from lockgate.effects.capabilities import CAPABILITIES
@@ -40,9 +40,11 @@ from lockgate.effects.config import (
     owners,
     shares,
     volume_mounts,
+    volume_parts,
 )
 from lockgate.effects.hooks import Hook, HookFile
 from lockgate.effects.outcome import (
+    Connected,
     Created,
     Exited,
     Fact,
@@ -163,12 +165,12 @@ class SimulatedHost:
         with self._changed:
             self._time += max(0, nanoseconds)
 
-    def reboot(self, *, volatile: bool = False) -> None:
-        """The host is restarted; what is on disk stays. `volatile`: see `rebooted`."""
+    def reboot(self, left: Left = "all") -> None:
+        """The host is restarted; what is on disk stays."""
         with self._changed:
             self._boots += 1
             for container, world in self.worlds().items():
-                self._put(container, rebooted(world, volatile=volatile))
+                self._put(container, rebooted(world, left))
 
     # ---- Storage -------------------------------------------------------------------------
 
@@ -203,7 +205,7 @@ class SimulatedHost:
                     raise unlent(other)
             self.networks.claim(config)
         try:
-            fact = self.do(e.JoinNetwork(config.id, epoch))
+            fact = self.do(e.JoinNetwork(config.id, epoch, config.deferred_network))
         except PortError:
             self.networks.unplug(config.id)
             raise
@@ -211,7 +213,7 @@ class SimulatedHost:
         with self._changed:
             if owner:
                 joined = self.networks.shared(owner, Joined(self.networks.newest(owner)))
-            elif config.network in UNPLUGGED:
+            elif config.network in UNPLUGGED or config.deferred_network:
                 joined = Joined("")
             else:
                 entered = Joined(self.networks.entered(config.id, epoch))
@@ -220,6 +222,13 @@ class SimulatedHost:
                 Home(one, self.world(one).epoch or self.networks.run(one)) for one in owners(config)
             )
             return replace(joined, lodging=tuple(_lodging(config)), homes=homes)
+
+    def connect(self, config: Config, epoch: int, process: e.Process) -> Connected:
+        self.do(e.ConnectNetwork(config.id, epoch, process, ""))
+        with self._changed:
+            entered = Joined(self.networks.entered(config.id, epoch))
+            plugged = self.networks.plug(config, entered)
+            return Connected(plugged.netns, plugged.links, plugged.dns)
 
     def leave(self, config: Config, epoch: int) -> None:
         self.do(e.LeaveNetwork(config.id, epoch))
@@ -236,6 +245,9 @@ class SimulatedHost:
 
     def write_files(self, config: Config, files: Sequence[File]) -> None:
         """Nor these."""
+
+    def rewrite_files(self, config: Config, files: Sequence[File]) -> None:
+        """Nor read them again."""
 
     def write_spec(self, config: Config, spec: bytes) -> str:
         self.do(e.WriteSpec(config.id, 0, "", ""))
@@ -354,6 +366,8 @@ class SimulatedHost:
 
 
 def _lodging(config: Config) -> Iterator[tuple[str, str]]:
+    for one in volume_parts(config):
+        yield one.destination, f"/simulated/volumes/{one.volume}/{one.subpath}"
     for kind, other in borrowed(config):
         yield kind, f"/simulated/{kind}/{other}"
         if kind == "ipc":

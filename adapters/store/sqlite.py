@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.store import schema
-from lockgate.adapters.store.admission import admit, bound, lodged
+from lockgate.adapters.store.admission import admit, bound, lodged, renamed
 from lockgate.adapters.store.connections import Connections
 from lockgate.adapters.store.reserve import Reserve
 from lockgate.adapters.store.trouble import OutOfSpace, told
@@ -109,6 +109,8 @@ class SqliteStore:
                         _one, database, "SELECT container FROM containers WHERE name = ?"
                     ),
                 )
+            elif name != commit.name:
+                renamed(commit, partial(_one, database, "SELECT pod FROM pods WHERE name = ?"))
             database.execute(
                 "INSERT INTO history (container, seq, entry) VALUES (?, ?, ?)",
                 (commit.container, commit.seq, commit.entry),

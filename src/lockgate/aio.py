@@ -104,6 +104,7 @@ class AsyncEngine:
     update = awaited(Engine.update)
     wait = awaited(Engine.wait)
     wait_for = awaited(Engine.wait_for)
+    rename = awaited(Engine.rename)
     cleanup = awaited(Engine.cleanup)
     remove = awaited(Engine.remove)
     submit = awaited(Engine.submit)

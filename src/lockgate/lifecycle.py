@@ -14,7 +14,8 @@ from lockgate.effects.outcome import Exited, Fault, Outcome
 from lockgate.effects.perform import perform
 from lockgate.effects.ports import Commit, Event, Ports, Row
 from lockgate.statemachine import history
-from lockgate.statemachine.inputs import Booted, Died, Input, Remove, Resumed, Salvaged
+from lockgate.statemachine.graph import stays
+from lockgate.statemachine.inputs import Booted, Died, Input, Resumed, Salvaged
 from lockgate.statemachine.law import EDGES
 from lockgate.statemachine.record import Record, Refused, Step, newborn, written_down
 from lockgate.statemachine.status import LIVE, Status
@@ -103,7 +104,7 @@ class Lifecycle:
             needs=needs(record.config),
             pod=pod_of(record.config),
             pod_name=record.config.holds.name if record.config.holds else "",
-            leaving=type(record.operation) is Remove or record.status is Status.REMOVING,
+            leaving=not stays(record),
         )
 
     def pending(self, record: Record) -> tuple[Order, ...]:

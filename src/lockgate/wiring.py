@@ -50,6 +50,8 @@ OWN_STORAGE = "overlay"
 FUSE_STORAGE = "fuse-overlayfs"
 """The same, merged by the program of this name."""
 
+NAMES_KEPT = "its name is also in the store that is shared with others, and stays there as it is"
+
 
 def real(
     root: Path,
@@ -138,6 +140,7 @@ def real(
         pause=partial(pause_root, root),
         close=store.close,
         description=f"{chosen.runtime} under {chosen.conmon}",
+        names_kept=NAMES_KEPT if isinstance(kept, SharedStorage) else "",
         cgroups=delegated(Cgroups.here()) if confined() else CGROUPS,
     )
 

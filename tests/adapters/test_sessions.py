@@ -86,7 +86,11 @@ def test_neither_is_a_link_or_a_pipe(sessions: ConmonSessions, place: Path) -> N
     assert sessions.look(CONTAINER, 1) == ()
 
 
-@pytest.mark.parametrize("pid", ["1", "0", "-1", "", "x", str(os.getpid())])
+@pytest.mark.parametrize(
+    "pid",
+    ["1", "0", "-1", "", "x", str(os.getpid())],
+    ids=["1", "0", "-1", "none", "no number", "we"],
+)
 def test_who_is_not_in_the_container_is_never_signalled(
     sessions: ConmonSessions, place: Path, pid: str
 ) -> None:

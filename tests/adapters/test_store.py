@@ -210,6 +210,8 @@ class TestPods:
         for given, what in taken:
             with unchanged(store), pytest.raises(NameTakenError, match=what):
                 store.append(commit(C, **given))
+        with unchanged(store), pytest.raises(NameTakenError, match="pod dddd"):
+            store.append(commit(B, 1, name="web"))
         store.append(commit(A, 1, record=None, leaving=True))
         store.append(commit(C, name="web"))
 

@@ -18,7 +18,7 @@ from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
 from lockgate.testing.explore import Broken
 from lockgate.testing.linear import Call
-from lockgate.testing.properties import lives, many
+from lockgate.testing.properties import lives
 from lockgate.testing.rig import Place, Rig
 
 HERE = Presence.PRESENT
@@ -180,7 +180,7 @@ def test_a_boot_that_ends_nothing_is_found(
 ) -> None:
     booted = [Entry(0, 1, i.Booted("b"))]
     promised.ended_by_boots(EXITED, booted)
-    monkeypatch.setattr(many, "step", machine)
+    monkeypatch.setattr(lives, "step", machine)
     with pytest.raises(Broken, match="P17"):
         promised.ended_by_boots(WEB, booted)
 

@@ -46,11 +46,12 @@ def agrees(lab: Lab, record: Record) -> None:
     assert all(getattr(record, name) is not Presence.UNCERTAIN for name in RESOURCES), record
 
 
+@pytest.mark.parametrize("late", [False, True][:SOAK], ids=["before create", "after create"][:SOAK])
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_killed_anywhere_the_next_command_recovers(lab: Lab, operation: str) -> None:
+def test_killed_anywhere_the_next_command_recovers(lab: Lab, operation: str, late: bool) -> None:
     engine = lab.engine
     for place in count(1 + tools().index(lab.tool) % EVERY, EVERY):
-        lab.server("web", "hello", ports=["8080:80"])
+        lab.server("web", "hello", ports=["8080:80"], deferred_network=late)
         engine.kill("web")
         if operation == "start":
             engine.cleanup("web")

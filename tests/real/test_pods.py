@@ -178,11 +178,11 @@ class TestWithoutAPod:
                 name=name,
                 image="busybox",
                 command=["sh", "-c", script],
-                namespaces=Namespaces(**own),  # type: ignore[arg-type]
+                namespaces=Namespaces(**own),
             )
 
         made("owner", "echo hi > /dev/shm/file; sleep 60", ipc="shareable")
-        shares = dict.fromkeys(("ipc", "pid", "uts"), "container:owner")
+        shares = dict.fromkeys(("ipc", "pid", "uts", "cgroup"), "container:owner")
         made("guest", "until cat /dev/shm/file; do sleep 0.01; done; hostname; sleep 60", **shares)
         guest = engine.start("guest")
         owner = engine.inspect("owner")

@@ -498,6 +498,27 @@ class TestResuming:
         assert story.record.mount is Presence.UNCERTAIN
 
 
+class TestRenamed:
+    @pytest.mark.parametrize("status", [Status.CONFIGURED, Status.RUNNING, Status.PAUSED])
+    def test_changes_its_name_and_nothing_else(self, at: At, status: Status) -> None:
+        story = at(status)
+        before = story.record
+        story.tell(i.Renamed("app"))
+        assert story.events == ["rename"]
+        assert story.record.config.name == "app"
+        assert story.tell(i.Renamed(before.config.name)).record == before
+
+    def test_leaves_what_is_being_done_alone(self, at: At) -> None:
+        story = at(Status.RUNNING).tell(i.Stop()).tell(i.Renamed("app")).done()
+        assert (story.record.status, story.record.config.name) == (Status.STOPPED, "app")
+
+    def test_is_no_news_of_what_is_not_there_or_called_so(self, at: At) -> None:
+        for story in (at(Status.ABSENT), at(Status.CONFIGURED)):
+            before = story.record
+            name = "app" if before.status is Status.ABSENT else before.config.name
+            assert story.tell(i.Renamed(name)).record is before
+
+
 class TestSalvage:
     def test_believes_in_everything_and_can_only_be_removed(self, at: At) -> None:
         story = at(Status.RUNNING).tell(i.Salvaged(CONFIG, 99))

@@ -52,6 +52,7 @@ SECTIONS: Sections = (
             moments.checkpoint,
             moments.restore,
             moments.update,
+            life.rename,
             life.stop,
             life.kill,
             life.wait,

@@ -28,6 +28,7 @@ from lockgate.statemachine.inputs import (
     Input,
     Kill,
     Remove,
+    Renamed,
     Restart,
     Resumed,
     Salvaged,
@@ -451,6 +452,8 @@ def heard(given: Input, asked: Mapping[int, str]) -> str:
             return f"health check {'passed' if passed else 'failed'}"
         case Resumed():
             return "resumed by another process"
+        case Renamed(name):
+            return f"rename to {name}"
         case Booted():
             return "the host was restarted"
         case Salvaged():

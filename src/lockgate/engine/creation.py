@@ -80,6 +80,7 @@ class Creation(Images, Networks):
         gid_maps: Iterable[IdMap] = (),
         dns: Dns = DNS,
         hosts: Iterable[tuple[str, str]] = (),
+        deferred_network: bool | None = None,
         health: HealthCheck | Literal["none"] | None = None,
         requires: Sequence[str] = (),
         pod: str = "",
@@ -93,7 +94,8 @@ class Creation(Images, Networks):
         `ports` what is published of the container there; both as values or as written on the
         command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
         of a name and an address. With `uid_maps` it has users of its own; `gid_maps` left out are
-        the same. Its cgroup is in `cgroup_parent`, a path or the name of a systemd slice.
+        the same. With `deferred_network` its network namespace is made by the runtime and set up
+        before its process starts; left out, for those with users of their own. Its cgroup is in `cgroup_parent`, a path or the name of a systemd slice.
         `systemd`: that is what it runs, and it gets what that needs. `health` is checked while it
         runs, instead of what the image says. `requires` names containers that are to run while this
         one does and stay as long as it. In a `pod` it lives in that one's namespaces; as an `init`
@@ -159,13 +161,13 @@ class Creation(Images, Networks):
             gid_maps=isolation.id_maps(gid_maps, "groups") or users,
             dns=isolation.dns(dns),
             hosts=isolation.hosts(hosts),
+            deferred_network=isolation.deferred(deferred_network, mode, users),
             health=validation.health(base.health if health is None else health),
             requires=tuple(
                 dict.fromkeys(map(self.resolve, validation.words(requires, "list of containers")))
             ),
         )
-        isolation.consistent(config)
-        return self._made(self._lodged(self._placed(config, pod, init)))
+        return self._made(isolation.consistent(self._lodged(self._placed(config, pod, init))))
 
     def _made(self, config: Config) -> Record:
         creation = Create(as_read(config), self.host.ports.clock.boot())

@@ -22,6 +22,7 @@ from lockgate.statemachine.inputs import (
     Kill,
     Pause,
     Remove,
+    Renamed,
     Restart,
     Start,
     Stop,
@@ -77,6 +78,24 @@ class Life(Members):
 
     def restart(self, reference: str, timeout: int | None = None) -> Record:
         return self._command(reference, Restart(validation.seconds(timeout)))
+
+    def rename(self, reference: str, name: str) -> Record:
+        """Another name, at once and whatever it is doing; the old one is free then, and still leads to
+        its history. /etc/hosts tells of it from its next run on.
+
+        Raises `NameTaken`, and `InvalidArgument` for what cannot be a name, or where names belong to
+        a store that is shared with others.
+        """
+        wish = validation.name(name)
+        if self.host.names_kept:
+            raise InvalidArgument(self.host.names_kept)
+        before = self.inspect(reference)
+        if before.status is Status.ABSENT and self.sync(before.id).gone:  # it was never made
+            raise NoSuchContainer(reference)
+        after = self._done(before.config.name, Renamed(wish), before.id)
+        if after.gone:
+            raise NoSuchContainer(reference)
+        return after
 
     def cleanup(self, reference: str) -> Record:
         """Give back mounts, network and the runtime's object of a run that has ended."""

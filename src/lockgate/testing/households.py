@@ -6,7 +6,8 @@ is carried to its end, and in that, at every place, one thing may go wrong: an e
 life, or a container that ends meanwhile. Between commands anything may end, and the host restart.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -15,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lockgate.adapters.simulated.faults import TURNS, Turn
-from lockgate.adapters.simulated.world import RUNS
+from lockgate.adapters.simulated.world import RUNS, Left
 from lockgate.effects.config import Config, needs
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Home
@@ -28,8 +29,8 @@ from lockgate.testing import properties as promised
 from lockgate.testing.deaths import Killed
 from lockgate.testing.explore import Broken
 from lockgate.testing.identity import FORGOTTEN, Identity, epochs_of, ranked
-from lockgate.testing.rehearsal import Explored, Kept, Meanwhile, Stage, Turned, dies
-from lockgate.testing.rig import Place, Rig, ended, restarted
+from lockgate.testing.rehearsal import Explored, Kept, Meanwhile, Stage, Turned, Waits, dies
+from lockgate.testing.rig import RESTARTS, Place, Rig, ended, restarted
 
 Act: TypeAlias = Callable[[Explored], object]
 BY_ITSELF = 3
@@ -67,17 +68,18 @@ def _said(one: Kept) -> str:
 
 class Trouble(Struct, frozen=True):
     """What goes wrong in a command: its `at`-th effect turns out so, or at its `at`-th place the
-    engine is killed, or this container ends."""
+    engine is killed, or this container ends, or somebody else gives a command."""
 
     at: int
     turn: Turn = "done"
     ends: str = ""
     name: str = ""
+    other: "Command | None" = None
 
     def __str__(self) -> str:
         if self.turn != "done":
             return f"its {self.at}. effect, {self.name}, {self.turn}"
-        happens = f"{self.ends} ends" if self.ends else "killed"
+        happens = f"{self.ends} ends" if self.ends else str(self.other or "killed")
         return f"{happens} at {self.at}., {self.name}"
 
 
@@ -95,7 +97,8 @@ class Command(Struct, frozen=True):
 class Households:
     """`configs`: containers in the order of their making, whose ids are their names. `troubles`: how
     many things may go wrong in one life; `turns`: how an effect may. `execs`: whether processes join
-    them."""
+    them. `verbs`: what is asked of them, all there is if none is named. `others`: what another operator
+    asks for, wherever it does not have to wait for the first; then that is all that goes wrong."""
 
     def __init__(
         self,
@@ -104,6 +107,8 @@ class Households:
         troubles: int = 1,
         turns: Sequence[Turn] = TURNS,
         execs: bool = False,
+        verbs: Collection[str] = (),
+        others: Collection[str] = (),
         engine: type[Explored] = Explored,
     ) -> None:
         self._configs, self._troubles, self._execs = tuple(configs), troubles, execs
@@ -111,7 +116,9 @@ class Households:
         self._engine = engine
         forgotten = {name: FORGOTTEN[name] for name in ("exit_reason", "finished_at")}
         self._identity, self._rig = Identity(forgotten), Rig()
-        self._commands = tuple(self._known())
+        known = tuple(self._known())
+        self._commands = tuple(one for one in known if not verbs or one.verb in verbs)
+        self._others = tuple(one for one in known if one.verb in others)
 
     def begin(self) -> Iterable[Household]:
         yield Household(tuple(map(Kept, self._configs)))
@@ -134,11 +141,8 @@ class Households:
                 yield from self._commanded(node, command)
         yield from self._by_themselves(node)
         if any(one.record or one.damaged for one in node.kept):
-            for volatile, label in (
-                (False, "the host is restarted"),
-                (True, "it forgets the runtime"),
-            ):
-                kept = tuple(self._restarted(one, volatile) for one in node.kept)
+            for left, label in RESTARTS:
+                kept = tuple(self._restarted(one, left) for one in node.kept)
                 yield label, self._household(kept, self._troubles)  # the last that goes wrong
 
     def _possible(self, node: Household, command: Command) -> bool:
@@ -155,11 +159,18 @@ class Households:
         if node.troubles >= self._troubles:
             return
         for trouble in self._troubles_of(effects.seen, places.passed, node):
-            yield f"{command}; {trouble}", self._played(node, command, trouble)
+            with suppress(Waits):
+                yield f"{command}; {trouble}", self._played(node, command, trouble)
 
     def _troubles_of(
         self, effects: Sequence[str], places: Sequence[str], node: Household
     ) -> Iterator[Trouble]:
+        if self._others:
+            for at, name in enumerate(places, 1):
+                for other in self._others:
+                    if self._possible(node, other):
+                        yield Trouble(at, name=name, other=other)
+            return
         for at, name in enumerate(effects, 1):
             for turn in self._turns:
                 yield Trouble(at, turn, name=name)
@@ -183,6 +194,11 @@ class Households:
             plan, probe = effects or Turned(), places or Meanwhile()
         elif trouble.turn != "done":
             plan, probe = Turned(trouble.at, trouble.turn), Meanwhile()
+        elif trouble.other:
+            plan, probe = (
+                Turned(),
+                Meanwhile(trouble.at, partial(self._asked, stage, trouble.other)),
+            )
         elif trouble.ends:
             end = partial(stage.host.end, trouble.ends, BY_ITSELF)
             plan, probe = Turned(), Meanwhile(trouble.at, end)
@@ -198,12 +214,26 @@ class Households:
                 said = problem
             except Killed:
                 killed = True
-            except (LookupError, AssertionError, TypeError, ValueError) as bug:
+            except Exception as bug:
                 raise Broken("P26", f"{command} ended with {bug!r}") from bug
             kept = stage.kept()
+        self._joined(stage, kept)
         after = self._household(kept, node.troubles + (trouble is not None))
         self._judged(node, command, trouble, said, killed, after)
         return after
+
+    def _asked(self, stage: Stage, other: Command) -> None:
+        """By somebody else, on the same host."""
+        with stage.another(self._engine) as engine, suppress(LockgateError):
+            other.act(engine)
+
+    @staticmethod
+    def _joined(stage: Stage, kept: Sequence[Kept]) -> None:
+        """P21: what somebody who asks is told of those that have joined."""
+        if any(one.sessions for one in kept):
+            with stage.engine() as engine:
+                for record in engine.list():
+                    promised.joined_to(record, engine.sessions(record.id))
 
     def _by_themselves(self, node: Household) -> Iterator[tuple[str, Household]]:
         for place, one in enumerate(node.kept):
@@ -225,8 +255,8 @@ class Households:
         return self._household(kept, node.troubles + troubles)
 
     @staticmethod
-    def _restarted(one: Kept, volatile: bool) -> Kept:
-        world = restarted(one.world, volatile=volatile) if not one.world.empty else one.world
+    def _restarted(one: Kept, left: Left) -> Kept:
+        world = restarted(one.world, left) if not one.world.empty else one.world
         record = replace(one.record, boot=BEFORE) if one.record else None
         return replace(one, record=record, world=world, namespace="", sessions=0)
 
@@ -288,9 +318,11 @@ class Households:
         killed: bool,
         after: Household,
     ) -> None:
-        for was, now in zip(before.kept, after.kept, strict=True):
-            self._started_for_a_reason(command, was, now)
-        if killed or (trouble and (trouble.ends or trouble.turn == "reverts")):
+        other = trouble.other if trouble else None
+        if other is None or other.verb not in STARTING:
+            for was, now in zip(before.kept, after.kept, strict=True):
+                self._started_for_a_reason(command, was, now)
+        if killed or other or (trouble and (trouble.ends or trouble.turn == "reverts")):
             return
         for was, now in zip(before.kept, after.kept, strict=True):
             hastened = was.record is not None and type(was.record.operation) is Remove

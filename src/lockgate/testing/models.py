@@ -11,6 +11,7 @@ from lockgate.effects.config import SHARED, Config
 from lockgate.testing.containers import (
     CHECKED,
     CHECKPOINTS,
+    DEFERRED,
     FEWER,
     LIMITS,
     SOME,
@@ -39,6 +40,7 @@ SHORT = (
 
 _ONE = Config(id="a", name="a", rootfs="/simulated", network="private")
 _OTHER = Config(id="b", name="b", rootfs="/simulated", network=f"{SHARED}a", requires=("a",))
+_CALLS = ("create", "start", "stop", "restart", "remove")
 
 WHOLE = (
     "one container, all faults",
@@ -46,6 +48,7 @@ WHOLE = (
     "one container, checkpoints",
     "one container, checkpoints and health checks",
     "one container, limits",
+    "one container, deferred network",
 )
 """Those that together must use every row of the law."""
 
@@ -58,9 +61,16 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
             OneContainer, mounts=0, commands=FEWER, besides=CHECKPOINTS
         ),
         "one container, checkpoints and health checks": partial(
-            OneContainer, faults=False, mounts=0, config=CHECKED, besides=CHECKPOINTS
+            OneContainer,
+            faults=False,
+            mounts=0,
+            config=replace(CHECKED, deferred_network=True),
+            besides=CHECKPOINTS,
         ),
         "one container, limits": partial(OneContainer, mounts=0, commands=SOME, besides=LIMITS),
+        "one container, deferred network": partial(
+            OneContainer, mounts=0, config=DEFERRED, commands=FEWER
+        ),
         "two operators, either may die": partial(TwoOperators, faults=False),
         "two operators, all faults": TwoOperators,
         LOCKS: Orders,
@@ -74,6 +84,16 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
             Households, (replace(_ONE, auto_remove=True),), execs=True
         ),
         "two containers, one needs the other": partial(Households, (_ONE, _OTHER)),
+        "two containers, two operators": partial(
+            Households, (_ONE, _OTHER), verbs=_CALLS, others=("start", "stop", "remove")
+        ),
+        "two containers, two things go wrong": partial(
+            Households,
+            (_ONE, _OTHER),
+            troubles=2,
+            turns=("half",),
+            verbs=("create", "start", "stop", "remove"),
+        ),
         "two containers, always restarted": partial(
             Households,
             (replace(_ONE, restart="always"), replace(_OTHER, restart="always")),

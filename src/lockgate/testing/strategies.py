@@ -231,6 +231,7 @@ def inputs(config: Config) -> SearchStrategy[i.Input]:
         st.builds(i.Died, st.integers(min_value=0, max_value=3), exits),
         st.just(i.Resumed()),
         st.builds(i.Booted, st.sampled_from(("", "one boot", "another"))),
+        st.builds(i.Renamed, st.sampled_from(("web", "db"))),
         st.builds(i.Salvaged, st.just(config), st.integers(min_value=0, max_value=999)),
         st.builds(Done, st.integers(min_value=0, max_value=20), facts),
         st.builds(Failed, st.integers(min_value=0, max_value=20), faults),
