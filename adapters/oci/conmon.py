@@ -306,7 +306,7 @@ class ConmonRuntime:
     def look(
         self, config: Config, epoch: int, process: Process | None, monitor: Process | None
     ) -> Exited | None:
-        return exits.look(self._run(config, epoch), process, monitor)
+        return self._told(config, exits.look(self._run(config, epoch), process, monitor))
 
     def await_exit(
         self,
@@ -317,7 +317,15 @@ class ConmonRuntime:
         timeout: float | None,
     ) -> Exited | None:
         """As the port says. Raises `PortError("missing")` when the run is removed meanwhile."""
-        return exits.await_exit(self._run(config, epoch), process, monitor, timeout)
+        end = exits.await_exit(self._run(config, epoch), process, monitor, timeout)
+        return self._told(config, end)
+
+    def _told(self, config: Config, end: Exited | None) -> Exited | None:
+        """The monitor may not have lived to hear of it, or been too late: the kernel has counted, as
+        long as the run's cgroup is there."""
+        if end is None or end.oom or not self._cgroups.killed_for_memory(cgroup(config)):
+            return end
+        return replace(end, oom=True)
 
     # ---- create, in steps ----------------------------------------------------------------
 
