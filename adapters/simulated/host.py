@@ -394,6 +394,8 @@ class SimulatedRuntime:
         self.hindrance = ""  # why no checkpoint can be taken here
 
     def create(self, config: Config, epoch: int, *, again: bool) -> Created:
+        if not again and self._host.world(config.id).alive:
+            raise PortError("refused", "the runtime knows it already: delete it first", dirty=False)
         fact = self._host.do(e.CreateRuntime(config.id, epoch))
         assert isinstance(fact, Created)
         return fact

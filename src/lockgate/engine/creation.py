@@ -119,6 +119,7 @@ class Creation(Images, Networks):
         published = validation.ports(ports)
         given = validation.environment(env)
         users = isolation.id_maps(uid_maps, "users")
+        own = isolation.namespaces(namespaces, self.resolve)
         container = token_hex(32)
         config = Config(
             id=container,
@@ -158,12 +159,14 @@ class Creation(Images, Networks):
             sysctls=isolation.sysctls(sysctls or {}),
             limits=isolation.limits(limits, memory),
             security=isolation.security(security),
-            namespaces=isolation.namespaces(namespaces, self.resolve),
+            namespaces=own,
             uid_maps=users,
             gid_maps=isolation.id_maps(gid_maps, "groups") or users,
             dns=isolation.dns(dns),
             hosts=isolation.hosts(hosts),
-            deferred_network=isolation.deferred(deferred_network, mode, users),
+            deferred_network=isolation.deferred(
+                deferred_network, mode, users=bool(users or own.user)
+            ),
             health=validation.health(base.health if health is None else health),
             requires=tuple(
                 dict.fromkeys(map(self.resolve, validation.words(requires, "list of containers")))
