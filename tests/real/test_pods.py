@@ -123,7 +123,7 @@ class TestWhole:
         told = engine.start_pod("web")
         assert [type(one) for one in told.values()] == [Success] * 3
         assert engine.pod("web").status is PodStatus.RUNNING
-        assert written(engine, "serves") == ["once"]
+        until(lambda: written(engine, "serves") == ["once"])
         engine.pause_pod("web")
         assert engine.pod("web").status is PodStatus.PAUSED
         engine.unpause_pod("web")
