@@ -106,14 +106,14 @@ MUTANTS = (
     Mutant(
         "a run begins over what another may have left",
         "law",
-        'INIT = ("clear", "settle", "prepare", "specify", "create")',
-        'INIT = ("settle", "prepare", "specify", "create")',
+        'INIT = ("clear", "settle", "prepare", "specify", "create", "connect")',
+        'INIT = ("settle", "prepare", "specify", "create", "connect")',
     ),
     Mutant(
         "a run begins though the last one owes its hooks",
         "law",
-        'INIT = ("clear", "settle", "prepare", "specify", "create")',
-        'INIT = ("clear", "prepare", "specify", "create")',
+        'INIT = ("clear", "settle", "prepare", "specify", "create", "connect")',
+        'INIT = ("clear", "prepare", "specify", "create", "connect")',
     ),
     Mutant(
         "hooks that failed are passed over",
@@ -142,8 +142,8 @@ MUTANTS = (
     Mutant(
         "nobody runs the hooks",
         "step",
-        "return WAYS[stages][record.poststop != ()][record.config.health is not None]",
-        "return WAYS[stages][False][record.config.health is not None]",
+        "own = WAYS[stages][record.poststop != ()][config.health is not None]",
+        "own = WAYS[stages][False][config.health is not None]",
     ),
     Mutant(
         "a failed stop cleans up under a live container",
@@ -275,8 +275,8 @@ MUTANTS = (
     Mutant(
         "a checkpoint that was left running has ended it",
         "step",
-        "if not effect.leave_running and draft.status is Status.RUNNING:",
-        "if draft.status is Status.RUNNING:",
+        "if effect.leave_running:\n        return ()",
+        "",
         model="one container, checkpoints",
     ),
     Mutant(
@@ -289,8 +289,8 @@ MUTANTS = (
     Mutant(
         "the checkpoint goes before anything runs",
         "law",
-        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
-        'RESTORE = ("clear", "settle", "prepare", "specify", "spend", "restore", "follow")',
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "reconnect", "follow", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "specify", "spend", "restore", "reconnect", "follow")',
         model="one container, checkpoints",
     ),
     Mutant(
@@ -303,15 +303,15 @@ MUTANTS = (
     Mutant(
         "a restore skips a step of a start",
         "law",
-        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
-        'RESTORE = ("clear", "settle", "prepare", "restore", "follow", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "reconnect", "follow", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "restore", "reconnect", "follow", "spend")',
         model="one container, checkpoints",
     ),
     Mutant(
         "the restored are not followed",
         "law",
-        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
-        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "reconnect", "follow", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "reconnect", "spend")',
         model="one container, checkpoints and health checks",
     ),
     Mutant(
