@@ -1,7 +1,7 @@
 """The tool bridge: bridge interfaces by the kernel's own means, iproute2 and nftables, and no program else.
 
-A container costs two calls of `ip`, one of `nft`, and as many more of `nft` as it has ports to give back. It serves the networks
-made here, for IPv4; others have plugins of their own. Three rules:
+A container costs two calls of `ip` and one of `nft`, and another when ports are given back. It serves
+the networks made here, for IPv4; others have plugins of their own. Three rules:
 
 - what stands for a whole network (bridge, table) is looked for at every joining and made where it
   is not; it goes with the network;
@@ -26,7 +26,7 @@ from lockgate.adapters.network.conflist import Conflist
 from lockgate.adapters.network.firewall import Firewall
 from lockgate.adapters.network.iproute import ip, ip_within
 from lockgate.adapters.network.leases import PATIENCE, Leases
-from lockgate.adapters.network.namespaces import holds
+from lockgate.adapters.network.namespaces import TOOLS, holds
 from lockgate.adapters.network.notes import Desk
 from lockgate.adapters.network.plumbing import INTERFACE, Note, Subject
 from lockgate.effects.config import Attachment, Config, PortMapping
@@ -164,7 +164,8 @@ class Bridge:
 
 def missing() -> str:
     """What is to be installed before anything can be done; empty where nothing is."""
-    absent = [package for name, package in PROGRAMS.items() if shutil.which(name) is None]
+    places = TOOLS["PATH"]
+    absent = [package for name, package in PROGRAMS.items() if not shutil.which(name, path=places)]
     return f"it needs {' and '.join(absent)}" if absent else ""
 
 
@@ -244,8 +245,9 @@ def _disconnected(cable: str) -> None:
 
 
 def _set(name: str) -> None:
-    """Raises `PortError("denied")`."""
+    """To 1, where it is not. Raises `PortError("denied")`."""
     try:
-        (SYSCTL / name).write_text("1")
+        if (SYSCTL / name).read_text().strip() != "1":
+            (SYSCTL / name).write_text("1")
     except OSError as problem:
         raise PortError("denied", f"cannot set {SYSCTL / name}: {problem.strerror}") from None
