@@ -120,7 +120,7 @@ class Bridge:
         note, keeping = replace(note, addresses=(address,)), (subject.fd,)
         if not _stands(note.info):
             with self._locks.hold(SCOPE, PATIENCE):
-                _made(note.info)
+                _made(note.info, keeping)
         _connected(note, keeping)
         _configured(note, keeping)
         if not note.info.internal:
@@ -136,13 +136,13 @@ class Bridge:
         )
 
     def delete(self, note: BridgeNote, subject: Subject) -> None:
-        holder = (subject.container, note.interface)
+        holder, keeping = (subject.container, note.interface), (subject.fd,)
         if subject.leaving:
             links.set_down(note.cable)
         else:
-            _disconnected(note.cable)
+            _disconnected(note.cable, keeping)
         address = note.address or self._leases.held(note.network, holder)
-        self._firewall.withdraw(address, note.ports, (subject.fd,))
+        self._firewall.withdraw(address, note.ports, keeping)
         self._leases.release(note.network, holder)
 
     def told(self, note: BridgeNote) -> tuple[Link, Dns | None]:
@@ -184,30 +184,30 @@ def _stands(info: NetworkInfo) -> bool:
     return links.is_up(info.bridge) and links.address(info.bridge) == info.gateways[0]
 
 
-def _made(info: NetworkInfo) -> None:
+def _made(info: NetworkInfo, keeping: Sequence[int]) -> None:
     """The bridge, with a hardware address of its own: else it would have that of one of its ports, and
     another one when that goes."""
     subnet, gateway = IPv4Network(info.subnets[0]), info.gateways[0]
     own = hardware_address(gateway or str(subnet.network_address))
     if not links.exists(info.bridge):
-        ip(f"link add {info.bridge} address {own} type bridge")
+        ip(f"link add {info.bridge} address {own} type bridge", keeping=keeping)
     if gateway:
         _set("ip_forward")
         _set(f"conf/{info.bridge}/route_localnet")
     else:
-        ip(f"link set {info.bridge} up")
+        ip(f"link set {info.bridge} up", keeping=keeping)
         return
     ip(
         f"link set {info.bridge} up",
         f"address replace {gateway}/{subnet.prefixlen} broadcast + dev {info.bridge}",
+        keeping=keeping,
     )
 
 
 def _connected(note: BridgeNote, keeping: Sequence[int]) -> None:
     """A cable from the bridge right into the namespace, both ends up. What a crash has left of it is
     taken away before."""
-    if links.exists(note.cable):
-        _disconnected(note.cable)
+    _disconnected(note.cable, keeping)
     netns = os.open(note.netns, os.O_RDONLY | os.O_CLOEXEC)
     try:
         ip(
@@ -234,11 +234,11 @@ def _configured(note: BridgeNote, keeping: Sequence[int]) -> None:
     ip_within(note.netns, *lines, keeping=keeping)
 
 
-def _disconnected(cable: str) -> None:
+def _disconnected(cable: str, keeping: Sequence[int]) -> None:
     if not links.exists(cable):
         return
     try:
-        ip(f"link delete {cable}")
+        ip(f"link delete {cable}", keeping=keeping)
     except PortError:
         if links.exists(cable):  # else its namespace has gone meanwhile, and it with that
             raise
