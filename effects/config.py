@@ -312,6 +312,7 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     terminal: bool = False
     stdin: bool = False
     stop_signal: int = 15
+    log_size: int = 0  # bytes of its log, after which it is begun anew; 0: no limit
     stop_timeout: int = 10  # seconds between the stop signal and SIGKILL; 0: SIGKILL at once
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()

@@ -89,16 +89,16 @@ def unable(runtime: Path, config: Config) -> str:
 
     runc before 1.2 enters a user namespace first, and then has no power over a network made outside.
     """
-    if not config.namespaces.user or config.network in UNPLUGGED:
+    if not config.namespaces.user or config.network in UNPLUGGED or config.deferred_network:
         return ""
-    if not runtime.name.startswith("runc"):
+    if not runtime.name.startswith("runc") or config.network == config.namespaces.user:
         return ""
     found = version(runtime)
     if found and _numbers(found) >= RUNC_ENTERS_USERS_LAST:
         return ""
     return (
         f"runc {found} cannot be in the user namespace of another container and in the network "
-        f"{config.network}: use crun, runc 1.2 or the network none"
+        f"{config.network}, if that is made before: use crun, runc 1.2 or a deferred network"
     )
 
 

@@ -95,8 +95,8 @@ class ConmonRuntime:
                 return adopted
             for each in (run, *run.others()):
                 self._removal(config, each).demolish(None, None)
-        elif run.exists() or self._command.knows(run.container):
-            raise self._known(run)
+        else:
+            self._forgotten(config, run)
         try:
             return self._created(config, run, self._command)
         except (PortError, OSError) as problem:
@@ -225,8 +225,8 @@ class ConmonRuntime:
                     raise PortError("refused", "it was restored, and has ended since")
                 for each in (run, *run.others()):
                     self._removal(config, each).demolish(None, None)
-            elif run.exists() or self._command.knows(run.container):
-                raise self._known(run)
+            else:
+                self._forgotten(config, run)
             tcp = ["--tcp-established"] if effect.tcp_established else []
             options = restoring(newest / IMAGE, run.directory, "--file-locks", *tcp)
             command = self._command.finding(criu.path and criu.path.parent)
@@ -306,7 +306,7 @@ class ConmonRuntime:
     def look(
         self, config: Config, epoch: int, process: Process | None, monitor: Process | None
     ) -> Exited | None:
-        return exits.look(self._run(config, epoch), process, monitor)
+        return self._told(config, exits.look(self._run(config, epoch), process, monitor))
 
     def await_exit(
         self,
@@ -317,7 +317,15 @@ class ConmonRuntime:
         timeout: float | None,
     ) -> Exited | None:
         """As the port says. Raises `PortError("missing")` when the run is removed meanwhile."""
-        return exits.await_exit(self._run(config, epoch), process, monitor, timeout)
+        end = exits.await_exit(self._run(config, epoch), process, monitor, timeout)
+        return self._told(config, end)
+
+    def _told(self, config: Config, end: Exited | None) -> Exited | None:
+        """The monitor may not have lived to hear of it, or been too late: the kernel has counted, as
+        long as the run's cgroup is there."""
+        if end is None or end.oom or not self._cgroups.killed_for_memory(cgroup(config)):
+            return end
+        return replace(end, oom=True)
 
     # ---- create, in steps ----------------------------------------------------------------
 
@@ -340,9 +348,17 @@ class ConmonRuntime:
             raise PortError("failed", "the monitor ended before the container could be started")
         return Created(process, monitor)
 
-    def _known(self, run: Run) -> PortError:
-        reason = f"the runtime knows a container {run.container} already: delete it first"
-        return PortError("refused", reason, dirty=False)
+    def _forgotten(self, config: Config, run: Run) -> None:
+        """What is left of runs that nobody remembers, because a disk has lost what it had synced, is
+        removed. Raises `PortError("refused")`, cleanly, while one of them lives."""
+        if not (run.exists() or self._command.knows(run.container)):
+            return
+        for each in (run, *run.others()):
+            removal = self._removal(config, each)
+            if living := removal.living(None):
+                reason = f"the runtime knows a container {run.container} already (process {living})"
+                raise PortError("refused", f"{reason}: delete it first", dirty=False)
+            removal.demolish(None, None)
 
     def _adopted(self, run: Run, standing: Standing) -> Created | None:
         """What an earlier attempt has made or is still making, if that is whole."""

@@ -54,7 +54,7 @@ from lockgate.effects.outcome import (
     PortError,
     Restored,
 )
-from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Node
+from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Mark, Node
 
 SIGKILL = 9
 LETHAL = frozenset({1, 2, 3, 6, 9, 14, 15})
@@ -285,13 +285,13 @@ class SimulatedHost:
 
     # ---- Logs ----------------------------------------------------------------------------
 
-    def read(self, config: Config, after: int = 0) -> tuple[tuple[LogLine, ...], int]:
-        return (), after
+    def read(self, config: Config, after: Mark | None = None) -> tuple[tuple[LogLine, ...], Mark]:
+        return (), after or Mark()
 
-    def last(self, config: Config, count: int) -> int:
-        return 0
+    def last(self, config: Config, count: int) -> Mark:
+        return Mark()
 
-    def wait(self, config: Config, after: int, timeout: float) -> None:
+    def wait(self, config: Config, after: Mark, timeout: float) -> None:
         with self._changed:
             self._changed.wait(timeout)
 
@@ -394,6 +394,8 @@ class SimulatedRuntime:
         self.hindrance = ""  # why no checkpoint can be taken here
 
     def create(self, config: Config, epoch: int, *, again: bool) -> Created:
+        if not again and self._host.world(config.id).alive:
+            raise PortError("refused", "the runtime knows it already: delete it first", dirty=False)
         fact = self._host.do(e.CreateRuntime(config.id, epoch))
         assert isinstance(fact, Created)
         return fact

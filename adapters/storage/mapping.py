@@ -24,6 +24,7 @@ from lockgate.adapters.syscalls import (
     open_tree,
     unshare,
 )
+from lockgate.adapters.userns import confined
 from lockgate.effects.config import Config, IdMap
 from lockgate.effects.outcome import PortError
 
@@ -87,10 +88,12 @@ def _attach(layer: Path, at: Path, namespace: int) -> None:
     except OSError as error:
         if error.errno not in _UNABLE:
             raise
-        reason = (
-            f"the owners of {layer} cannot be mapped ({error.strerror}): that needs Linux 5.19, and "
-            "a file system such as ext4, xfs or btrfs"
-        )
+        needed = "Linux 5.19, and a file system such as ext4, xfs or btrfs"
+        if confined():
+            needed = (
+                "the host's root. A container without maps has its user's subordinate ids already"
+            )
+        reason = f"the owners of {layer} cannot be mapped ({error.strerror}): that needs {needed}"
         raise PortError("refused", reason, dirty=False) from None
     finally:
         os.close(clone)

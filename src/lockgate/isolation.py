@@ -339,14 +339,15 @@ def id_maps(value: Iterable[IdMap], what: str) -> tuple[IdMap, ...]:
     return maps
 
 
-def deferred(wish: bool | None, mode: str, users: tuple[IdMap, ...]) -> bool:
-    """Is its network to be set up after create? `mode`: that of its network, empty for some by name."""
+def deferred(wish: bool | None, mode: str, *, users: bool) -> bool:
+    """Is its network to be set up after create? `mode`: that of its network, empty for some by name;
+    `users`: it has others than the host's."""
     own = mode not in UNPLUGGED and not mode.startswith(SHARED)
     if wish and not own:
         raise InvalidArgument(
             f"the network `{mode}` is not set up, before create or after: leave out one of the two"
         )
-    return own and bool(users) if wish is None else wish
+    return own and users if wish is None else wish
 
 
 def dns(value: Dns) -> Dns:

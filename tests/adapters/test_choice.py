@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lockgate.adapters.oci import choice
 from lockgate.adapters.oci.cgroups import Cgroups, Hierarchy, hierarchies
@@ -51,6 +52,8 @@ class TestUsersOfAnother:
             ("runc", "no number", "private", False),
             ("runc", "runc version 1.1.5+ds1", "none", True),
             ("runc", "runc version 1.1.5+ds1", "host", True),
+            ("runc", "runc version 1.1.5+ds1", "container:o", True),
+            ("runc", "runc version 1.1.5+ds1", "container:other", False),
             ("runc", "runc version 1.2.0", "private", True),
             ("crun", "crun version 1.8.1", "private", True),
         ],
@@ -60,7 +63,9 @@ class TestUsersOfAnother:
     ) -> None:
         own = Namespaces(user="container:o")
         path = program(tmp_path, name, says)
-        assert (unable(path, Config(id="c", network=network, namespaces=own)) == "") is able
+        wish = Config(id="c", network=network, namespaces=own)
+        assert (unable(path, wish) == "") is able
+        assert unable(path, replace(wish, deferred_network=True)) == ""
         assert unable(path, Config(id="c", network=network)) == ""
 
 

@@ -96,6 +96,11 @@ class TestOfAnother:
         assert (config.uid_maps, config.gid_maps) == (ONE, ONE)
         assert engine.start("guest").homes[0].container == engine.inspect("owner").id
 
+    def test_its_own_network_is_set_up_after_create(self, engine: Engine) -> None:
+        own = Namespaces(user="container:owner")
+        config = engine.create(image="busybox", namespaces=own, network="private").config
+        assert config.deferred_network
+
     def test_what_goes_with_them(self, engine: Engine) -> None:
         kinds = ("pid", "ipc", "uts", "cgroup", "user")
         own = Namespaces(**dict.fromkeys(kinds, "container:owner"))

@@ -173,11 +173,12 @@ class TestWithAnother:
             image="busybox",
             command=["sleep", "60"],
             uid_maps=MAPS,
+            network="private",
             namespaces=own,
         )
         return engine.start(made.id)
 
-    @pytest.mark.parametrize("network", ["none", "host"])
+    @pytest.mark.parametrize("network", ["none", "host", "private"])
     def test_it_has_the_same_users(self, engine: Engine, owner: Record, network: str) -> None:
         guest = engine.create(
             name="guest",
@@ -198,10 +199,11 @@ class TestWithAnother:
             name="guest",
             image="busybox",
             command=["sh", "-c", "echo hi > /dev/shm/file; cat /proc/1/comm; sleep 60"],
+            network="container:owner",
             namespaces=Namespaces(**dict.fromkeys(kinds, "container:owner")),
         )
         guest = engine.start(guest.id)
-        assert [kind for kind in kinds if same(guest, owner, kind)] == [*kinds]
+        assert [kind for kind in (*kinds, "net") if same(guest, owner, kind)] == [*kinds, "net"]
         with pytest.raises(StillNeeded):
             engine.remove("owner", force=True)
         assert engine.restart("owner", timeout=0).epoch == 2
@@ -218,11 +220,12 @@ class TestWithAnother:
             image="busybox",
             command=["sleep", "60"],
             network="private",
+            deferred_network=False,
             namespaces=own,
         )
         if unable(choose(runtime).runtime, guest.config):
             with pytest.raises(
-                OperationFailed, match=r"runc .* and in the network private: use crun"
+                OperationFailed, match=r"runc .* and in the network private, if .*: use crun"
             ):
                 engine.start("guest")
         else:

@@ -17,6 +17,7 @@ from msgspec import Struct, field
 from lockgate.adapters.commands import Finished, finished
 from lockgate.adapters.filesystem import read_bounded
 from lockgate.adapters.nonsense import NONSENSE
+from lockgate.adapters.userns import confined
 from lockgate.effects.outcome import PortError
 
 COMMAND = "containers-storage"
@@ -83,6 +84,12 @@ class SharedStore:
         if shutil.which(COMMAND) is None:
             reason = f"a shared store needs the command {COMMAND}: install it"
             raise PortError("missing", reason, dirty=False)
+        if confined() and found["graph"] is None:
+            reason = (
+                f"without root there is no store of the host's: write {COMMAND}:[overlay@/GRAPH+/RUN]; "
+                "`podman info` tells where yours is"
+            )
+            raise PortError("refused", reason, dirty=False)
         self.graph, self.run = Path(found["graph"] or GRAPH), Path(found["run"] or RUN)
 
     @property

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Self
 
 from lockgate.effects.interpreter import unprobed
 from lockgate.engine.artifacts import Artifacts
+from lockgate.engine.brought import Brought
 from lockgate.engine.health import Checking
 from lockgate.engine.looking import Looking
-from lockgate.engine.moments import Moments
 from lockgate.engine.mounts import Mounts
 from lockgate.engine.pods import Pods
 from lockgate.engine.volumes import Volumes
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # only for its name: a real host needs none of it
     from lockgate.adapters.simulated.host import SimulatedHost
 
 
-class Engine(Pods, Volumes, Mounts, Artifacts, Moments, Checking, Looking):
+class Engine(Pods, Volumes, Mounts, Artifacts, Brought, Checking, Looking):
     """Containers in one folder. A context manager; safe for several threads and processes.
 
     References to containers are a name, a full id, or an unambiguous prefix of an id. Methods that
