@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from lockgate.testing.properties import Stepper
 
-MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("law", "orders", "step"))
+MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("conditions", "law", "orders", "step"))
 
 
 class Mutant(Struct, frozen=True):
@@ -69,14 +69,14 @@ MUTANTS = (
     ),
     Mutant(
         "clean-up unmounts from under its user",
-        "law",
-        "    unheld = not record.mounts or _carries_out(record, V.FORCE_REMOVE)\n",
+        "conditions",
+        "    unheld = not record.mounts or _carries_out(record, Verb.FORCE_REMOVE)\n",
         "    unheld = True\n",
     ),
     Mutant(
         "the first to give a mount back takes all of them",
-        "law",
-        "    unheld = record.mounts <= 1 or _carries_out(record, V.FORCE_UNMOUNT)\n",
+        "conditions",
+        "    unheld = record.mounts <= 1 or _carries_out(record, Verb.FORCE_UNMOUNT)\n",
         "    unheld = True\n",
     ),
     Mutant(
@@ -123,20 +123,20 @@ MUTANTS = (
     ),
     Mutant(
         "hooks do not wait for the runtime",
-        "law",
+        "conditions",
         "return record.poststop != () and record.runtime is ABSENT",
         "return record.poststop != ()",
     ),
     Mutant(
         "a removal forgets the hooks",
-        "law",
-        "settled = not record.poststop or _carries_out(record, V.FORCE_REMOVE)",
+        "conditions",
+        "settled = not record.poststop or _carries_out(record, Verb.FORCE_REMOVE)",
         "settled = True",
     ),
     Mutant(
         "not even force removes what owes its hooks",
-        "law",
-        "settled = not record.poststop or _carries_out(record, V.FORCE_REMOVE)",
+        "conditions",
+        "settled = not record.poststop or _carries_out(record, Verb.FORCE_REMOVE)",
         "settled = not record.poststop",
     ),
     Mutant(
