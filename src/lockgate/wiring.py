@@ -15,7 +15,7 @@ from lockgate.adapters.hooks import LocalHooks, choose_directories
 from lockgate.adapters.locks import FileLocks
 from lockgate.adapters.logs import FileLogs
 from lockgate.adapters.network import NetworkBook, network
-from lockgate.adapters.oci import ConmonRuntime, choose, first_process
+from lockgate.adapters.oci import ConmonRuntime, choose
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.process import alive, identify
 from lockgate.adapters.oci.sessions import ConmonSessions
@@ -40,6 +40,7 @@ from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Executor, Ports
 from lockgate.errors import InvalidArgument, LockgateError
 from lockgate.host import Host
+from lockgate.lifecycle import first_process
 from lockgate.rootless import at_home
 from lockgate.statemachine.policy import has_duties
 from lockgate.statemachine.spec import generate
@@ -110,7 +111,7 @@ def real(
             runtime=oci,
             monitor=oci,
             storage=kept,
-            network=network(root, book, locks, partial(first_process, root)),
+            network=network(root, book, locks, partial(first_process, store)),
             filesystem=filesystem,
             hooks=LocalHooks(root),
             checks=checks,
