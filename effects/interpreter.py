@@ -6,9 +6,9 @@ outcomes are heard one at a time; what was interrupted is resumed before anythin
 what takes long is done with the lock released, and everything is re-read afterwards.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import copy_context
 from typing import Generic, Protocol, TypeVar
 
@@ -65,15 +65,20 @@ class Machine(Protocol[R, Given, Refusal]):
 
 
 class Gate(Struct, frozen=True):
-    """What else must be true when a command is accepted, and whose lock keeps it so until then: that
-    of something above the container. `check` raises what forbids it; nothing has changed then.
+    """What else must be true when a command is accepted, and whose locks keep it so until then: those
+    of what is above the container. `check` raises what forbids it; nothing has changed then.
 
-    The lock of `scope` is taken before the container's, never after it (P13), and let go of as soon as the
-    command is on record, or the world is waited for: from then on the record itself tells others.
+    The locks of `scopes` are taken in the order of their names, before the container's, never after it
+    (P13), and let go of as soon as the command is on record, or the world is waited for: from then on
+    the record itself tells others.
     """
 
-    scope: str
+    scopes: tuple[str, ...]
     check: Callable[[], None]
+
+
+LEAVING = (KeyboardInterrupt, SystemExit)
+"""How somebody who waits is made to leave: by a signal, or by whoever handles one."""
 
 
 def unprobed(place: str) -> None:
@@ -115,7 +120,7 @@ class Interpreter(Generic[R, Given, Refusal]):
         """Carry a command to its end: resume what was interrupted, step, act, until nothing is
         left to do. A refusal has changed nothing. Raises `TimeoutError` when the lock is not free
         within `timeout` seconds, what the gate raises, and what the store raises."""
-        with self._session(container, timeout, above=gate.scope if gate else "") as session:
+        with self._session(container, timeout, above=gate.scopes if gate else ()) as session:
             session.catch_up()
             answer = session.tell(command, gate)
             if isinstance(answer, Rejected) and session.abandoned:
@@ -144,7 +149,11 @@ class Interpreter(Generic[R, Given, Refusal]):
 
     @contextmanager
     def _session(
-        self, container: str, timeout: float | None, hasty: float | None = None, above: str = ""
+        self,
+        container: str,
+        timeout: float | None,
+        hasty: float | None = None,
+        above: tuple[str, ...] = (),
     ) -> "Generator[_Session[R, Given, Refusal]]":
         """Under the lock; of what is not there when it is given back, no lock stays either (P14)."""
         there = True
@@ -165,9 +174,9 @@ class _Hold:
     let go of, both for a while, or the upper one for good."""
 
     def __init__(
-        self, locks: Locks, container: str, timeout: float | None, above: str = ""
+        self, locks: Locks, container: str, timeout: float | None, above: tuple[str, ...] = ()
     ) -> None:
-        self._locks, self._container, self._above = locks, container, above
+        self._locks, self._container, self._above = locks, container, sorted(above)
         self._timeout = timeout
 
     def __enter__(self) -> "_Hold":
@@ -181,12 +190,12 @@ class _Hold:
     def lower(self) -> None:
         """Let go of what is above for good."""
         self._upper.close()
-        self._above = ""
+        self._above = []
 
     def _take(self, timeout: float | None) -> None:
         with ExitStack() as upper:
-            if self._above:
-                upper.enter_context(self._locks.hold(self._above, timeout))
+            for scope in self._above:
+                upper.enter_context(self._locks.hold(scope, timeout))
             self._held = self._locks.hold(self._container, timeout)
             self._held.__enter__()
             self._upper = upper.pop_all()
@@ -214,6 +223,7 @@ class _Session(Generic[R, Given, Refusal]):
     ) -> None:
         self._owner, self._hold, self._container = owner, hold, container
         self._machine, self._hasty = owner.machine, hasty
+        self._me: Executor | None = owner.me
         self._read()
 
     def _read(self) -> None:
@@ -273,7 +283,7 @@ class _Session(Generic[R, Given, Refusal]):
         if not patient:
             executor = None
         elif any(order.effect.patient for order in answer.orders):
-            executor = self._owner.me
+            executor = self._me
         else:
             executor = self._executor
         commit = replace(answer.commit, executor=executor)
@@ -293,14 +303,15 @@ class _Session(Generic[R, Given, Refusal]):
             prompt = [order for order in queue if not order.effect.patient]
             if prompt:
                 queue = [order for order in queue if order.effect.patient]
-                outcomes: Iterable[Outcome] = self._side_by_side(prompt)
+                performed: AbstractContextManager[Iterable[Outcome]] = self._side_by_side(prompt)
             else:
-                outcomes = self._patiently(queue)
+                performed = nullcontext(self._patiently(queue))
                 queue = self._news()
-            for outcome in outcomes:
-                if isinstance(outcome, Failed):
-                    faults.append(outcome.fault)
-                queue += self._orders(self._machine.heard(outcome))
+            with performed as outcomes:
+                for outcome in outcomes:
+                    if isinstance(outcome, Failed):
+                        faults.append(outcome.fault)
+                    queue += self._orders(self._machine.heard(outcome))
             if not queue and self._interrupted:
                 queue += self._orders(self._machine.resumed())
         return faults
@@ -310,28 +321,40 @@ class _Session(Generic[R, Given, Refusal]):
         """Somebody acted while we waited, and did not live to finish."""
         return any(not order.effect.patient for order in self._machine.pending(self.record))
 
-    def _side_by_side(self, orders: list[Order]) -> Iterator[Outcome]:
+    @contextmanager
+    def _side_by_side(self, orders: list[Order]) -> Generator[Iterable[Outcome]]:
+        """The outcomes, as they come. Whatever is raised meanwhile: when this is left nothing is being
+        carried out any more, so the lock can be given back."""
         if len(orders) == 1:
-            yield self._perform(orders[0])
+            yield (self._perform(order) for order in orders)
             return
         # each in what the caller runs in: spans know whose part they are
         running = [
             self._owner.pool.submit(copy_context().run, self._perform, order) for order in orders
         ]
-        for finished in as_completed(running):
-            yield finished.result()
+        try:
+            yield (finished.result() for finished in as_completed(running))
+        finally:
+            wait(running)
 
     def _patiently(self, orders: list[Order]) -> list[Outcome]:
-        """Perform with the lock free, then read everything again: others may have acted."""
+        """Perform with the lock free, then read everything again: others may have acted. Whoever is
+        made to leave meanwhile, and lives on, writes down that somebody else is to go on with it."""
         waiting = self._owner.waiting
         waiting.append(self._container)
         try:
-            with self._hold.released():
-                outcomes = list(self._side_by_side(orders))
+            with self._hold.released(), self._side_by_side(orders) as outcomes:
+                heard = list(outcomes)
+        except LEAVING:
+            self._read()
+            if any(order in orders for order in self._machine.pending(self.record)):
+                self._me = None
+                self.tell(self._machine.resumed())
+            raise
         finally:
             waiting.remove(self._container)
         self._read()
-        return outcomes
+        return heard
 
     def _perform(self, order: Order) -> Outcome:
         self._owner.probe("before " + type(order.effect).__name__)

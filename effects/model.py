@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
 
-from lockgate.effects.config import Limits
+from lockgate.effects.config import Attachment, Limits
 from lockgate.effects.hooks import Hook
 from lockgate.effects.network import Dns, Link
 
@@ -81,11 +81,13 @@ class Unmount(Release, frozen=True, gc=False, tag="unmount"):
 
 class JoinNetwork(Acquire, frozen=True, gc=False, tag="join-network", omit_defaults=True):
     """A network namespace with its interfaces; brings back `Joined`. `deferred`: all but these, which
-    `ConnectNetwork` sees to when the runtime has made the namespace."""
+    `ConnectNetwork` sees to when the runtime has made the namespace. `networks`: with these addresses,
+    instead of those of its config."""
 
     container: str
     epoch: int
     deferred: bool = False
+    networks: tuple[Attachment, ...] = ()
     resource: ClassVar[Resource] = "network"
 
 

@@ -7,6 +7,7 @@ failure, everything else is a bug and flies on. Nothing here knows what a record
 import errno
 from typing import assert_never
 
+from msgspec.structs import replace
 from returns.pipeline import is_successful
 from returns.result import safe
 
@@ -56,8 +57,9 @@ def _carried_out(order: e.Order, config: Config, ports: Ports) -> Fact | None:
             return ports.storage.mount(config)
         case e.Unmount():
             ports.storage.unmount(config)
-        case e.JoinNetwork(_, epoch):
-            return ports.network.join(config, epoch)
+        case e.JoinNetwork(_, epoch, _, networks):
+            joining = replace(config, networks=networks) if networks else config
+            return ports.network.join(joining, epoch)
         case e.LeaveNetwork(_, epoch):
             ports.network.leave(config, epoch)
         case e.ConnectNetwork():

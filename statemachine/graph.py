@@ -8,8 +8,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
 
+from lockgate.statemachine.inputs import Remove
+from lockgate.statemachine.record import Record
+from lockgate.statemachine.status import Status
+
 Needs: TypeAlias = Mapping[str, Collection[str]]
 """For each container the ids of those it needs."""
+
+
+def stays(record: Record) -> bool:
+    """May others come to need it? Not before it is made, since that may fail, nor once its removal has
+    been accepted."""
+    going = type(record.operation) is Remove
+    return not going and record.status not in (Status.ABSENT, Status.REMOVING)
 
 
 class Cycle(ValueError):

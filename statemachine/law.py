@@ -12,10 +12,11 @@ Adding an operation is adding a plan and, if need be, a stage.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from itertools import chain
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from msgspec import Struct
 from transitions import Machine
@@ -146,21 +147,26 @@ class LawError(ValueError):
     """The tables contradict each other or name what does not exist. Raised at import."""
 
 
-def compiled(rows: Iterable[Mapping[str, Any]]) -> Mapping[tuple[Status, str], Status]:
+State = TypeVar("State", bound=StrEnum)
+
+
+def compiled(
+    rows: Iterable[Mapping[str, Any]], states: type[State]
+) -> Mapping[tuple[State, str], State]:
     """Expand the rows with `transitions`, then check what it does not: names and duplicates."""
     machine = Machine(
         model=None,
-        states=Status,
+        states=states,
         transitions=[dict(row) for row in rows],
-        initial=S.ABSENT,
+        initial=next(iter(states)),
         auto_transitions=False,
     )
-    edges: dict[tuple[Status, str], Status] = {}
+    edges: dict[tuple[State, str], State] = {}
     for trigger, event in machine.events.items():
         for edge in chain.from_iterable(event.transitions.values()):
             try:
-                key = Status[edge.source], trigger
-                dest = Status[edge.dest or edge.source]
+                key = states[edge.source], trigger
+                dest = states[edge.dest or edge.source]
             except KeyError as unknown:
                 raise LawError(f"the row {trigger!r} names no known status: {unknown}") from None
             if key in edges:
@@ -169,7 +175,7 @@ def compiled(rows: Iterable[Mapping[str, Any]]) -> Mapping[tuple[Status, str], S
     return MappingProxyType(edges)
 
 
-EDGES = compiled(LIFECYCLE)
+EDGES = compiled(LIFECYCLE, Status)
 
 
 # ---- 2. stages ---------------------------------------------------------------------------
@@ -376,6 +382,15 @@ LAUNCH = (*INIT, "watch", "launch")
 RESET = ("leave", "delete")  # nothing of the last run is used again (L-25)
 # a start, but for how its process comes to be (FAULTS B151)
 RESTORE = ("clear", "settle", "prepare", "specify", "restore", "reconnect", "follow", "spend")
+
+INHABITED = frozenset({S.RUNNING, S.PAUSED, S.STOPPING})
+"""Where processes that have joined may live."""
+
+JOINABLE = frozenset({S.RUNNING})
+"""Where one may join."""
+
+ATTACHABLE = frozenset({S.CREATED, S.RUNNING})
+"""Where one may be connected to its first process."""
 
 RESTING = (S.CONFIGURED, S.CREATED, S.STOPPED, S.EXITED)
 ENDING = (S.RUNNING, S.PAUSED, S.STOPPING)

@@ -46,6 +46,7 @@ from lockgate.statemachine.health import after, owed_action
 from lockgate.statemachine.inputs import (
     Booted,
     Checked,
+    Checkpoint,
     Command,
     Died,
     Input,
@@ -57,6 +58,8 @@ from lockgate.statemachine.inputs import (
     Resumed,
     Revive,
     Salvaged,
+    SessionBegan,
+    SessionEnded,
     Stop,
     Update,
 )
@@ -66,6 +69,7 @@ from lockgate.statemachine.law import (
     EDGES,
     EVENTS,
     HELD,
+    INHABITED,
     PLANS,
     STAGES,
     WAYS,
@@ -217,6 +221,7 @@ MINDFUL: Mapping[Verb, Callable[[Record, Any], dict[str, Any]]] = MappingProxyTy
         Verb.RESTORE: lambda record, asked: {
             "restarts": 0,
             "checkpoints": record.checkpoints + (asked.source != ""),
+            "checkpoint_links": () if asked.source else record.checkpoint_links,
         },
     }
 )
@@ -344,10 +349,17 @@ def _dumped(draft: Record, effect: CheckpointRuntime, fact: Fact | None) -> Noti
     is how the run has ended."""
     at = fact.at if isinstance(fact, Dumped) else 0
     _write(draft, {"freezer": ABSENT, "checkpointed_at": at})
-    if not effect.leave_running and draft.status is Status.RUNNING:
+    asked = draft.operation
+    if isinstance(asked, Checkpoint) and asked.links:
+        write(draft, "checkpoint_links", draft.links)
+    if effect.leave_running:
+        return ()
+    if draft.status is Status.RUNNING:
         ended = {"finished_at": at, "exit_code": None, "exit_reason": CHECKPOINTED}
         _write(draft, ended | {"health": None, "checkpointed": True})
-    return ()
+    notices = _outlived(draft)
+    write(draft, "sessions", ())
+    return notices
 
 
 HEARD: Mapping[Kind, Callable[[Record, Any, Fact | None], Notices]] = {
@@ -378,10 +390,11 @@ LEARNED: Mapping[type[Fact], Callable[[Record, Any], None]] = {
 """What a fact makes true."""
 
 FORGOTTEN: Mapping[str, dict[str, Any]] = {
-    "layer": {"poststop": (), "checkpoint": ABSENT, "checkpointed": False},
+    "layer": {"poststop": (), "checkpoint": ABSENT, "checkpointed": False, "checkpoint_links": ()},
     "mount": {"mountpoint": "", "mounts": 0},
     "network": {"netns": "", "links": (), "dns": None, "lodging": ()},
     "runtime": {"process": None, "monitor": None, "freezer": ABSENT},
+    "checkpoint": {"checkpoint_links": ()},
 }
 """What no longer means anything once the resource has been given back."""
 
@@ -408,6 +421,32 @@ def _checked(record: Record, news: Checked) -> Step:
     if found.status is not before.status:
         notices = (Notice("health_status", health=str(found.status)),)
     return Step(replace(record, health=found), (), notices)
+
+
+def _session_began(record: Record, news: SessionBegan) -> Step:
+    known = news.session in record.sessions
+    if known or news.epoch != record.epoch or record.status not in INHABITED:
+        return Step(record)
+    sessions = (*record.sessions, news.session)
+    return Step(replace(record, sessions=sessions), (), (Notice("exec", session=news.session),))
+
+
+def _session_ended(record: Record, news: SessionEnded) -> Step:
+    known = news.session in record.sessions
+    told = known or (news.untold and record.status in INHABITED)
+    if news.epoch != record.epoch or not told:
+        return Step(record)
+    left = tuple([one for one in record.sessions if one != news.session])
+    died = Notice("exec_died", exit_code=news.exit.code, session=news.session)
+    said = (died,) if known else (Notice("exec", session=news.session), died)
+    return Step(replace(record, sessions=left), (), said)
+
+
+def _outlived(record: Record) -> Notices:
+    """No process that has joined a run outlives it, and each end is told before the run's (P21)."""
+    return tuple(
+        [Notice("exec_died", exit_code=UNKNOWN_EXIT, session=one) for one in record.sessions]
+    )
 
 
 def _renamed(record: Record, news: Renamed) -> Step:
@@ -460,8 +499,10 @@ def _died(record: Record, epoch: int, end: Exited) -> Step:
         # asked to start, and it ended: it ran, though nobody was there to hear of it
         record = replace(record, started_at=end.at)
         notices = (Notice("start"),)
+    notices = (*notices, *_outlived(record))
     record = replace(
         record,
+        sessions=(),
         status=EDGES[record.status, "died"],
         freezer=ABSENT,
         finished_at=end.at,
@@ -570,6 +611,8 @@ ANSWERS: Mapping[type[Input], Callable[[Record, Any], Answer]] = MappingProxyTyp
         Failed: _failed,
         Died: _told_of_death,
         Checked: _checked,
+        SessionBegan: _session_began,
+        SessionEnded: _session_ended,
         Resumed: _resumed,
         Booted: _booted,
         Renamed: _renamed,

@@ -22,6 +22,8 @@ from lockgate.statemachine.inputs import (
     Renamed,
     Resumed,
     Salvaged,
+    SessionBegan,
+    SessionEnded,
 )
 from lockgate.statemachine.record import Record
 
@@ -131,6 +133,10 @@ def _heard(given: Input) -> str:
             return f"world-->>machine: run {epoch} ended with {end.code}"
         case Checked(_, _, passed):
             return f"world-->>machine: health check {'passed' if passed else 'failed'}"
+        case SessionBegan(_, session):
+            return f"Note right of world: session {session[:12]} began"
+        case SessionEnded(_, session, end):
+            return f"Note right of world: session {session[:12]} ended with {end.code}"
         case Resumed():
             return "Note left of machine: resumed"
         case Renamed(name):

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from lockgate.adapters.checkpoints import IMAGE, WORK, Kept
 from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.cgroups import Cgroups
+from lockgate.adapters.oci.choice import unable
 from lockgate.adapters.oci.command import Ran, RuntimeCommand, Standing, State, kind_of
 from lockgate.adapters.oci.criu import Criu, complaint_of_criu, look_for_criu, runtime_obstacle
 from lockgate.adapters.oci.fifo import let_go
@@ -88,13 +89,15 @@ class ConmonRuntime:
         """
         run = self._run(config, epoch)
         self._cgroups.directories(cgroup(config))  # refuses a path that could lead elsewhere
+        if why := unable(self._command.path, config):
+            raise PortError("refused", why, dirty=False)
         if again:
             if adopted := self._adopted(run, "created"):
                 return adopted
             for each in (run, *run.others()):
                 self._removal(config, each).demolish(None, None)
-        elif run.exists() or self._command.knows(run.container):
-            raise self._known(run)
+        else:
+            self._forgotten(config, run)
         try:
             return self._created(config, run, self._command)
         except (PortError, OSError) as problem:
@@ -223,8 +226,8 @@ class ConmonRuntime:
                     raise PortError("refused", "it was restored, and has ended since")
                 for each in (run, *run.others()):
                     self._removal(config, each).demolish(None, None)
-            elif run.exists() or self._command.knows(run.container):
-                raise self._known(run)
+            else:
+                self._forgotten(config, run)
             tcp = ["--tcp-established"] if effect.tcp_established else []
             options = restoring(newest / IMAGE, run.directory, "--file-locks", *tcp)
             command = self._command.finding(criu.path and criu.path.parent)
@@ -305,7 +308,7 @@ class ConmonRuntime:
     def look(
         self, config: Config, epoch: int, process: Process | None, monitor: Process | None
     ) -> Exited | None:
-        return exits.look(self._run(config, epoch), process, monitor)
+        return self._told(config, exits.look(self._run(config, epoch), process, monitor))
 
     def await_exit(
         self,
@@ -316,7 +319,15 @@ class ConmonRuntime:
         timeout: float | None,
     ) -> Exited | None:
         """As the port says. Raises `PortError("missing")` when the run is removed meanwhile."""
-        return exits.await_exit(self._run(config, epoch), process, monitor, timeout)
+        end = exits.await_exit(self._run(config, epoch), process, monitor, timeout)
+        return self._told(config, end)
+
+    def _told(self, config: Config, end: Exited | None) -> Exited | None:
+        """The monitor may not have lived to hear of it, or been too late: the kernel has counted, as
+        long as the run's cgroup is there."""
+        if end is None or end.oom or not self._cgroups.killed_for_memory(cgroup(config)):
+            return end
+        return replace(end, oom=True)
 
     # ---- create, in steps ----------------------------------------------------------------
 
@@ -340,9 +351,17 @@ class ConmonRuntime:
             raise PortError("failed", "the monitor ended before the container could be started")
         return Created(process, monitor)
 
-    def _known(self, run: Run) -> PortError:
-        reason = f"the runtime knows a container {run.container} already: delete it first"
-        return PortError("refused", reason, dirty=False)
+    def _forgotten(self, config: Config, run: Run) -> None:
+        """What is left of runs that nobody remembers, because a disk has lost what it had synced, is
+        removed. Raises `PortError("refused")`, cleanly, while one of them lives."""
+        if not (run.exists() or self._command.knows(run.container)):
+            return
+        for each in (run, *run.others()):
+            removal = self._removal(config, each)
+            if living := removal.living(None):
+                reason = f"the runtime knows a container {run.container} already (process {living})"
+                raise PortError("refused", f"{reason}: delete it first", dirty=False)
+            removal.demolish(None, None)
 
     def _adopted(self, run: Run, standing: Standing) -> Created | None:
         """What an earlier attempt has made or is still making, if that is whole."""

@@ -8,8 +8,8 @@ import fcntl
 import os
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from lockgate.adapters.inotify import Inotify, Mask, readable
@@ -23,9 +23,18 @@ from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
 
 LOOK_AGAIN = 1.0
-"""Seconds without an answer after which it is looked whether anybody is left to give one."""
+"""Seconds without an answer after which it is looked whether there is still a monitor to give one."""
 
-VERBS = frozenset((b"create", b"exec"))
+GLANCE = 0.1
+"""Seconds between two looks, while nobody can be seen who works for the monitor."""
+
+LAST_WORDS = 0.2
+"""Seconds the monitor may take to say that the runtime has failed."""
+
+BENEFIT_OF_DOUBT = 2.0
+"""Seconds it may take to say anything, when the runtime may have succeeded, or has yet to be called."""
+
+VERBS = frozenset((b"create", b"exec", b"restore"))
 _STDERR_LIMIT = 4096
 _BEGIN = b"\0"
 _SYNC_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -97,6 +106,8 @@ def command_line(run: Run, config: Config, conmon: Path, runtime: RuntimeCommand
     line += ["-b", str(run.bundle), "-p", str(run.pidfile), "-P", str(run.monitor_pidfile)]
     line += ["--exit-dir", str(run.exits), "--persist-dir", str(run.persist)]
     line += ["-l", f"k8s-file:{run.log}", "-r", str(runtime.path)]
+    if config.log_size:
+        line += ["--log-size-max", str(config.log_size)]
     if by_systemd(config):
         line.append("--systemd-cgroup")
     if config.terminal:
@@ -129,10 +140,12 @@ def heard(run: Run, deadline: float, *, search: bool = False) -> Answer | None:
     """The monitor's answer; None when it ended without one, there is no monitor, or the runtime was
     killed: then the monitor waits for the last words of whom it had begun, and those never come.
 
+    A runtime that is done has written a pid; one that has ended and has not, has failed.
     `search`: the monitor may be anywhere on its way (see `Run.monitor`). Raises `TimeoutError`
     when `deadline` (of the monotonic clock) passes.
     """
-    silent = 0
+    runtime: Process | None = None
+    patience, alone = GLANCE, 0.0
     with Inotify() as news:
         try:
             news.watch(run.sync, Mask.MODIFY | Mask.DONT_FOLLOW)
@@ -144,22 +157,48 @@ def heard(run: Run, deadline: float, *, search: bool = False) -> Answer | None:
             monitor = run.monitor(search=search)
             if monitor is None:
                 return run.answer()  # its last words may be younger than our question
-            with held(monitor) as fd:
-                if fd is not None and not readable(
-                    (news.fileno(), fd), min(LOOK_AGAIN, _left(deadline))
-                ):
-                    if not _left(deadline):
-                        raise TimeoutError(f"no answer from conmon (process {monitor.pid})")
-                    silent = 0 if _at_work(monitor) else silent + 1
-                    if silent > 1:  # it may have been on the point of answering
-                        return run.answer()
-            news.read()
+            with _awaited(monitor, runtime) as ends:
+                told = readable((news.fileno(), *ends), min(patience, _left(deadline)))
+            if not told and not _left(deadline):
+                raise TimeoutError(f"no answer from conmon (process {monitor.pid})")
+            if news.read():
+                continue
+            runtime, family = _at_work(monitor)
+            if runtime is not None:
+                patience, alone = LOOK_AGAIN, 0.0
+                continue
+            failed = family and not run.pid()
+            if alone >= (LAST_WORDS if failed else BENEFIT_OF_DOUBT):
+                return run.answer()
+            alone += GLANCE
+            patience = GLANCE
 
 
-def _at_work(monitor: Process) -> bool:
-    """Does the runtime that this monitor has called still live? Known by the verb it was given, which
-    what it has begun in the container does not have."""
-    return any(not VERBS.isdisjoint(arguments(one.pid)) for one in descendants(monitor))
+@contextmanager
+def _awaited(*processes: Process | None) -> Generator[tuple[int, ...]]:
+    """Descriptors that can be read when one of these processes has ended."""
+    with ExitStack() as stack:
+        fds = [stack.enter_context(held(one)) for one in processes if one is not None]
+        yield tuple(fd for fd in fds if fd is not None)
+
+
+def _at_work(monitor: Process) -> tuple[Process | None, bool]:
+    """The living runtime that this monitor has called, and whether anybody of its family lives. It is
+    known by the verb it was given, and by standing outside: some runtimes begin a container as a
+    copy of themselves, words and all."""
+    family = descendants(monitor)
+    for one in family:
+        if not VERBS.isdisjoint(arguments(one.pid)) and not _apart(one, monitor):
+            return one, True
+    return None, bool(family)
+
+
+def _apart(one: Process, other: Process) -> bool:
+    """Do they have mounts of their own? Whoever may not be looked at has not, as far as we know."""
+    try:
+        return not Path(f"/proc/{one.pid}/ns/mnt").samefile(f"/proc/{other.pid}/ns/mnt")
+    except OSError:
+        return False
 
 
 def failure(run: Run, answer: Answer | None, said: str) -> str:

@@ -27,7 +27,7 @@ from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.sessions import SimulatedSessions
 from lockgate.adapters.simulated.settlers import SimulatedSettlers
 from lockgate.adapters.simulated.volumes import SimulatedVolumes
-from lockgate.adapters.simulated.world import World, carried_out, died, rebooted, seen
+from lockgate.adapters.simulated.world import Left, World, carried_out, died, rebooted, seen
 from lockgate.adapters.simulated.world import process as first_process
 from lockgate.effects import model as e
 from lockgate.effects.capabilities import CAPABILITIES
@@ -40,6 +40,7 @@ from lockgate.effects.config import (
     owners,
     shares,
     volume_mounts,
+    volume_parts,
 )
 from lockgate.effects.hooks import Hook, HookFile
 from lockgate.effects.outcome import (
@@ -53,7 +54,7 @@ from lockgate.effects.outcome import (
     PortError,
     Restored,
 )
-from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Node
+from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Mark, Node
 
 SIGKILL = 9
 LETHAL = frozenset({1, 2, 3, 6, 9, 14, 15})
@@ -164,12 +165,12 @@ class SimulatedHost:
         with self._changed:
             self._time += max(0, nanoseconds)
 
-    def reboot(self, *, volatile: bool = False) -> None:
-        """The host is restarted; what is on disk stays. `volatile`: see `rebooted`."""
+    def reboot(self, left: Left = "all") -> None:
+        """The host is restarted; what is on disk stays."""
         with self._changed:
             self._boots += 1
             for container, world in self.worlds().items():
-                self._put(container, rebooted(world, volatile=volatile))
+                self._put(container, rebooted(world, left))
 
     # ---- Storage -------------------------------------------------------------------------
 
@@ -284,13 +285,13 @@ class SimulatedHost:
 
     # ---- Logs ----------------------------------------------------------------------------
 
-    def read(self, config: Config, after: int = 0) -> tuple[tuple[LogLine, ...], int]:
-        return (), after
+    def read(self, config: Config, after: Mark | None = None) -> tuple[tuple[LogLine, ...], Mark]:
+        return (), after or Mark()
 
-    def last(self, config: Config, count: int) -> int:
-        return 0
+    def last(self, config: Config, count: int) -> Mark:
+        return Mark()
 
-    def wait(self, config: Config, after: int, timeout: float) -> None:
+    def wait(self, config: Config, after: Mark, timeout: float) -> None:
         with self._changed:
             self._changed.wait(timeout)
 
@@ -365,6 +366,8 @@ class SimulatedHost:
 
 
 def _lodging(config: Config) -> Iterator[tuple[str, str]]:
+    for one in volume_parts(config):
+        yield one.destination, f"/simulated/volumes/{one.volume}/{one.subpath}"
     for kind, other in borrowed(config):
         yield kind, f"/simulated/{kind}/{other}"
         if kind == "ipc":
@@ -391,6 +394,8 @@ class SimulatedRuntime:
         self.hindrance = ""  # why no checkpoint can be taken here
 
     def create(self, config: Config, epoch: int, *, again: bool) -> Created:
+        if not again and self._host.world(config.id).alive:
+            raise PortError("refused", "the runtime knows it already: delete it first", dirty=False)
         fact = self._host.do(e.CreateRuntime(config.id, epoch))
         assert isinstance(fact, Created)
         return fact

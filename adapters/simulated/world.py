@@ -27,6 +27,10 @@ from lockgate.effects.outcome import (
 )
 
 RuntimeState: TypeAlias = Literal["absent", "created", "running", "stopped"]
+Left: TypeAlias = Literal["all", "half", "nothing"]
+"""What a restart leaves of the runtime's files: they are on disk; or on a file system in memory that
+keeps some of them, so that the runtime cannot make sense of the rest; or in memory."""
+
 HOOKS = (Hook("/simulated/poststop"),)
 """What each run owes here, when it is over."""
 
@@ -104,14 +108,15 @@ def died(world: World, code: int) -> World:
     )
 
 
-def rebooted(world: World, *, volatile: bool = False) -> World:
-    """The host was restarted: nothing is left of a run but what was on disk. `volatile`: the
-    runtime's own files were on a file system in memory, and are gone, too."""
+def rebooted(world: World, left: Left = "all") -> World:
+    """The host was restarted: nothing is left of a run but what was on disk."""
     gone = replace(world, mounted=False, network=False, frozen=False, monitor=False)
     gone = replace(gone, watched=0, plugged=0)
-    if volatile:
+    if left == "nothing":
         return replace(gone, runtime="absent", epoch=0, code=None, reported=False, damaged=False)
-    return replace(gone, runtime="stopped" if world.alive else world.runtime)
+    damaged = world.damaged or (left == "half" and world.runtime != "absent")
+    runtime: RuntimeState = "stopped" if world.alive else world.runtime
+    return replace(gone, runtime=runtime, damaged=damaged)
 
 
 def seen(world: World, epoch: int, at: int) -> Exited | None:

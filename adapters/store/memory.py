@@ -185,6 +185,10 @@ class MemoryStore:
         with self._changed:
             return iter(self._events[max(after, 0) :])
 
+    def newest_event(self) -> int:
+        with self._changed:
+            return len(self._events)
+
     def wait_events(self, after: int, timeout: float) -> None:
         with self._changed:
             self._changed.wait_for(lambda: len(self._events) > after, timeout)

@@ -101,6 +101,7 @@ class AsyncEngine:
     restart = awaited(Engine.restart)
     checkpoint = awaited(Engine.checkpoint)
     restore = awaited(Engine.restore)
+    restore_archive = awaited(Engine.restore_archive)
     update = awaited(Engine.update)
     wait = awaited(Engine.wait)
     wait_for = awaited(Engine.wait_for)

@@ -14,7 +14,7 @@ from lockgate.adapters.filesystem import LocalFilesystem, read_bounded, write_at
 from lockgate.adapters.hooks import LocalHooks, choose_directories
 from lockgate.adapters.locks import FileLocks
 from lockgate.adapters.logs import FileLogs
-from lockgate.adapters.network import NetworkBook, network
+from lockgate.adapters.network import NetworkBook, choose_driver, network
 from lockgate.adapters.oci import ConmonRuntime, choose
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.process import alive, identify
@@ -36,6 +36,7 @@ from lockgate.adapters.storage import (
 from lockgate.adapters.store import SqliteStore
 from lockgate.adapters.userns import confined
 from lockgate.effects.config import CGROUPS, Config
+from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Executor, Ports
 from lockgate.errors import InvalidArgument, LockgateError
@@ -61,13 +62,14 @@ def real(
     storage: str | None = None,
     hooks: Sequence[Path] | None = None,
     watchers: bool = True,
+    network_driver: str | None = None,
 ) -> Host:
     """An OCI runtime under conmon, SQLite and file locks, below `root`; and `storage`.
 
     The latter is `overlay` or `fuse-overlayfs` (below `root`, too) or a store shared with others (see `SharedStore`). It is
     chosen once for a folder: left out, it is what it was, or `overlay`, if that works.
 
-    So are the directories of `hooks`: left out, they are what they were.
+    So are the directories of `hooks`, and `network_driver`: left out, they are what they were.
 
     Raises `LockgateError` (what is missing, what to do) or `StoreError`.
     """
@@ -93,8 +95,16 @@ def real(
             return ()
         return (*settler, str(root), config.id, str(epoch), *programs)
 
+    def first(container: str) -> tuple[int, Process] | None:
+        return first_process(store, container)
+
+    locks = FileLocks(root / "locks")
+    book = NetworkBook(root)
     try:
         kept = _storage(root, storage)
+        if network_driver is not None:
+            choose_driver(root, network_driver)
+        joining = network(root, book, locks, first)
     except PortError as problem:
         raise InvalidArgument(problem.fault.reason) from None
     if hooks is not None:
@@ -102,8 +112,6 @@ def real(
     oci = ConmonRuntime(root, chosen.runtime, chosen.conmon, at_exit=at_exit)
     filesystem = LocalFilesystem(root)
     store = SqliteStore(root / "lockgate.db")
-    locks = FileLocks(root / "locks")
-    book = NetworkBook(root)
     watcher = (sys.executable, "-m", "lockgate.watch", str(root), *programs) if watchers else ()
     checks = LocalChecks(root, watcher)
     return Host(
@@ -111,7 +119,7 @@ def real(
             runtime=oci,
             monitor=oci,
             storage=kept,
-            network=network(root, book, locks, partial(first_process, store)),
+            network=joining,
             filesystem=filesystem,
             hooks=LocalHooks(root),
             checks=checks,

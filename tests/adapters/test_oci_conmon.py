@@ -23,7 +23,7 @@ import msgspec
 import pytest
 
 from lockgate.adapters.inotify import Inotify, Mask
-from lockgate.adapters.oci import ConmonRuntime, fifo, removal
+from lockgate.adapters.oci import ConmonRuntime, fifo, launch, removal
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.choice import find, obstacle
 from lockgate.adapters.oci.command import Ran, RuntimeCommand, State
@@ -697,6 +697,41 @@ class TestTheMonitorDies:
         waiter.join(SOON)
         assert [one and one.code for one in told] == [-1]
         lab.deleted(config, made)
+
+
+class TestTheRuntimeDies:
+    """What it had begun lives on, and keeps the monitor waiting for last words."""
+
+    def mortal(self, folder: Path, lost: str = "") -> Path:
+        """A runtime that is killed when all of create is done but its last step."""
+        script = folder / RUNTIME
+        script.write_text(
+            f'#!/bin/sh\ncase " $* " in *" create "*) ;; *) exec {RUNTIME_PATH} "$@";; esac\n'
+            f'{RUNTIME_PATH} "$@" || exit\n{lost}\nkill -9 $$\n'
+        )
+        script.chmod(0o700)
+        return script
+
+    def test_before_it_has_told_the_pid_create_has_failed(
+        self, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """That is certain, so nobody is given the benefit of the doubt."""
+        monkeypatch.setattr(launch, "BENEFIT_OF_DOUBT", 10_000.0)
+        config = lab.container("sleep", "1000")
+        runtime = self.mortal(tmp_path, f"rm {lab.run(config).pidfile}")
+        port = lab.ports(runtime=runtime)
+        fault = refused(lambda: port.create(config, 1, again=False)).fault
+        assert not fault.dirty
+        assert lab.left() == []
+
+    def test_when_it_has_create_may_have_succeeded_and_the_monitor_has_some_time(
+        self, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(launch, "LAST_WORDS", 10_000.0)
+        config = lab.container("sleep", "1000")
+        port = lab.ports(runtime=self.mortal(tmp_path))
+        assert not refused(lambda: port.create(config, 1, again=False)).fault.dirty
+        assert lab.left() == []
 
 
 class TestDeleting:

@@ -6,6 +6,7 @@ import pytest
 
 from lockgate.adapters.simulated import DRIFTS, FaultPlan, SimulatedHost, Turn, World
 from lockgate.adapters.simulated.faults import TURNS
+from lockgate.adapters.simulated.world import Left
 from lockgate.effects.config import Config
 from lockgate.effects.model import CreateRuntime, DeleteRuntime, Freeze, JoinNetwork, Mount
 from lockgate.effects.outcome import PortError
@@ -128,14 +129,17 @@ def test_the_clock_may_be_set_back() -> None:
     assert host.now() < first
 
 
-@pytest.mark.parametrize(("volatile", "left"), [(True, "absent"), (False, "stopped")])
-def test_a_boot_leaves_what_is_on_disk(volatile: bool, left: str) -> None:
+@pytest.mark.parametrize(
+    ("left", "standing"), [("nothing", "absent"), ("half", "stopped"), ("all", "stopped")]
+)
+def test_a_boot_leaves_what_is_on_disk(left: Left, standing: str) -> None:
     host = running(SimulatedHost())
     host.join(WEB, 1)
-    host.reboot(volatile=volatile)
+    host.reboot(left)
     world = host.world("web")
     assert (world.layer, world.mounted, world.network) == (True, False, False)
-    assert (world.runtime, world.alive, world.monitor) == (left, False, False)
+    assert (world.runtime, world.alive, world.monitor) == (standing, False, False)
+    assert world.damaged is (left == "half")
 
 
 def test_nobody_needs_to_be_told_of_an_end_to_see_it() -> None:

@@ -2,11 +2,13 @@
 
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from returns.pipeline import is_successful
@@ -17,7 +19,7 @@ from lockgate.effects import model as e
 from lockgate.effects.interpreter import Gate
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
-from lockgate.effects.ports import Executor, StaleError, StoreError
+from lockgate.effects.ports import Commit, Executor, StaleError, StoreError
 from lockgate.host import Host
 from lockgate.simulation import simulated
 from lockgate.statemachine import Resumed
@@ -149,6 +151,85 @@ def test_a_thread_of_ours_that_gave_up_is_not_mistaken_for_a_living_executor(hou
     with pytest.raises(Killed):
         house.process(1, killed_at("before Halt")).stop("web")
     assert engine.start("web").status is Status.RUNNING
+
+
+def test_the_lock_is_not_given_back_while_anything_is_being_carried_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outcome of one of two cannot be written down: the other one is waited for all the same."""
+    engine = house.process(1)
+    web = engine.create(name="web", image="busybox", network="private")
+    happened: list[str] = []
+    refused, append, hold = threading.Event(), house.host.store.append, house.host.locks.hold
+
+    def before(effect: e.AnyEffect) -> None:
+        if isinstance(effect, e.JoinNetwork):
+            assert refused.wait(20)
+            time.sleep(0.1)  # whoever would not wait has gone by then
+            happened.append("network")
+
+    def full(commit: Commit, patience: float | None = None) -> None:
+        if house.simulation.world(web.id).mounted:
+            refused.set()
+            raise StoreError("the disk is full")
+        append(commit, patience)
+
+    class Held:
+        def __init__(self, *words: Any) -> None:
+            self._lock = hold(*words)
+
+        def __enter__(self) -> None:
+            self._lock.__enter__()
+
+        def __exit__(self, *reason: object) -> None:
+            happened.append("lock")
+            self._lock.__exit__(None, None, None)
+
+    house.simulation.before = before
+    with monkeypatch.context() as patched:
+        patched.setattr(house.host.store, "append", full)
+        patched.setattr(house.host.locks, "hold", Held)
+        with pytest.raises(StoreError, match="full"):
+            engine.start("web")
+    assert happened == ["network", "lock"]
+    assert engine.sync("web").status is Status.RUNNING
+
+
+@pytest.mark.parametrize("leaving", [KeyboardInterrupt, SystemExit])
+def test_whoever_is_made_to_leave_while_it_waits_leaves_the_rest_to_who_comes_next(
+    house: House, leaving: type[BaseException]
+) -> None:
+    """It lives on, so others could not tell by themselves that nobody waits for this end any more."""
+    engine = house.process(1)
+    engine.create(name="web", image="busybox")
+    engine.start("web")
+
+    def before(effect: e.AnyEffect) -> None:
+        if isinstance(effect, e.Signal):
+            raise leaving
+
+    house.simulation.before = before
+    with pytest.raises(leaving):
+        engine.stop("web")
+    house.simulation.before = lambda effect: None
+    assert house.process(2).sync("web").status is Status.STOPPED
+
+
+def test_whoever_is_made_to_leave_takes_nothing_from_who_came_meanwhile(house: House) -> None:
+    engine = house.process(1)
+    web = engine.create(name="web", image="busybox")
+    engine.start("web")
+
+    def before(effect: e.AnyEffect) -> None:
+        if isinstance(effect, e.Signal):
+            house.simulation.before = lambda effect: None
+            house.process(2).kill("web")
+            raise KeyboardInterrupt
+
+    house.simulation.before = before
+    with pytest.raises(KeyboardInterrupt):
+        engine.stop("web")
+    assert "Resumed" not in house.given(engine, web)
 
 
 class Stopping:
@@ -318,7 +399,9 @@ class TestGates:
         engine = house.process(2, lambda place: told.append(place))
         web = engine.create(name="web", image="busybox")
         del told[:]
-        engine._interpreter.submit(web.id, Start(), gate=Gate("pod-x", lambda: told.append("ask")))
+        engine._interpreter.submit(
+            web.id, Start(), gate=Gate(("pod-x",), lambda: told.append("ask"))
+        )
         mine = f"{web.id[:4]}"
         assert told[:6] == ["+pod-", f"+{mine}", "ask", "before commit", "after commit", "-pod-"]
         assert told[-1] == f"-{mine}"
@@ -333,7 +416,7 @@ class TestGates:
 
         before = list(engine.history(web.id))
         with pytest.raises(LookupError, match="not now"):
-            engine._interpreter.submit(web.id, Start(), gate=Gate("pod-x", check))
+            engine._interpreter.submit(web.id, Start(), gate=Gate(("pod-x",), check))
         assert list(engine.history(web.id)) == before
         with house.host.locks.hold("pod-x", 0), house.host.locks.hold(web.id, 0):
             pass  # both are free
@@ -341,7 +424,7 @@ class TestGates:
     def test_what_is_refused_anyway_is_not_asked(self, house: House) -> None:
         engine = house.process(1)
         web = engine.create(name="web", image="busybox")
-        said = engine._interpreter.submit(web.id, Pause(), gate=Gate("pod-x", lambda: 1 / 0))  # type: ignore[arg-type]
+        said = engine._interpreter.submit(web.id, Pause(), gate=Gate(("pod-x",), lambda: 1 / 0))  # type: ignore[arg-type]
         assert not is_successful(said)
 
     def test_while_anything_is_waited_for_neither_is_held(self, house: House) -> None:
@@ -360,7 +443,7 @@ class TestGates:
                 told.append("waits")
 
         house.process(3, probe)._interpreter.submit(
-            web.id, Pause(), gate=Gate("pod-x", lambda: None)
+            web.id, Pause(), gate=Gate(("pod-x",), lambda: None)
         )
         at = told.index("waits")
         mine = f"{web.id[:4]}"
@@ -371,7 +454,7 @@ class TestGates:
     def test_when_it_is_not_free_in_time_nothing_is_held(self, house: House) -> None:
         engine = house.process(1)
         web = engine.create(name="web", image="busybox")
-        gate = Gate("pod-x", lambda: None)
+        gate = Gate(("pod-x",), lambda: None)
         run = partial(engine._interpreter.submit, web.id, Start(), 0.01, gate)
         with house.host.locks.hold(web.id), ThreadPoolExecutor(1) as another:
             with pytest.raises(TimeoutError):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.errnos import ERRNOS
 
 from lockgate.adapters.simulated import SimulatedHost
 from lockgate.effects import model as e
@@ -305,13 +306,8 @@ def test_an_order_given_again_says_so_to_the_runtime(
 @pytest.mark.parametrize(
     ("problem", "kind"),
     [
-        (OSError(errno.ENOSPC, "full"), "scarce"),
-        (OSError(errno.EMFILE, "files"), "scarce"),
-        (OSError(errno.EROFS, "read only"), "denied"),
-        (PermissionError(errno.EPERM, "no"), "denied"),
-        (FileNotFoundError(errno.ENOENT, "none"), "missing"),
+        *((OSError(getattr(errno, one), one), kind) for kind in ERRNOS for one in ERRNOS[kind]),
         (TimeoutError("slow"), "timeout"),
-        (OSError(errno.EIO, "broken"), "failed"),
         (PortError("refused", "no", dirty=False), "refused"),
         (RuntimeError("whatever"), "failed"),
     ],

@@ -2,128 +2,91 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from lockgate import Engine, LockgateError, Record, Status
+from lockgate import LockgateError, OperationFailed, Record, Status
 from lockgate.adapters.store import SqliteStore
 from lockgate.adapters.store.memory import MemoryStore
-from lockgate.effects.config import Config
 from lockgate.effects.ports import StoreError
-from lockgate.statemachine.record import newborn
-from lockgate.testing import properties as promised
-from lockgate.testing.deaths import Fuse, Killed
 from lockgate.testing.stores import FullStore
 
+from .boundaries import (
+    LEAST,
+    OPERATIONS,
+    Begin,
+    alone,
+    drifted,
+    emptied,
+    everywhere,
+    interrupted,
+    killed,
+    looked_at,
+    mended,
+)
 from .conftest import Simulation
 
 
-def started(engine: Engine) -> None:
-    engine.start("web")
+@pytest.fixture
+def begin(tmp_path: Path) -> Begin:
+    return partial(alone, tmp_path)
 
 
-def stopped(engine: Engine) -> None:
-    engine.start("web")
-    engine.stop("web")
-
-
-def deferred(engine: Engine) -> None:
-    engine.create(name="late", image="busybox", network="private", deferred_network=True)
-
-
-def written_down(engine: Engine) -> None:
-    deferred(engine)
-    engine.start("late")
-    engine.checkpoint("late")
-
-
-SCENARIOS: dict[str, tuple[Callable[[Engine], object], Callable[[Engine], object]]] = {
-    "create": (lambda engine: None, lambda engine: engine.create(name="new", image="busybox")),
-    "init": (lambda engine: None, lambda engine: engine.init("web")),
-    "start": (lambda engine: None, lambda engine: engine.start("web")),
-    "start with a network set up late": (deferred, lambda engine: engine.start("late")),
-    "restore with a network set up late": (written_down, lambda engine: engine.restore("late")),
-    "start of a stopped one": (stopped, lambda engine: engine.start("web")),
-    "stop": (started, lambda engine: engine.stop("web")),
-    "kill": (started, lambda engine: engine.kill("web")),
-    "signal": (started, lambda engine: engine.kill("web", "USR1")),
-    "pause": (started, lambda engine: engine.pause("web")),
-    "restart": (started, lambda engine: engine.restart("web")),
-    "cleanup": (stopped, lambda engine: engine.cleanup("web")),
-    "remove": (stopped, lambda engine: engine.remove("web")),
-    "remove by force": (started, lambda engine: engine.remove("web", force=True)),
-}
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_killed_anywhere_the_next_command_recovers(name: str, tmp_path: Path) -> None:
-    before, operation = SCENARIOS[name]
-    place = 0
-    while True:
-        place += 1
-        simulation = Simulation()
-        first = simulation.engine()
-        first.import_image("busybox", tmp_path, command=["sh"])
-        first.create(name="web", image="busybox")
-        before(first)
-        fuse = Fuse(place)
-        try:
-            operation(simulation.engine(fuse))
-        except Killed:
-            pass
-        else:
-            assert place > 2, "the fuse was never lit"
-            simulation.close()
-            return
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_killed_anywhere_the_next_command_recovers(name: str, begin: Begin) -> None:
+    for simulation, _, _ in everywhere(begin, OPERATIONS[name], killed):
         survivor = simulation.engine()
-        for record in survivor.list():
-            synced = survivor.sync(record.id)
-            if not synced.gone:
-                promised.settled(synced, promised.footprint(simulation.host.world(record.id)))
-            entries = list(survivor.history(record.id))
-            promised.replays(newborn(Config(id=record.id)), entries)
-            promised.ordered_before_heard(entries)
-            promised.stop_wins(entries)
-        promised.in_order(list(survivor.events()))
-        # whatever was done, it can be brought to running, and then to nothing
-        for record in survivor.list():
+        looked_at(simulation, survivor)
+        emptied(simulation, survivor)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_interrupted_anywhere_the_same_engine_goes_on(name: str, begin: Begin) -> None:
+    """SIGINT, or SIGTERM and whoever handles it: what was begun is unwound, the process lives on."""
+    for simulation, engine, _ in everywhere(begin, OPERATIONS[name], interrupted):
+        looked_at(simulation, engine)
+        emptied(simulation, engine)
+
+
+@pytest.mark.parametrize(
+    "who", ["monitor killed", "killed", "both killed", "runtime state damaged"]
+)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_others_die_anywhere_and_the_engine_notices(name: str, who: str, begin: Begin) -> None:
+    """Its monitor, its first process, both; or the runtime, in the middle of writing."""
+    for simulation, engine, _ in everywhere(begin, OPERATIONS[name], drifted(who)):
+        mended(engine)
+        looked_at(simulation, engine)
+        for record in engine.list():  # what the runtime cannot read fails once, and is cleared away
             if record.status not in (Status.RUNNING, Status.PAUSED):
-                survivor.start(record.id)
-            survivor.remove(record.id, force=True)
-            assert simulation.host.world(record.id).empty
-        simulation.close()
+                with contextlib.suppress(OperationFailed):
+                    engine.start(record.id)
+        emptied(simulation, engine)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", OPERATIONS)
 def test_no_space_at_any_commit_is_said_and_survived(name: str, tmp_path: Path) -> None:
     """P25: nothing is half written, the next command goes on when there is space again."""
-    before, operation = SCENARIOS[name]
-    place = 0
-    while True:
-        place += 1
+    for place in count(1):
         store = FullStore(MemoryStore())
-        simulation = Simulation(store)
+        simulation = alone(tmp_path, store)
+        OPERATIONS[name].before(simulation.engine())
         engine = simulation.engine()
-        engine.import_image("busybox", tmp_path, command=["sh"])
-        engine.create(name="web", image="busybox")
-        before(engine)
         store.at = store.commits + place
         try:
-            operation(engine)
+            OPERATIONS[name].operation(engine)
         except StoreError as problem:
             assert "no space" in str(problem)
         else:
-            assert place > 2, "there was always space"
+            assert place > LEAST, "there was always space"
             simulation.close()
             return
         assert all(record.status in Status for record in engine.list()), "listing needs no space"
         store.at = 0
-        for record in engine.list():
-            synced = engine.sync(record.id)
-            if not synced.gone:
-                promised.settled(synced, promised.footprint(simulation.host.world(record.id)))
+        looked_at(simulation, engine)
         for record in engine.list():
             engine.remove(record.id, force=True)
         assert not simulation.host.worlds()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from lockgate import Engine, InvalidArgument, NoSuchContainer, OperationFailed, Record, Status
-from lockgate.effects.model import AnyEffect, CreateRuntime
+from lockgate.effects.model import AnyEffect, CreateLayer, CreateRuntime
 from lockgate.effects.outcome import PortError
 from lockgate.errors import DependencyFailed, DependencyNotRunning, IllegalState, StillNeeded
 from lockgate.testing.deaths import Fuse, Killed
@@ -282,6 +282,24 @@ class TestWhatTheExplorerFound:
             simulation.engine(Fuse(place="after StartRuntime")).start("guest")
         engine.restart("owner")
         assert engine.inspect("guest").netns == engine.inspect("owner").netns
+
+    def test_who_is_needed_is_made_first_though_its_maker_died(
+        self, engine: Engine, make: Make, simulation: Simulation
+    ) -> None:
+        """Else its making could still fail, under those that need it."""
+        with pytest.raises(Killed):
+            simulation.engine(Fuse(place="after commit")).create(name="db", image="busybox")
+        make("web", "db")
+        assert engine.inspect("db").status is Status.CONFIGURED
+
+    def test_nobody_comes_to_need_what_could_not_be_made(
+        self, make: Make, simulation: Simulation
+    ) -> None:
+        with pytest.raises(Killed):
+            simulation.engine(Fuse(place="after commit")).create(name="db", image="busybox")
+        simulation.trouble[CreateLayer] = PortError("scarce", "no space")
+        with pytest.raises(NoSuchContainer):
+            make("web", "db")
 
     def test_a_policy_takes_its_guests_along(self, engine: Engine, make: Make) -> None:
         make("db", network="private", restart="always")

@@ -1,7 +1,7 @@
 """Killed at every commit, effect and word about a pod of every operation on one: the next command
 recovers, and no member is ever left in a run of its infra's that is over."""
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,10 +10,8 @@ from returns.result import Success
 from lockgate import Engine, PodStatus, Status
 from lockgate.effects.config import Config
 from lockgate.statemachine.pods import lives_in
-from lockgate.statemachine.record import newborn
-from lockgate.testing import properties as promised
-from lockgate.testing.deaths import Fuse, Killed
 
+from .boundaries import Scenario, everywhere, killed, looked_at, nothing
 from .conftest import Simulation
 
 
@@ -26,10 +24,6 @@ def stopped(engine: Engine) -> None:
     engine.stop_pod("web")
 
 
-def nothing(engine: Engine) -> None:
-    """As it was made."""
-
-
 def last_ended(engine: Engine) -> None:
     engine.start("db")
     host = engine.simulation
@@ -37,26 +31,26 @@ def last_ended(engine: Engine) -> None:
     host.end(engine.inspect("db").id, 0)
 
 
-SCENARIOS: dict[str, tuple[Callable[[Engine], object], Callable[[Engine], object]]] = {
-    "create": (nothing, lambda engine: engine.create_pod(name="new")),
-    "create a member": (
+OPERATIONS = {
+    "create": Scenario(nothing, lambda engine: engine.create_pod(name="new")),
+    "create a member": Scenario(
         nothing,
         lambda engine: engine.create(name="new", image="busybox", pod="web"),
     ),
-    "start": (nothing, lambda engine: engine.start_pod("web")),
-    "start of a stopped one": (stopped, lambda engine: engine.start_pod("web")),
-    "start of a member": (nothing, lambda engine: engine.start("app")),
-    "stop": (started, lambda engine: engine.stop_pod("web")),
-    "kill": (started, lambda engine: engine.kill_pod("web")),
-    "pause": (started, lambda engine: engine.pause_pod("web")),
-    "restart": (started, lambda engine: engine.restart_pod("web")),
-    "wind down": (last_ended, lambda engine: engine.settle("db")),
-    "remove": (stopped, lambda engine: engine.remove_pod("web")),
-    "remove by force": (started, lambda engine: engine.remove_pod("web", force=True)),
+    "start": Scenario(nothing, lambda engine: engine.start_pod("web")),
+    "start of a stopped one": Scenario(stopped, lambda engine: engine.start_pod("web")),
+    "start of a member": Scenario(nothing, lambda engine: engine.start("app")),
+    "stop": Scenario(started, lambda engine: engine.stop_pod("web")),
+    "kill": Scenario(started, lambda engine: engine.kill_pod("web")),
+    "pause": Scenario(started, lambda engine: engine.pause_pod("web")),
+    "restart": Scenario(started, lambda engine: engine.restart_pod("web")),
+    "wind down": Scenario(last_ended, lambda engine: engine.settle("db")),
+    "remove": Scenario(stopped, lambda engine: engine.remove_pod("web")),
+    "remove by force": Scenario(started, lambda engine: engine.remove_pod("web", force=True)),
 }
 
 
-def begin(folder: Path) -> tuple[Simulation, Engine]:
+def begin(folder: Path) -> Simulation:
     simulation = Simulation()
     engine = simulation.engine()
     engine.import_image("busybox", folder, command=["sh"])
@@ -73,7 +67,7 @@ def begin(folder: Path) -> tuple[Simulation, Engine]:
             simulation.host.end(setup, 0)
 
     simulation.host.runtime.start = starting  # type: ignore[method-assign]
-    return simulation, engine
+    return simulation
 
 
 def nobody_is_left_alone(engine: Engine) -> None:
@@ -85,33 +79,12 @@ def nobody_is_left_alone(engine: Engine) -> None:
                 assert lives_in(one, pod.infra), one.config.name
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", OPERATIONS)
 def test_killed_anywhere_the_next_command_recovers(name: str, tmp_path: Path) -> None:
-    before, operation = SCENARIOS[name]
-    place = 0
-    while True:
-        place += 1
-        simulation, first = begin(tmp_path)
-        before(first)
-        fuse = Fuse(place)
-        try:
-            operation(simulation.engine(fuse))
-        except Killed:
-            pass
-        else:
-            assert place > 2, "the fuse was never lit"
-            simulation.close()
-            return
+    for simulation, _, _ in everywhere(partial(begin, tmp_path), OPERATIONS[name], killed):
         survivor = simulation.engine()
         survivor.refresh()
-        for record in survivor.list():
-            synced = survivor.sync(record.id)
-            if not synced.gone:
-                promised.settled(synced, promised.footprint(simulation.host.world(record.id)))
-            entries = list(survivor.history(record.id))
-            promised.replays(newborn(Config(id=record.id)), entries)
-            promised.stop_wins(entries)
-        promised.in_order(list(survivor.events()))
+        looked_at(simulation, survivor)
         nobody_is_left_alone(survivor)
         assert PodStatus.REMOVING not in [one.status for one in survivor.pods()]
         # whatever was done, it can be brought to running, and then to nothing
@@ -127,4 +100,3 @@ def test_killed_anywhere_the_next_command_recovers(name: str, tmp_path: Path) ->
             nobody_is_left_alone(survivor)
             survivor.remove_pod(pod.id, force=True)
         assert (survivor.list(), survivor.pods(), simulation.host.worlds()) == ((), (), {})
-        simulation.close()

@@ -216,6 +216,12 @@ class TestMembers:
         record = engine.start("app")
         assert (record.netns != "", [kind for kind, _ in record.lodging]) == (True, ["pid"])
 
+    def test_processes_join_one_that_lives_in_them(self, engine: Engine, make: Make) -> None:
+        engine.create_pod(name="web", share=["net", "ipc", "uts", "pid"])
+        make("app")
+        engine.start("app")
+        assert engine.exec("app", ["id"]).container == engine.inspect("app").id
+
     def test_on_the_hosts_network(self, engine: Engine, make: Make) -> None:
         engine.create_pod(name="web", network="host")
         assert make("app").config.network == "host"

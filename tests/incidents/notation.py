@@ -293,7 +293,7 @@ class Stage:
         self.host.end(self.ids[-1], int(code))
 
     def do_reboot(self, how: str = "") -> None:
-        self.host.reboot(volatile=how == "volatile")
+        self.host.reboot("nothing" if how == "volatile" else "all")
 
     def do_full(self) -> None:
         self.store.at = 1

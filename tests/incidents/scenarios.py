@@ -585,7 +585,7 @@ INCIDENTS = (
     Incident("B127", "podman#4666", "A killed client's session blocks removal", why=EXEC),
     Incident("B129", "podman#15377", "Monitors of detached sessions leak", why=EXEC),
     Incident("B130", "containerd#9719", "A session's end is told after the container's",
-             why="not here: sessions are told by files; nothing of them is announced"),
+             why="elsewhere: tests/statemachine/test_step.py"),
     Incident("B132", "containerd#7802", "A grandchild keeps a session's output open",
              why="not here: the end of the process is waited for, not that of its output"),
     Incident("B133", "runc#3132", "Exec into what is frozen hangs",

@@ -1,16 +1,21 @@
 """Whole commands of the shipped engine, over containers that need each other: nothing is owed to
 nobody, nobody loses what they live in; and each promise is seen to bite."""
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from lockgate import lifecycle
+from lockgate.adapters.simulated.sessions import SimulatedSessions
 from lockgate.effects.config import SHARED, Config
 from lockgate.effects.ports import Commit
+from lockgate.effects.sessions import Seen
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Status
+from lockgate.testing import rehearsal
 from lockgate.testing.counterexamples import walk
 from lockgate.testing.explore import Report, explore
 from lockgate.testing.households import Household, Households
@@ -31,11 +36,6 @@ def found(
     engine: type[Explored], configs: tuple[Config, ...] = PAIR, **rest: Any
 ) -> Report[Household]:
     return explore(Households(configs, engine=engine, troubles=rest.pop("troubles", 0), **rest))
-
-
-def test_two_containers_when_nothing_fails_but_what_runs_may_end_and_the_host_restart() -> None:
-    report = explore(Households(PAIR, troubles=0), limit=BRIEF)
-    assert not report.problem, report
 
 
 @pytest.mark.slow
@@ -62,11 +62,37 @@ def test_two_containers_one_in_the_namespace_of_the_other(configs: tuple[Config,
     assert report.holds, report
 
 
+CALLS = ("create", "start", "stop", "restart", "remove")
+"""What two operators ask for."""
+
+
+def test_two_operators_of_two_containers() -> None:
+    """The second acts at every place of the first where it does not have to wait."""
+    report = explore(Households(PAIR, verbs=CALLS, others=("start", "remove")), limit=BRIEF // 6)
+    assert not report.problem, report
+
+
+def test_two_things_go_wrong_in_one_life_of_two_containers() -> None:
+    households = Households(PAIR, troubles=2, verbs=("create", "start"), turns=("half",))
+    report = explore(households, limit=BRIEF // 3)
+    assert not report.problem, report
+
+
 class Alone(Explored):
     """Knows nothing of those that live in its containers' namespaces."""
 
+    def _unlent(self, verb: str, lender: str) -> None:
+        pass
+
     def _guests(self, container: str) -> tuple[Record, ...]:
         return ()
+
+
+class Unguarded(Explored):
+    """Asks no more once it has looked whether anybody lives there."""
+
+    def _of_lodging(self, *asked: object) -> Iterator[Any]:
+        return iter(())
 
 
 class Careless(Explored):
@@ -119,6 +145,20 @@ def test_an_engine_that_forgets_one_of_its_rules_is_found_out(
     assert report.problem.startswith(promise), report
 
 
+def test_an_engine_that_does_not_keep_others_from_moving_in_is_found_out() -> None:
+    report = found(Unguarded, troubles=1, verbs=CALLS, others=("start",))
+    assert report.problem.startswith("P18"), report
+
+
+def test_a_store_in_which_what_is_not_made_is_needed_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (lifecycle, rehearsal):
+        monkeypatch.setattr(module, "stays", lambda record: record.status is not Status.REMOVING)
+    report = found(Explored, troubles=2, verbs=("create", "start"), turns=("half",))
+    assert report.problem.startswith("P18"), report
+
+
 def test_a_store_that_lets_go_of_what_is_needed_is_found_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -130,6 +170,27 @@ def test_a_store_that_lets_go_of_what_is_needed_is_found_out(
     monkeypatch.setattr(memory, "bound", lax)
     report = found(Explored)
     assert report.problem.startswith("P18"), report
+
+
+def outliving(self: SimulatedSessions, container: str, epoch: int) -> tuple[Seen, ...]:
+    """A host on which nothing ends with its run."""
+    return tuple(self._sessions.get((container, epoch), {}).values())
+
+
+def mistaken(self: SimulatedSessions, container: str, epoch: int) -> tuple[Seen, ...]:
+    """A host that tells of one run what another had."""
+    there = self._sessions.get((container, epoch), {}).values()
+    return tuple(replace(one, session=replace(one.session, epoch=epoch + 1)) for one in there)
+
+
+@pytest.mark.parametrize("look", [outliving, mistaken])
+def test_a_host_on_which_sessions_are_not_those_of_a_run_is_found_out(
+    look: Callable[[SimulatedSessions, str, int], tuple[Seen, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(SimulatedSessions, "look", look)
+    report = found(Explored, PAIR[:1], execs=True)
+    assert report.problem.startswith("P21"), report
 
 
 def test_a_path_can_be_walked_again() -> None:

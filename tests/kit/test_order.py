@@ -21,8 +21,8 @@ def upside_down(self: interpreter._Hold, timeout: float | None) -> None:
     with ExitStack() as upper:
         self._held = self._locks.hold(self._container, timeout)
         self._held.__enter__()
-        if self._above:
-            upper.enter_context(self._locks.hold(self._above, timeout))
+        for scope in self._above:
+            upper.enter_context(self._locks.hold(scope, timeout))
         self._upper = upper.pop_all()
 
 

@@ -18,7 +18,7 @@ from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
 from lockgate.testing.explore import Broken
 from lockgate.testing.linear import Call
-from lockgate.testing.properties import lives, many
+from lockgate.testing.properties import lives
 from lockgate.testing.rig import Place, Rig
 
 HERE = Presence.PRESENT
@@ -45,7 +45,7 @@ EXITED = replace(WEB, status=Status.EXITED, exit_code=1)
 PORT = (PortMapping(8080, 80, host_ip="192.0.2.1"),)
 EVERYWHERE = (PortMapping(8080, 80),)
 LINKS = (Link("net", "eth0", "", ("10.0.0.2/24",)),)
-SESSION = Session(id="s", container="web", epoch=2, wish=Wish(command=("ls",)), created_at=1, pid=7)
+SESSION = Session(id="s", container="web", epoch=2, wish=Wish(command=("ls",)), created_at=1)
 HALT = Halt("web", 2, None, None, 15, 1, False)
 
 
@@ -180,7 +180,7 @@ def test_a_boot_that_ends_nothing_is_found(
 ) -> None:
     booted = [Entry(0, 1, i.Booted("b"))]
     promised.ended_by_boots(EXITED, booted)
-    monkeypatch.setattr(many, "step", machine)
+    monkeypatch.setattr(lives, "step", machine)
     with pytest.raises(Broken, match="P17"):
         promised.ended_by_boots(WEB, booted)
 

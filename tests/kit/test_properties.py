@@ -335,6 +335,11 @@ GONE = replace(OWNER, record=None, world=World(), namespace="")
             "P18",
         ),
         (promised.sessions_of_a_run, (replace(OWNER, world=ENDED, sessions=1),), "P21"),
+        (
+            promised.sessions_of_a_run,
+            (replace(OWNER, record=replace(RUNNING, status=Status.STOPPED, sessions=("a",))),),
+            "P21",
+        ),
     ],
 )
 def test_checks_of_several_bite(

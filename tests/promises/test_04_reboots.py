@@ -19,6 +19,7 @@ from lockgate.adapters.clock import SystemClock
 from lockgate.adapters.oci import exits, process
 from lockgate.adapters.oci.process import alive, end
 from lockgate.adapters.simulated import DRIFTS
+from lockgate.adapters.simulated.world import Left
 from lockgate.adapters.syscalls import unmount
 
 
@@ -36,17 +37,17 @@ class TestSimulated:
         assert not simulation.host.world(web.id).alive
         engine.remove("web")
 
-    @pytest.mark.parametrize("volatile", [False, True])
-    def test_a_reboot_that_nobody_noticed(self, volatile: bool, simulation: Simulation) -> None:
+    @pytest.mark.parametrize("left", ["all", "half", "nothing"])
+    def test_a_reboot_that_nobody_noticed(self, left: Left, simulation: Simulation) -> None:
         engine = simulation.engine()
         engine.create(name="web", image="busybox", network="private")
         engine.start("web")
-        simulation.host.reboot(volatile=volatile)
+        simulation.host.reboot(left)
         (web,) = engine.list()
         assert (web.status, web.exit_code) == (Status.EXITED, -1)
         assert engine.wait("web") == -1
         for _ in "two reboots more, one while nobody looks":
-            simulation.host.reboot(volatile=volatile)
+            simulation.host.reboot(left)
         assert engine.start("web").epoch == 2
         assert [event.event for event in engine.events()].count("died") == 1
 

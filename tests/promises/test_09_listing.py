@@ -5,25 +5,20 @@ That no order of any two commands waits in a circle is shown by the explorer of 
 (`tests/kit/test_operators.py`).
 """
 
-import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import count
-from multiprocessing import get_context
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 from tests.concurrency.shared import shared
+from tests.concurrency.standstill import beside, goes_on, stopping, stops_itself
 from tests.promises.conftest import let_go, patient
 from tests.soak import SOAK
 from tests.victims import Operation, Victim
 from tests.waiting import until
 
 from lockgate import Engine, Status
-from lockgate.adapters.oci.process import stat_of
 from lockgate.adapters.store import SqliteStore
 
 AT_ONCE = 10.0
@@ -68,49 +63,17 @@ def looked(engine: Engine) -> bool:
 # ---- processes on a host in memory, with real locks and a real store ---------------------
 
 
-@contextmanager
-def beside(act: Callable[[], object]) -> Iterator[BaseProcess]:
-    """A process that does this, once it has stopped itself, or has come to its end."""
-    process = get_context("fork").Process(target=act)
-    process.start()
-    assert process.pid is not None
-    while (found := stat_of(process.pid)) and found.state != "T" and not found.ended:
-        process.join(0.01)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.join()
-
-
-def stops_itself() -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
 @pytest.mark.parametrize("command", [start, stop, pause, remove])
 def test_on_the_simulated_host(command: Operation, tmp_path: Path) -> None:
     held = 0
     for place in count(1):
         root = tmp_path / str(place)
-
-        def act(root: Path = root, place: int = place) -> None:
-            passed = 0
-
-            def fuse(_: str) -> None:
-                nonlocal passed
-                passed += 1
-                if passed == place:
-                    stops_itself()
-
-            with Engine(shared(root), fuse) as engine:
-                command(engine)
-
         with Engine(shared(root)) as engine:
             for name in ("web", "other"):
                 engine.create(name=name, rootfs="/", command=["sh"])
             if command is not start:
                 engine.start("web")
-            with beside(act) as holder:
+            with beside(stopping(root, command, place)) as holder:
                 if not holder.is_alive():
                     break
                 held += looked(engine)
@@ -143,9 +106,8 @@ def test_who_stopped_in_the_middle_of_writing(tmp_path: Path) -> None:
             engine.simulation.end(other.id, 7)
             looked(engine)
             assert engine.inspect("other").status is Status.RUNNING
-            assert writer.is_alive() and writer.pid is not None
-            os.kill(writer.pid, signal.SIGCONT)
-            writer.join()
+            assert writer.is_alive()
+            goes_on(writer)
         assert engine.inspect("other").status is Status.STOPPED
         assert engine.wait("other") == 7
 

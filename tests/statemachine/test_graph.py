@@ -3,10 +3,23 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from lockgate.statemachine.graph import Cycle, closure, generations
+from lockgate.effects.config import Config
+from lockgate.statemachine.graph import Cycle, closure, generations, stays
+from lockgate.statemachine.inputs import Remove
+from lockgate.statemachine.record import newborn
+from lockgate.statemachine.status import Status
 
 DIAMOND = {"web": ("app", "log"), "app": ("db",), "log": ("db",), "db": ()}
+
+
+def test_nobody_can_need_what_is_not_made_or_about_to_go() -> None:
+    born = newborn(Config(id="c"))
+    staying = {status for status in Status if stays(replace(born, status=status))}
+    assert staying == set(Status) - {Status.ABSENT, Status.REMOVING}
+    leaving = replace(born, status=Status.RUNNING, operation=Remove(force=True))
+    assert not stays(leaving)
 
 
 def test_each_generation_needs_only_those_before() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from lockgate.adapters.commands import Finished, finished
 from lockgate.adapters.filesystem import read_bounded
@@ -33,12 +33,14 @@ _Line = TypeVar("_Line")
 
 
 class StoredLayer(Struct, frozen=True, rename="kebab"):
-    """A line of layers.json; `diff_size` bytes as an archive, -1 for unknown."""
+    """A line of layers.json; `diff_size` bytes as an archive, -1 for unknown. `maps`: what it
+    contains is owned by the users of somebody's namespace."""
 
     id: str
     parent: str = ""
     diff_digest: str = ""
     diff_size: int = -1
+    maps: tuple[dict[str, int], ...] = field(default=(), name="uidmap")
 
 
 class StoredImage(Struct, frozen=True):

@@ -47,7 +47,7 @@ class Core:
 
     def __init__(self, host: Host, probe: Callable[[str], None] = unprobed) -> None:
         self.host = host
-        self._lifecycle = Lifecycle(host.ports)
+        self._lifecycle = Lifecycle(host.ports, host.sessions)
         self._interpreter = ToldInterpreter(
             self._lifecycle, host.store, host.locks, host.me, host.lives, probe
         )

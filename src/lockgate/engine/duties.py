@@ -99,12 +99,12 @@ class Duties(Graph):
                 raise StillNeeded("stop", pod.infra.config.name, (pod.name,))
 
         with suppress(LockgateError):  # somebody has begun another run, or was first
-            self._done(pod.infra.config.name, Stop(), row.infra, Gate(scope(row.pod), still))
+            self._done(pod.infra.config.name, Stop(), row.infra, Gate((scope(row.pod),), still))
 
     def _owed(self, record: Record, command: Command) -> Record | None:
         try:
             after = self._done(record.config.name, command, record.id)
-        except (IllegalState, NoSuchContainer):  # somebody else was first
+        except (IllegalState, NoSuchContainer, StillNeeded):  # somebody else was first
             return self._glimpse(record.id)
         return None if after.gone else after
 

@@ -194,12 +194,7 @@ class Graph(Life):
     def _guests(self, container: str) -> tuple[Record, ...]:
         """Those that live in its namespaces now; what somebody did not live to finish with them is
         finished first, since nobody could tell."""
-        sharing = (
-            one
-            for one in self.host.store.needed_by(container)
-            if (record := self._glimpse(one)) and container in owners(record.config)
-        )
-        records = map(self._interpreter.sync, sharing)
+        records = (self._interpreter.sync(one.id) for one in self._guests_of(container))
         return tuple(record for record in records if record.status in LIVES)
 
     def _free_of_guests(self, verb: str, container: str) -> None:

@@ -1,12 +1,14 @@
-"""Which containers stand together in pods, and what must be so before one of them begins or ends a run.
+"""Which containers stand together, in pods or in the namespaces of one of them, and what must be so
+before one begins or ends a run.
 
 The lock of a pod is taken before that of any of its containers, and never while one of theirs is
 held (P13). It is held from the question whether its infra runs, or is needed, until the answer is acted
-upon on record; never while anything is waited for.
+upon on record; never while anything is waited for. Whoever lends its namespaces has such a lock, too.
 """
 
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import get_args
+from typing import TypeAlias, get_args
 
 from msgspec.structs import replace
 
@@ -19,6 +21,7 @@ from lockgate.effects.config import (
     Pod,
     borrowed,
     needs,
+    owners,
     pod_of,
 )
 from lockgate.effects.interpreter import Gate
@@ -33,15 +36,29 @@ from lockgate.errors import (
     PodLeaving,
     StillNeeded,
 )
-from lockgate.statemachine.inputs import Init, Input, Kill, Restart, Revive, Start, Stop
+from lockgate.statemachine.inputs import (
+    Cleanup,
+    Command,
+    Init,
+    Input,
+    Kill,
+    Restart,
+    Revive,
+    Start,
+    Stop,
+)
 from lockgate.statemachine.pods import PodRecord, lives, lives_in
+from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Status
 
 POD_LOCK = "pod-"
+BEGINS = (Init, Start, Restart, Revive)
+
+Check: TypeAlias = Callable[[], None]
 
 
 def scope(pod: str) -> str:
-    """Of its lock."""
+    """Of its lock: of a pod, or of one that lends its namespaces."""
     return f"{POD_LOCK}{pod}"
 
 
@@ -88,20 +105,46 @@ class Members(Core):
 
     def _gate(self, container: str, command: Input) -> Gate | None:
         """A member begins a run only while its infra runs; that ends only while no member does
-        (L-117)."""
-        if not isinstance(command, (Init, Start, Restart, Revive, Stop, Kill)):
+        (L-117). A guest begins one only while those run whose namespaces it lives in; they begin
+        another, or give back the last one's, only while it does not."""
+        if not isinstance(command, (Init, Start, Restart, Revive, Stop, Kill, Cleanup)):
             return None
         row = self.host.store.row(container)
-        pod = self.host.store.pod(row.pod) if row and row.pod else None
-        if pod is None:
+        record = self._seen(row) if row else None
+        if row is None or record is None:
             return None
+        pod = self.host.store.pod(row.pod) if row.pod else None
+        asked = tuple(self._of_lodging(record, command, pod))
+        if pod is not None and (check := self._of_pod(container, command, pod)):
+            asked = ((scope(pod.pod), check), *asked)
+        if not asked:
+            return None
+
+        def together() -> None:
+            for _, check in asked:
+                check()
+
+        return Gate(tuple({one for one, _ in asked}), together)
+
+    def _of_pod(self, container: str, command: Command, pod: PodRow) -> Check | None:
         if pod.infra != container:
-            if isinstance(command, (Stop, Kill)):
-                return None
-            return Gate(scope(pod.pod), partial(self._housed, container, pod))
+            begins = isinstance(command, BEGINS)
+            return partial(self._housed, container, pod) if begins else None
         if isinstance(command, (Stop, Kill, Restart)):
-            return Gate(scope(pod.pod), partial(self._unneeded, str(command.verb), pod))
-        return Gate(scope(pod.pod), partial(self._stays, pod))
+            return partial(self._unneeded, str(command.verb), pod)
+        return partial(self._stays, pod)
+
+    def _of_lodging(
+        self, record: Record, command: Command, pod: PodRow | None
+    ) -> Iterator[tuple[str, Check]]:
+        infra = pod.infra if pod else ""
+        if isinstance(command, BEGINS):
+            for owner in owners(record.config):
+                if owner != infra:
+                    yield scope(owner), partial(self._lent, record.id, owner)
+        ends = isinstance(command, (*BEGINS, Cleanup))
+        if ends and record.id != infra and any(self._guests_of(record.id)):
+            yield scope(record.id), partial(self._unlent, str(command.verb), record.id)
 
     def _stays(self, pod: PodRow) -> None:
         now = self.host.store.pod(pod.pod)
@@ -110,13 +153,31 @@ class Members(Core):
 
     def _housed(self, container: str, pod: PodRow) -> None:
         self._stays(pod)
-        infra, record = self._glimpse(pod.infra), self._glimpse(container)
-        runs = infra is not None and infra.status is Status.RUNNING
-        if infra is None or not runs or self._lifecycle.look(infra):
-            raise DependencyNotRunning(self._name(container), (self._name(pod.infra),))
-        if record is not None and record.status is Status.CREATED and not lives_in(record, infra):
+        self._lent(container, pod.infra)
+
+    def _lent(self, container: str, lender: str) -> None:
+        owner, record = self._glimpse(lender), self._glimpse(container)
+        runs = owner is not None and owner.status is Status.RUNNING
+        if owner is None or not runs or self._lifecycle.look(owner):
+            raise DependencyNotRunning(self._name(container), (self._name(lender),))
+        if record is not None and record.status is Status.CREATED and not lives_in(record, owner):
             # it waits in a run that is over: to be made anew
-            raise DependencyNotRunning(self._name(container), (self._name(pod.infra),))
+            raise DependencyNotRunning(self._name(container), (self._name(lender),))
+
+    def _unlent(self, verb: str, lender: str) -> None:
+        """Takes no lock: each is looked at as it is."""
+        guests = self._guests_of(lender)
+        living = (one for one in guests if lives(one) and not self._lifecycle.look(one))
+        # who only waits to be started is made anew when it is
+        if by := [
+            one.config.name for one in living if one.todo or one.status is not Status.CREATED
+        ]:
+            raise StillNeeded(verb, self._name(lender), tuple(by))
+
+    def _guests_of(self, lender: str) -> Iterator[Record]:
+        """Those that may ever live in its namespaces, as they are."""
+        seen = (self._glimpse(one) for one in self.host.store.needed_by(lender))
+        return (one for one in seen if one and lender in owners(one.config))
 
     def _unneeded(self, verb: str, pod: PodRow) -> None:
         if living := self._living(pod):
@@ -147,7 +208,7 @@ class Members(Core):
             raise InvalidArgument("an init container is one of a pod: give the pod")
         found = self._member(config, self.pod(pod), init) if pod else config
         for other in needs(found):
-            record = self._glimpse(other)
+            record = self._made_whole(other)
             if record is None:
                 raise NoSuchContainer(other)
             if (home := pod_of(record.config)) != pod_of(found):
@@ -200,12 +261,20 @@ class Members(Core):
             ),
         )
 
+    def _made_whole(self, container: str) -> Record | None:
+        """Once it is made, whoever does that, or did not live to finish it; None if it could not be."""
+        record = self._glimpse(container)
+        if record is not None and record.status is Status.ABSENT:
+            record = self._interpreter.sync(container)
+        return None if record is None or record.gone else record
+
     def _lodged(self, config: Config) -> Config:
-        """With the hostname of whose it has; raises `InvalidArgument` where somebody lends nothing."""
+        """With the hostname, and the ids, of whose it has; raises `InvalidArgument` where somebody
+        lends nothing."""
         for kind, owner in borrowed(config):
             lender = self.inspect(owner).config
             own = getattr(lender.namespaces, kind)
-            if own not in ("private", SHAREABLE):
+            if own not in ("private", SHAREABLE) and not (kind == "user" and _has_users(lender)):
                 raise InvalidArgument(f"container {lender.name} has no {kind} namespace of its own")
             if kind == "ipc" and own != SHAREABLE:
                 raise InvalidArgument(
@@ -216,4 +285,13 @@ class Members(Core):
                 if config.hostname and config.pod is None:
                     raise InvalidArgument(f"the hostname is that of container {lender.name}")
                 config = replace(config, hostname=lender.hostname or lender.id[:12])
+            if kind == "user":
+                if config.uid_maps or config.gid_maps:
+                    raise InvalidArgument(f"the ids are those of container {lender.name}")
+                config = replace(config, uid_maps=lender.uid_maps, gid_maps=lender.gid_maps)
         return config
+
+
+def _has_users(config: Config) -> bool:
+    """Of its own, which others can be given."""
+    return bool(config.uid_maps) and not config.namespaces.user

@@ -26,7 +26,7 @@ from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
 from lockgate.testing.identity import AT
 from lockgate.testing.properties import Stepper
-from lockgate.testing.rig import Place, Rig, ended, restarted
+from lockgate.testing.rig import RESTARTS, Place, Rig, ended, restarted
 
 COMMANDS: tuple[i.Command, ...] = (
     i.Init(),
@@ -138,8 +138,8 @@ class OneContainer:
     def _restarts(self, node: Place) -> Iterator[tuple[str, Place]]:
         """Of the host, at any point, with the runtime's own files on disk or in memory; and a look,
         before which nothing else can happen."""
-        for volatile, label in ((False, "the host is restarted"), (True, "it forgets the runtime")):
-            world = restarted(node.world, volatile=volatile)
+        for left, label in RESTARTS:
+            world = restarted(node.world, left)
             adrift = bool(node.record.pending)
             yield label, self._rig.looked(Place(node.record, world, adrift))
 

@@ -157,6 +157,21 @@ class HostContract:
         assert ports.monitor.look(config, 1, made.process, made.monitor) is None
         self.given_back(ports, config, made)
 
+    def test_what_nobody_remembers_is_replaced_when_it_is_dead(
+        self, ports: Ports, config: Config
+    ) -> None:
+        forgotten = self.running(ports, config)
+        with pytest.raises(PortError, match="knows") as refusal:
+            ports.runtime.create(config, 2, again=False)
+        assert not refusal.value.fault.dirty
+        assert ports.monitor.look(config, 1, forgotten.process, forgotten.monitor) is None
+        ports.runtime.signal(config, 1, forgotten.process, 9)
+        self.ended(ports, config, forgotten)
+        made = ports.runtime.create(config, 2, again=False)
+        assert ports.monitor.look(config, 2, made.process, made.monitor) is None
+        ports.runtime.delete(config, 2, force=True, process=made.process, monitor=made.monitor)
+        self.given_back(ports, config)
+
     def test_what_lives_is_not_deleted_without_force(self, ports: Ports, config: Config) -> None:
         made = self.running(ports, config)
         with pytest.raises(PortError) as refusal:
@@ -481,6 +496,17 @@ class VolumesContract:
             volumes.remove("nowhere", unused)
         for missing in (not_found.value.fault, not_removed.value.fault):
             assert (missing.kind, missing.dirty) == ("missing", False)
+
+    def test_one_that_must_be_there_is_not_made(self, host: Host, config: Config) -> None:
+        for wish in (
+            VolumeMount(volume="data", destination="/d", existing=True),
+            VolumeMount(volume="data", destination="/d", subpath="a"),
+        ):
+            with pytest.raises(PortError, match="data") as refusal:
+                host.ports.storage.create(replace(config, mounts=(wish,)))
+            assert refusal.value.fault.kind == "missing"
+            assert host.volumes.list() == ()
+            host.ports.storage.delete(config)
 
     def test_one_in_use_stays(self, volumes: Volumes) -> None:
         volumes.create("data")

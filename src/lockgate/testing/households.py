@@ -6,7 +6,8 @@ is carried to its end, and in that, at every place, one thing may go wrong: an e
 life, or a container that ends meanwhile. Between commands anything may end, and the host restart.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -15,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lockgate.adapters.simulated.faults import TURNS, Turn
-from lockgate.adapters.simulated.world import RUNS
+from lockgate.adapters.simulated.world import RUNS, Left
 from lockgate.effects.config import Config, needs
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Home
@@ -28,8 +29,17 @@ from lockgate.testing import properties as promised
 from lockgate.testing.deaths import Killed
 from lockgate.testing.explore import Broken
 from lockgate.testing.identity import FORGOTTEN, Identity, epochs_of, ranked
-from lockgate.testing.rehearsal import Explored, Kept, Meanwhile, Stage, Turned, dies
-from lockgate.testing.rig import Place, Rig, ended, restarted
+from lockgate.testing.rehearsal import (
+    Explored,
+    Kept,
+    Meanwhile,
+    Stage,
+    Turned,
+    Waits,
+    dies,
+    joined,
+)
+from lockgate.testing.rig import RESTARTS, Place, Rig, ended, restarted
 
 Act: TypeAlias = Callable[[Explored], object]
 BY_ITSELF = 3
@@ -67,17 +77,18 @@ def _said(one: Kept) -> str:
 
 class Trouble(Struct, frozen=True):
     """What goes wrong in a command: its `at`-th effect turns out so, or at its `at`-th place the
-    engine is killed, or this container ends."""
+    engine is killed, or this container ends, or somebody else gives a command."""
 
     at: int
     turn: Turn = "done"
     ends: str = ""
     name: str = ""
+    other: "Command | None" = None
 
     def __str__(self) -> str:
         if self.turn != "done":
             return f"its {self.at}. effect, {self.name}, {self.turn}"
-        happens = f"{self.ends} ends" if self.ends else "killed"
+        happens = f"{self.ends} ends" if self.ends else str(self.other or "killed")
         return f"{happens} at {self.at}., {self.name}"
 
 
@@ -95,7 +106,8 @@ class Command(Struct, frozen=True):
 class Households:
     """`configs`: containers in the order of their making, whose ids are their names. `troubles`: how
     many things may go wrong in one life; `turns`: how an effect may. `execs`: whether processes join
-    them."""
+    them. `verbs`: what is asked of them, all there is if none is named. `others`: what another operator
+    asks for, wherever it does not have to wait for the first; then that is all that goes wrong."""
 
     def __init__(
         self,
@@ -104,6 +116,8 @@ class Households:
         troubles: int = 1,
         turns: Sequence[Turn] = TURNS,
         execs: bool = False,
+        verbs: Collection[str] = (),
+        others: Collection[str] = (),
         engine: type[Explored] = Explored,
     ) -> None:
         self._configs, self._troubles, self._execs = tuple(configs), troubles, execs
@@ -111,7 +125,9 @@ class Households:
         self._engine = engine
         forgotten = {name: FORGOTTEN[name] for name in ("exit_reason", "finished_at")}
         self._identity, self._rig = Identity(forgotten), Rig()
-        self._commands = tuple(self._known())
+        known = tuple(self._known())
+        self._commands = tuple(one for one in known if not verbs or one.verb in verbs)
+        self._others = tuple(one for one in known if one.verb in others)
 
     def begin(self) -> Iterable[Household]:
         yield Household(tuple(map(Kept, self._configs)))
@@ -122,7 +138,7 @@ class Households:
         for config in self._configs:
             for verb, act in ACTS.items():
                 idle = verb in SETTLING and not has_duties(config)
-                if not idle and (verb != "exec" or self._execs):
+                if not idle and (verb not in JOINING or self._execs):
                     yield Command(verb, config.id, partial(act, config))
         if len(self._configs) > 1:
             yield Command("remove --depend", self._configs[0].id, partial(_all, self._configs[0]))
@@ -134,19 +150,17 @@ class Households:
                 yield from self._commanded(node, command)
         yield from self._by_themselves(node)
         if any(one.record or one.damaged for one in node.kept):
-            for volatile, label in (
-                (False, "the host is restarted"),
-                (True, "it forgets the runtime"),
-            ):
-                kept = tuple(self._restarted(one, volatile) for one in node.kept)
+            for left, label in RESTARTS:
+                kept = tuple(self._restarted(one, left) for one in node.kept)
                 yield label, self._household(kept, self._troubles)  # the last that goes wrong
 
     def _possible(self, node: Household, command: Command) -> bool:
         for one in node.kept:
             if one.config.id == command.container:
                 there = one.record is not None or one.damaged
-                crowded = command.verb == "exec" and one.sessions > 0
-                return there != (command.verb == "create") and not crowded
+                if command.verb in JOINING and (one.sessions > 0) == (command.verb == "exec"):
+                    return False
+                return there != (command.verb == "create")
         return any(one.record or one.damaged for one in node.kept)
 
     def _commanded(self, node: Household, command: Command) -> Iterator[tuple[str, Household]]:
@@ -155,11 +169,18 @@ class Households:
         if node.troubles >= self._troubles:
             return
         for trouble in self._troubles_of(effects.seen, places.passed, node):
-            yield f"{command}; {trouble}", self._played(node, command, trouble)
+            with suppress(Waits):
+                yield f"{command}; {trouble}", self._played(node, command, trouble)
 
     def _troubles_of(
         self, effects: Sequence[str], places: Sequence[str], node: Household
     ) -> Iterator[Trouble]:
+        if self._others:
+            for at, name in enumerate(places, 1):
+                for other in self._others:
+                    if self._possible(node, other):
+                        yield Trouble(at, name=name, other=other)
+            return
         for at, name in enumerate(effects, 1):
             for turn in self._turns:
                 yield Trouble(at, turn, name=name)
@@ -183,6 +204,11 @@ class Households:
             plan, probe = effects or Turned(), places or Meanwhile()
         elif trouble.turn != "done":
             plan, probe = Turned(trouble.at, trouble.turn), Meanwhile()
+        elif trouble.other:
+            plan, probe = (
+                Turned(),
+                Meanwhile(trouble.at, partial(self._asked, stage, trouble.other)),
+            )
         elif trouble.ends:
             end = partial(stage.host.end, trouble.ends, BY_ITSELF)
             plan, probe = Turned(), Meanwhile(trouble.at, end)
@@ -198,12 +224,26 @@ class Households:
                 said = problem
             except Killed:
                 killed = True
-            except (LookupError, AssertionError, TypeError, ValueError) as bug:
+            except Exception as bug:
                 raise Broken("P26", f"{command} ended with {bug!r}") from bug
             kept = stage.kept()
+        self._joined(stage, kept)
         after = self._household(kept, node.troubles + (trouble is not None))
         self._judged(node, command, trouble, said, killed, after)
         return after
+
+    def _asked(self, stage: Stage, other: Command) -> None:
+        """By somebody else, on the same host."""
+        with stage.another(self._engine) as engine, suppress(LockgateError):
+            other.act(engine)
+
+    @staticmethod
+    def _joined(stage: Stage, kept: Sequence[Kept]) -> None:
+        """P21: what somebody who asks is told of those that have joined."""
+        if any(one.sessions for one in kept):
+            with stage.engine() as engine:
+                for record in engine.list():
+                    promised.joined_to(record, engine.sessions(record.id))
 
     def _by_themselves(self, node: Household) -> Iterator[tuple[str, Household]]:
         for place, one in enumerate(node.kept):
@@ -225,8 +265,8 @@ class Households:
         return self._household(kept, node.troubles + troubles)
 
     @staticmethod
-    def _restarted(one: Kept, volatile: bool) -> Kept:
-        world = restarted(one.world, volatile=volatile) if not one.world.empty else one.world
+    def _restarted(one: Kept, left: Left) -> Kept:
+        world = restarted(one.world, left) if not one.world.empty else one.world
         record = replace(one.record, boot=BEFORE) if one.record else None
         return replace(one, record=record, world=world, namespace="", sessions=0)
 
@@ -260,6 +300,7 @@ class Households:
             ),
             "boot": NOW if record.boot in (NOW, "") else BEFORE,
             "pending": tuple(_elsewhere(order, renamed) for order in record.pending),
+            "sessions": tuple(joined(config.id, number) for number in range(len(record.sessions))),
         }
         if config.restart != "on-failure":
             told["restarts"] = 0
@@ -288,9 +329,11 @@ class Households:
         killed: bool,
         after: Household,
     ) -> None:
-        for was, now in zip(before.kept, after.kept, strict=True):
-            self._started_for_a_reason(command, was, now)
-        if killed or (trouble and (trouble.ends or trouble.turn == "reverts")):
+        other = trouble.other if trouble else None
+        if other is None or other.verb not in STARTING:
+            for was, now in zip(before.kept, after.kept, strict=True):
+                self._started_for_a_reason(command, was, now)
+        if killed or other or (trouble and (trouble.ends or trouble.turn == "reverts")):
             return
         for was, now in zip(before.kept, after.kept, strict=True):
             hastened = was.record is not None and type(was.record.operation) is Remove
@@ -438,6 +481,9 @@ class Households:
         }
         if self._execs:
             places["a process has joined"] = lambda node: any(one.sessions for one in node.kept)
+            places["that is on record"] = lambda node: any(
+                one.record and one.record.sessions for one in node.kept
+            )
         if len(names) > 1:
             places["it runs, and what it needs has ended"] = lambda node: (
                 node.kept[-1].world.alive and not node.kept[0].world.alive
@@ -459,6 +505,9 @@ EXPECTED: Mapping[str, tuple[Status, ...]] = {
 
 SAME = ("done", "scarce", "denied")
 """Turns that are no fault, or differ from another only in words."""
+
+JOINING = ("exec", "exec ends")
+"""What is about a process beside the first: one at a time."""
 
 SETTLING = ("settle", "settle late")
 """What the monitor calls, of those to whom something may be owed."""
@@ -485,6 +534,14 @@ def _settled_late(config: Config, engine: Explored) -> object:
     return engine.settle(config.id, epoch + 1)
 
 
+def _parted(config: Config, engine: Explored) -> object:
+    """Whoever looks next is told."""
+    for one in engine.sessions(config.id):
+        assert engine.simulation is not None
+        engine.simulation.sessions.end(one.id, BY_ITSELF)
+    return engine.inspect(config.id)
+
+
 def _all(config: Config, engine: Explored) -> object:
     return engine.remove(config.id, force=True, depend=True)
 
@@ -501,6 +558,7 @@ ACTS: Mapping[str, Callable[[Config, Explored], object]] = MappingProxyType(
         "settle": lambda config, engine: engine.settle(config.id),
         "settle late": _settled_late,
         "exec": lambda config, engine: engine.exec(config.id, ["true"]),
+        "exec ends": lambda config, engine: _parted(config, engine),
     }
 )
 """What is asked of each, as the engine's own methods have it."""

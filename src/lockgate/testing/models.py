@@ -40,6 +40,7 @@ SHORT = (
 
 _ONE = Config(id="a", name="a", rootfs="/simulated", network="private")
 _OTHER = Config(id="b", name="b", rootfs="/simulated", network=f"{SHARED}a", requires=("a",))
+_CALLS = ("create", "start", "stop", "restart", "remove")
 
 WHOLE = (
     "one container, all faults",
@@ -83,6 +84,16 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
             Households, (replace(_ONE, auto_remove=True),), execs=True
         ),
         "two containers, one needs the other": partial(Households, (_ONE, _OTHER)),
+        "two containers, two operators": partial(
+            Households, (_ONE, _OTHER), verbs=_CALLS, others=("start", "stop", "remove")
+        ),
+        "two containers, two things go wrong": partial(
+            Households,
+            (_ONE, _OTHER),
+            troubles=2,
+            turns=("half",),
+            verbs=("create", "start", "stop", "remove"),
+        ),
         "two containers, always restarted": partial(
             Households,
             (replace(_ONE, restart="always"), replace(_OTHER, restart="always")),

@@ -4,8 +4,10 @@ The rule that keeps it deterministic: what the engine does side by side is done 
 whatever may go wrong does so at a place that is counted.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -17,14 +19,16 @@ from lockgate.effects import model as e
 from lockgate.effects.config import Config, needs
 from lockgate.effects.hooks import HookFile, When
 from lockgate.effects.interpreter import unprobed
-from lockgate.effects.ports import Commit
+from lockgate.effects.model import Process
+from lockgate.effects.ports import Commit, Executor, Locks
 from lockgate.effects.sessions import Session, Standing, Wish
 from lockgate.engine import Engine
 from lockgate.host import Host
 from lockgate.lifecycle import readable
 from lockgate.simulation import simulated
 from lockgate.statemachine import history
-from lockgate.statemachine.inputs import Create, Remove
+from lockgate.statemachine.graph import stays
+from lockgate.statemachine.inputs import Create
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Status
 from lockgate.testing.deaths import Killed
@@ -132,6 +136,38 @@ def dies() -> None:
     raise Killed
 
 
+class Waits(BaseException):
+    """What was about to happen would have to wait."""
+
+
+def _stands_still(executor: Executor) -> bool:
+    """Whoever is not the one who acts is there all the same."""
+    return True
+
+
+class Taken(Locks):
+    """The locks of a host, of which one whose holder stands still is never free."""
+
+    def __init__(self, locks: Locks) -> None:
+        self._locks = locks
+
+    @contextmanager
+    def hold(self, scope: str, timeout: float | None = None) -> Generator[None]:
+        if self._locks.holder(scope):
+            raise Waits(scope)
+        with self._locks.hold(scope, timeout):
+            yield
+
+    def holder(self, scope: str) -> str:
+        return self._locks.holder(scope)
+
+    def forget(self, scope: str) -> None:
+        self._locks.forget(scope)
+
+    def known(self) -> tuple[str, ...]:
+        return self._locks.known()
+
+
 class Stage:
     """A host that holds these containers, and an engine on it."""
 
@@ -153,6 +189,17 @@ class Stage:
     def engine(self, probe: Callable[[str], None] = unprobed) -> Explored:
         return Explored(self.wiring, probe)
 
+    def another(self, engine: type[Explored] = Explored) -> Explored:
+        """The engine of another process, which acts while that of the first stands still. Where it would
+        have to wait for that one it raises `Waits`."""
+        wiring = replace(
+            self.wiring,
+            me=Executor(Process(2, 1, "simulated")),
+            lives=_stands_still,
+            locks=Taken(self.wiring.locks),
+        )
+        return engine(wiring)
+
     def kept(self) -> tuple[Kept, ...]:
         """What there is now."""
         rows = {row.container: row for row in self.wiring.store.rows()}
@@ -168,26 +215,29 @@ class Stage:
 
     def _sessions(self, container: str, world: World) -> int:
         there = self.host.sessions.look(container, world.epoch)
-        return sum(one.standing is Standing.RUNNING for one in there)
+        return sum(one.end is None for one in there)
+
+
+def joined(container: str, number: int) -> str:
+    """The id of a process that has joined its run."""
+    return f"{container}-{number}"
 
 
 def _session(one: Kept, number: int) -> Session:
     wish = Wish(command=("true",))
     return Session(
-        id=f"{one.config.id}-{number}",
+        id=joined(one.config.id, number),
         container=one.config.id,
         epoch=one.world.epoch,
         wish=wish,
         created_at=0,
+        standing=Standing.CREATED,
     )
 
 
 def _commit(one: Kept) -> Commit:
     """Its row, as if it had come to be in one step."""
     record = one.record
-    leaving = record is not None and (
-        type(record.operation) is Remove or record.status is Status.REMOVING
-    )
     return Commit(
         container=one.config.id,
         name=one.config.name,
@@ -196,5 +246,5 @@ def _commit(one: Kept) -> Commit:
         entry=b"",
         record=history.encode_record(record) if record else BAD,
         needs=needs(one.config),
-        leaving=leaving,
+        leaving=record is not None and not stays(record),
     )

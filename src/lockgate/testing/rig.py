@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from lockgate.adapters.simulated.world import (
     Impossible,
+    Left,
     World,
     carried_out,
     died,
@@ -65,6 +66,13 @@ class Place(Struct, frozen=True, cache_hash=True):
 
 ended = cache(died)
 restarted = cache(rebooted)
+
+RESTARTS: tuple[tuple[Left, str], ...] = (
+    ("all", "the host is restarted"),
+    ("half", "it forgets half of what the runtime knew"),
+    ("nothing", "it forgets the runtime"),
+)
+"""How a host is restarted, and what that is called."""
 
 
 @cache

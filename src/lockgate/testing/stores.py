@@ -1,7 +1,8 @@
-"""Stores that fail on purpose."""
+"""Stores that fail, or lie, on purpose."""
 
 from collections.abc import Iterator
 
+from lockgate.adapters.store.memory import MemoryStore
 from lockgate.effects.outcome import Exited
 from lockgate.effects.ports import Commit, Event, Leaving, PodRow, Row, Store, StoreError
 
@@ -61,5 +62,28 @@ class FullStore:
     def events(self, after: int = 0) -> Iterator[Event]:
         return self._store.events(after)
 
+    def newest_event(self) -> int:
+        return self._store.newest_event()
+
     def wait_events(self, after: int, timeout: float) -> None:
         self._store.wait_events(after, timeout)
+
+
+class LyingStore(MemoryStore):
+    """On a disk that says it has synced, and has not: whatever was acknowledged may be lost with the
+    power, the newest first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.acknowledged: list[Commit] = []
+
+    def append(self, commit: Commit, patience: float | None = None) -> None:
+        super().append(commit, patience)
+        self.acknowledged.append(commit)
+
+    def after_a_loss(self, kept: int) -> MemoryStore:
+        """What is found when the power is back: the first `kept` commits."""
+        found = MemoryStore()
+        for commit in self.acknowledged[:kept]:
+            found.append(commit)
+        return found

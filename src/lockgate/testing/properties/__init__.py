@@ -4,10 +4,13 @@ from lockgate.testing.properties.catalogue import PROPERTIES, Property, table
 from lockgate.testing.properties.company import (
     Member,
     guests_at_home,
+    needs_met,
     never_without,
-    sessions_of_a_run,
+    nobody_elses,
 )
+from lockgate.testing.properties.joined import joined_to, sessions_of_a_run
 from lockgate.testing.properties.lives import (
+    ended_by_boots,
     in_order,
     one_exit_each,
     oom_of_this_run,
@@ -18,15 +21,7 @@ from lockgate.testing.properties.lives import (
     waits_agree,
     within_budget,
 )
-from lockgate.testing.properties.many import (
-    ended_by_boots,
-    explained,
-    joined_to,
-    needs_met,
-    nobody_elses,
-    one_lock_each,
-    only_marked,
-)
+from lockgate.testing.properties.many import explained, one_lock_each, only_marked
 from lockgate.testing.properties.places import (
     LIVING,
     STABLE,

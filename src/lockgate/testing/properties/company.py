@@ -1,14 +1,18 @@
-"""Promises about containers that need each other, told from what is on record and what is there."""
+"""Promises about containers that need each other, or want the same: told from what is on record, and
+from what is there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_interface
 from typing import Protocol
 
 from lockgate.adapters.simulated.world import World
 from lockgate.effects.config import Config, needs, shares
-from lockgate.statemachine.inputs import Remove
+from lockgate.statemachine.graph import Cycle, generations, stays
 from lockgate.statemachine.record import Record
-from lockgate.statemachine.status import Status
+from lockgate.statemachine.status import Presence, Status
 from lockgate.testing.explore import Broken
+
+RUNS = (Status.RUNNING, Status.PAUSED)
 
 
 class Member(Protocol):
@@ -39,12 +43,8 @@ def never_without(members: Sequence[Member]) -> None:
                     "P18", f"{one.config.id} is there, and {needed}, which it needs, is not"
                 )
             record = there[needed].record
-            if record is not None and _leaves(record):
+            if record is not None and not stays(record):
                 raise Broken("P18", f"{needed} is about to go, and {one.config.id} needs it")
-
-
-def _leaves(record: Record) -> bool:
-    return record.status is Status.REMOVING or type(record.operation) is Remove
 
 
 def guests_at_home(members: Sequence[Member]) -> None:
@@ -68,8 +68,45 @@ def _known(one: Member) -> bool:
     return one.record is not None and shares(one.record.config) == shares(one.config)
 
 
-def sessions_of_a_run(members: Sequence[Member]) -> None:
-    """P21: no process that has joined a run outlives it."""
-    for one in members:
-        if one.sessions and not one.world.alive:
-            raise Broken("P21", f"{one.config.id} has ended, and {one.sessions} sessions have not")
+def needs_met(records: Sequence[Record]) -> None:
+    """P18: whom each needs is there, nobody needs himself by way of others, and who lives in
+    another's namespace lives in that of its newest run."""
+    there = {one.id: one for one in records}
+    for one in records:
+        for needed in needs(one.config):
+            if needed not in there or there[needed].gone:
+                raise Broken("P18", f"{one.id} needs {needed}, which is not there")
+    try:
+        generations({one.id: needs(one.config) for one in records})
+    except Cycle as circle:
+        raise Broken("P18", str(circle)) from None
+    for one in records:
+        owner = there.get(shares(one.config))
+        if owner is None or one.status not in RUNS or owner.status not in RUNS:
+            continue
+        if one.netns != owner.netns:
+            raise Broken("P18", f"{one.id} lives in a namespace that {owner.id} has left")
+
+
+def nobody_elses(records: Iterable[Record]) -> None:
+    """P19: no port of the host and no address of a network belongs to two runs."""
+    ports: dict[tuple[str, int], list[tuple[str, str]]] = {}
+    addresses: dict[tuple[str, str], str] = {}
+    for one in records:
+        if one.network is not Presence.PRESENT or shares(one.config):
+            continue
+        for port in one.config.ports:
+            others = ports.setdefault((port.protocol, port.host_port), [])
+            for ip, holder in others:
+                if holder != one.id and (not ip or not port.host_ip or ip == port.host_ip):
+                    raise Broken(
+                        "P19",
+                        f"port {port.host_port}/{port.protocol} is {holder}'s and {one.id}'s",
+                    )
+            others.append((port.host_ip, one.id))
+        for link in one.links:
+            for text in link.addresses:
+                address = str(ip_interface(text).ip)
+                holder = addresses.setdefault((link.network, address), one.id)
+                if holder != one.id:
+                    raise Broken("P19", f"{address} in {link.network} is {holder}'s and {one.id}'s")

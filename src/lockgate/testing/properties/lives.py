@@ -16,8 +16,10 @@ from lockgate.statemachine import inputs as i
 from lockgate.statemachine.history import Entry, replay
 from lockgate.statemachine.policy import owes_restart
 from lockgate.statemachine.record import Record, Step
+from lockgate.statemachine.status import Status
 from lockgate.statemachine.step import step
 from lockgate.testing.explore import Broken
+from lockgate.testing.properties.places import LIVING
 
 STARTING = (i.Init, i.Start, i.Restart, i.Restore)
 BEGINNING = ("init", "restore")
@@ -147,3 +149,22 @@ def waits_agree(codes: Sequence[int]) -> None:
     """P03: all who waited for one run have heard the same."""
     if len(set(codes)) > 1:
         raise Broken("P03", f"waiters were told {sorted(set(codes))}")
+
+
+def ended_by_boots(newborn: Record, history: Iterable[Entry]) -> None:
+    """P17: a boot of another name ends the run, which has its end on record then; one that was heard
+    of before changes nothing."""
+    record = newborn
+    for entry in history:
+        answer = step(record, entry.given)
+        if not isinstance(answer, Step):
+            continue
+        after = answer.record
+        if isinstance(entry.given, i.Booted) and after is not record:
+            if after.status in LIVING or after.process is not None:
+                raise Broken("P17", f"entry {entry.seq}: it lives through a boot")
+            if after.status is Status.EXITED and after.exit_code is None:
+                raise Broken("P17", f"entry {entry.seq}: a boot has ended a run that has no end")
+            if step(after, entry.given) != Step(after):
+                raise Broken("P17", f"entry {entry.seq}: the same boot is news twice")
+        record = after
