@@ -232,6 +232,13 @@ def pod(one: PodRecord) -> dict[str, Any]:
         "infra": one.infra.id,
         "shares": one.pod.shares,
         "exit_policy": one.pod.exit_policy,
+        "limits": {
+            "memory": one.pod.memory,
+            "pids": one.pod.pids,
+            "cpu_quota": one.pod.cpu_quota,
+            "cpu_period": one.pod.cpu_period,
+        },
+        "cgroup": one.pod.cgroup or None,
         "labels": dict(one.pod.labels),
         "hostname": one.infra.config.hostname or None,
         "network": one.infra.config.network,
