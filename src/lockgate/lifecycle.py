@@ -10,10 +10,10 @@ import msgspec
 
 from lockgate.effects.config import Config, needs, pod_of
 from lockgate.effects.interpreter import Rejected, Stepped
-from lockgate.effects.model import Order
+from lockgate.effects.model import Order, Process
 from lockgate.effects.outcome import Exited, Fault, Outcome
 from lockgate.effects.perform import perform
-from lockgate.effects.ports import Commit, Event, Ports, Row, Sessions
+from lockgate.effects.ports import Commit, Event, Ports, Row, Sessions, Store
 from lockgate.statemachine import history
 from lockgate.statemachine.graph import stays
 from lockgate.statemachine.inputs import (
@@ -54,6 +54,13 @@ def salvaged(row: Row) -> Record:
     answer = step(newborn(Config(id=row.container)), salvage(row))
     assert isinstance(answer, Step)
     return answer.record
+
+
+def first_process(store: Store, container: str) -> tuple[int, Process] | None:
+    """The newest run of a container, and its first process, alive or not; None where none is known."""
+    row = store.row(container)
+    record = readable(row.container, row.name, row.record) if row else None
+    return (record.epoch, record.process) if record and record.process else None
 
 
 class Lifecycle:

@@ -165,6 +165,7 @@ _ALL = (
         (
             "sessions_of_a_run",
             "joined_to",
+            "tests/statemachine/test_sessions.py",
             "tests/engine/test_sessions.py",
             "tests/real/test_exec.py",
         ),
