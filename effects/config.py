@@ -423,7 +423,7 @@ def pod_cgroup(config: Config) -> str:
 def lodges(config: Config) -> bool:
     """Is there anything to see to in its namespaces before a run can begin in them? Not where the
     runtime makes them, or the host has them."""
-    if config.network not in UNPLUGGED or volume_parts(config):
+    if config.network not in UNPLUGGED or (config.mounts and volume_parts(config)):
         return True
     own = config.namespaces
     # most have wished for nothing here, and every start asks
