@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lockgate.adapters.filesystem import bundle
 from lockgate.adapters.settlers import settling
 from lockgate.engine import Engine
 from lockgate.errors import LockgateError, NoSuchContainer
@@ -23,6 +24,8 @@ LAST_WORDS = 1_000_000_000
 
 def main(arguments: Sequence[str]) -> int:
     root, container, epoch, runtime, conmon = arguments
+    if not bundle(Path(root), container).exists():
+        return 0  # removed meanwhile, and whoever did may be taking the whole folder away
     with settling(Path(root).absolute(), container, int(epoch)) as mine:
         if not mine:
             return 0
