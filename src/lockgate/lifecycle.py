@@ -10,7 +10,7 @@ import msgspec
 from lockgate.effects.config import Config, needs, pod_of
 from lockgate.effects.interpreter import Rejected, Stepped
 from lockgate.effects.model import Order
-from lockgate.effects.outcome import Exited, Fault, Outcome
+from lockgate.effects.outcome import Exited, Fault, Outcome, PortError
 from lockgate.effects.perform import perform
 from lockgate.effects.ports import Commit, Event, Ports, Row
 from lockgate.statemachine import history
@@ -138,10 +138,14 @@ class Lifecycle:
         return None if written_down(record) else self._end(record)
 
     def _end(self, record: Record) -> Exited | None:
+        """Where it cannot be told, nothing is: not knowing changes nothing (P15)."""
         if record.status not in LIVE:
             return None
         run = (record.config, record.epoch, record.process, record.monitor)
-        return self._ports.monitor.look(*run)
+        try:
+            return self._ports.monitor.look(*run)
+        except (PortError, OSError):
+            return None
 
     def perform(self, record: Record, order: Order) -> Outcome:
         return performed(record, order, self._performed)
