@@ -23,7 +23,7 @@ demo: setup ## a container's whole life, its history, and the replay of it
 
 test: setup ## the whole test suite, with lint, types and layers
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup # the host in one process, what is pure in the other
 
 check: lint types layers ## what needs no running
 
@@ -51,7 +51,8 @@ mutants: setup ## the law broken on purpose, one way at a time: each must be cau
 
 soak: setup ## what never ends, fifty times as long as in the suite: lives, processes, power, bytes
 	@LOCKGATE_SOAK=50 $(BIN)/python -m pytest -q --timeout 3600 tests/properties/test_machine.py \
-	  tests/concurrency tests/power tests/fuzz tests/promises tests/real/test_killed_beside.py
+	  tests/concurrency tests/power tests/fuzz tests/promises tests/network/test_killed.py \
+	  tests/real/test_killed_beside.py
 
 FUZZ_SECONDS ?= 60
 fuzz: setup ## coverage-guided bytes into everything that is read from outside

@@ -13,10 +13,14 @@ import os
 import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+
+import msgspec
 
 from lockgate.adapters.filesystem import bundle, ensure_directory, replacing, write_all
 from lockgate.adapters.flocks import locked
+from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.storage.archive import read_archive
 from lockgate.adapters.storage.entries import (
     Allowance,
@@ -39,6 +43,9 @@ IMAGE, WORK = "image", "work"
 FOLDER = b"checkpoint"
 """Where an archive has the files, so that one of something else is recognised."""
 
+CONFIG = "config.json"
+"""What an archive begins with: how its container was made."""
+
 INVENTORY = "inventory.img"
 """What criu writes with every checkpoint (MAP §3.1)."""
 
@@ -46,6 +53,7 @@ BROUGHT = Limits(size=1 << 40, entries=1 << 16)
 PATIENCE = 900.0
 """Seconds to wait for what somebody who died has begun."""
 
+_DESCRIPTION = 1 << 20
 _DRAFT, _LOCK = "draft", "lock"
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _CHUNK = 1 << 20
@@ -151,7 +159,7 @@ class LocalCheckpoints:
                 reason = f"container {config.id[:12]} has no checkpoint"
                 raise PortError("missing", reason, dirty=False)
             with replacing(Path(target)) as out:
-                write_archive(_files(newest / IMAGE), out)
+                write_archive(chain(_described(config), _files(newest / IMAGE)), out)
 
     def take(self, config: Config, number: int, source: str) -> None:
         kept = Kept(self._root, config.id)
@@ -170,6 +178,22 @@ class LocalCheckpoints:
                 kept.discard()
                 raise
 
+    def wished(self, source: str) -> Config:
+        with Path(source).open("rb", buffering=0) as file:
+            for entry in accepted(read_archive(file), Allowance(BROUGHT)):
+                match entry:
+                    case File((b"config.json",), _, size, content) if size <= _DESCRIPTION:
+                        try:
+                            return msgspec.json.decode(b"".join(content), type=Config)
+                        except NONSENSE:
+                            raise damaged(f"{CONFIG} in {source} is no configuration") from None
+                    case Directory(()):
+                        pass
+                    case _:
+                        break
+        reason = f"{source} does not begin with a {CONFIG}"
+        raise refused(f"{reason}; `checkpoint --export` makes such archives")
+
     def drop(self, config: Config) -> None:
         Kept(self._root, config.id).drop()
 
@@ -179,7 +203,7 @@ def _unpacked(source: Path, image: int) -> None:
     with source.open("rb", buffering=0) as file:
         for entry in accepted(read_archive(file), Allowance(BROUGHT)):
             match entry:
-                case Directory(() | (b"checkpoint",)):
+                case Directory(() | (b"checkpoint",)) | File((b"config.json",)):
                     pass
                 case File((b"checkpoint", name), _, _, content):
                     fd = _made(name, image, entry)
@@ -202,6 +226,12 @@ def _made(name: bytes, image: int, entry: AnyEntry) -> int:
         return os.open(name, _NEW, 0o600, dir_fd=image)
     except FileExistsError:
         raise damaged(f"{shown(entry.path)} is in it twice") from None
+
+
+def _described(config: Config) -> Iterator[AnyEntry]:
+    """Of which container it is, environment included."""
+    content = msgspec.json.encode(config)
+    yield File((CONFIG.encode(),), Meta(0o600), len(content), (content,))
 
 
 def _files(image: Path) -> Iterator[AnyEntry]:

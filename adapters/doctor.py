@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from lockgate.adapters import rootless
-from lockgate.adapters.network import bridges
+from lockgate.adapters.network import bridge, bridges, firewall
 from lockgate.adapters.network.netavark import located
 from lockgate.adapters.network.plugins import Plugins
 from lockgate.adapters.oci.cgroups import Cgroups
@@ -70,7 +70,7 @@ def survey() -> HostReport:
             *_limits(),
             _inotify(Path("/proc/sys/fs/inotify/max_user_instances")),
             _sqlite(),
-            _networks(Plugins(), located()),
+            _networks(bridge.missing(), firewall.barred(), Plugins(), located()),
             _criu(),
             *_rootless(os.geteuid()),
         )
@@ -185,16 +185,27 @@ def _sqlite() -> Check:
     return Check("sqlite", "missing", sqlite3.sqlite_version, f"SQLite {wanted} is needed")
 
 
-def _networks(cni: Plugins, netavark: Path | None) -> Check:
-    """Whatever tool there is, it calls iptables."""
+def _networks(lacking: str, barred: str, cni: Plugins, netavark: Path | None) -> Check:
+    """Which driver plugs in where nobody has chosen one, and why it is not the fastest."""
+    if not (lacking or barred):
+        return Check("networks", "ok", "driver bridge: iproute2, nftables")
+    quicker = f"the driver bridge is faster; {_let_through(barred) if barred else lacking}"
     plugins = [cni.find(name) for name in bridges.PLUGINS]
     tool = plugins[0].parent if all(plugins) and plugins[0] else netavark
     if tool is None:
-        advice = "networks by name need plugins: apt install containernetworking-plugins"
-        return Check("networks", "warn", "neither CNI plugins nor netavark", advice)
+        advice = _let_through(barred) if barred else "apt install iproute2 nftables"
+        found = "no driver" if lacking else f"driver bridge, which {barred} bars"
+        return Check("networks", "warn", found, f"for networks by name: {advice}")
     if find("iptables") is None:
         return Check("networks", "warn", f"{tool}, no iptables", "apt install iptables")
-    return Check("networks", "ok", str(tool))
+    name = "netavark" if tool == netavark else "cni"
+    return Check("networks", "warn", f"driver {name}: {tool}", quicker)
+
+
+def _let_through(chain: str) -> str:
+    """What lets our bridges pass a chain that drops what it does not know."""
+    ways = (f"nft insert rule {chain} {way} 'lg-*' accept" for way in ("iifname", "oifname"))
+    return f"{'; '.join(ways)}; then choose --network-driver bridge"
 
 
 def _criu() -> Check:

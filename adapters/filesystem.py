@@ -104,6 +104,15 @@ class LocalFilesystem:
                 directory, one.name, one.content, one.mode, owner=owned, label=mine, durable=False
             )
 
+    def rewrite_files(self, config: Config, files: Sequence[File]) -> None:
+        """The same files with other content: who has one mounted sees it. What is there keeps owner,
+        mode and label."""
+        directory = bundle(self.root, config.id) / "files"
+        flags = os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW
+        for one in files:
+            with _opened(directory / one.name, flags) as fd:
+                write_all(fd, one.content)
+
     def write_spec(self, config: Config, spec: bytes) -> str:
         """Put config.json (0600) into the bundle; returns the SHA-256 of `spec` in hex."""
         write_atomic(bundle(self.root, config.id), SPEC_NAME, spec, SPEC_MODE)

@@ -1,8 +1,9 @@
-"""create → start → exit → remove on a bridge network: lockgate beside podman, in one run, in turns.
+"""create → start → exit → remove on a bridge network: lockgate by two drivers, without a network, and
+podman, in one run, in turns.
 
-Both use the same OCI runtime, and podman its default network. All of it happens in a network
+All use the same OCI runtime, and podman its default network. All of it happens in a network
 namespace of its own, so that the machine's links and firewall rules are never touched.
-`python benchmarks/network.py [ROUNDS]`, as root.
+`python -m benchmarks.network [ROUNDS]`, as root.
 """
 
 from __future__ import annotations
@@ -17,23 +18,33 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lockgate import Engine
+from lockgate import Engine, LockgateError
 from lockgate.testing import busybox
 
 ISOLATED = "LOCKGATE_BENCH_NETWORK"
 COMMAND = ("true",)
+OURS = {
+    "lockgate, driver bridge": "bridge",
+    "lockgate, driver cni": "cni",
+    "lockgate, no network": "",
+}
 
 
 class Ours:
-    def __init__(self, folder: Path, runtime: str, ports: list[str]) -> None:
-        self.engine = Engine.open(folder / f"root{len(ports)}", runtime=runtime)
+    """`driver`: who plugs in; empty for a life without a network."""
+
+    def __init__(self, folder: Path, runtime: str, ports: list[str], driver: str) -> None:
+        root = folder / f"root-{driver}"
+        self.engine = Engine.open(root, runtime=runtime, network_driver=driver)
         self.engine.import_image("busybox", busybox.rootfs_tar(folder / "ours.tar"))
-        self.engine.create_network("web")
-        self._ports = ports
+        self.engine.create_network("web", subnet=f"10.89.{len(driver)}.0/24")  # no two have one
+        self._network, self._ports = ("web", ports) if driver else ("none", [])
 
     def life(self) -> None:
         engine = self.engine
-        made = engine.create(image="busybox", command=COMMAND, network="web", ports=self._ports)
+        made = engine.create(
+            image="busybox", command=COMMAND, network=self._network, ports=self._ports
+        )
         engine.start(made.id)
         assert engine.wait(made.id) == 0
         engine.remove(made.id)
@@ -72,13 +83,16 @@ class Podman:
 
 def compare(runtime: str, rounds: int, ports: list[str]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="lockgate-bench-"))
-    ours = Ours(folder, runtime, ports)
-    podman = Podman(folder, runtime, ports)
+    closing: list[Callable[[], None]] = []
     try:
-        contenders: dict[str, Callable[[], None]] = {
-            "lockgate, in process": ours.life,
-            "podman run --rm": podman.life,
-        }
+        contenders: dict[str, Callable[[], None]] = {}
+        for name, driver in OURS.items():
+            ours = Ours(folder, runtime, ports, driver)
+            closing.append(ours.close)
+            contenders[name] = ours.life
+        podman = Podman(folder, runtime, ports)
+        closing.append(podman.close)
+        contenders["podman run --rm"] = podman.life
         samples: dict[str, list[float]] = {name: [] for name in contenders}
         for turn in range(rounds + 2):
             for name, life in contenders.items():
@@ -88,8 +102,8 @@ def compare(runtime: str, rounds: int, ports: list[str]) -> None:
                     samples[name].append((time.perf_counter() - began) * 1e3)
         report(f"{runtime}, {'a published port' if ports else 'a bridge network'}", samples)
     finally:
-        ours.close()
-        podman.close()
+        for close in closing:
+            close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -111,8 +125,12 @@ def main() -> None:
         raise SystemExit("there is no podman to compare with")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    for ports in ([], ["8080:80"]):
-        compare("runc", rounds, ports)
+    for runtime in ("runc", "crun"):
+        try:
+            for ports in ([], ["8080:80"]):
+                compare(runtime, rounds, ports)
+        except LockgateError as problem:
+            print(f"{runtime}: {problem}")
 
 
 if __name__ == "__main__":

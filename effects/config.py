@@ -55,9 +55,6 @@ RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]
 """Whether a run that ended by itself is followed by another; `always` and `unless-stopped` differ
 after a reboot: the first starts again also what its user had stopped."""
 
-Sharing = Literal["private", "host"]
-"""Whose namespace: the container's own, or the host's."""
-
 SHAREABLE = "shareable"
 """Of the IPC namespace: the container's own, made so that others can live in it."""
 
@@ -105,11 +102,15 @@ class Tmpfs(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="tmpfs"):
 class VolumeMount(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="volume"):
     """A volume by name at `destination`, made if need be, and then given what the image has there.
 
-    Empty `volume`: one of its own, `anonymous`; it goes with the container.
+    Empty `volume`: one of its own, `anonymous`; it goes with the container. `existing`: it is not made
+    but must be there. `subpath` is a directory or file inside one that is there, relative to its
+    top: only that is mounted, as it is.
     """
 
     destination: str
     volume: str = ""
+    subpath: str = ""
+    existing: bool = False
     anonymous: bool = False
     readonly: bool = False
     nosuid: bool = True
@@ -216,15 +217,22 @@ class IdMap(Struct, frozen=True, kw_only=True):
 class Namespaces(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which namespaces are the container's own; the network's is `Config.network`.
 
-    `pid`, `ipc` and `uts` are `private`, `host`, or `container:ID` for that of another; an `ipc` others
-    can live in is `shareable`: its /dev/shm, too, is then theirs.
+    `pid`, `ipc`, `uts` and `cgroup` are `private`, `host`, or `container:ID` for that of another; an
+    `ipc` others can live in is `shareable`: its /dev/shm, too, is then theirs. `user` is empty, for
+    one of its own where it has maps of ids and the host's where not, or `container:ID`: then the maps
+    are that one's. `mount` is always `private`.
     """
 
     pid: str = "private"
     ipc: str = "private"
     uts: str = "private"
-    cgroup: Sharing = "private"
+    cgroup: str = "private"
+    user: str = ""
+    mount: str = "private"
 
+
+JOINABLE = ("pid", "ipc", "uts", "cgroup", "user")
+"""Kinds of namespaces, besides the network's, that may be another container's."""
 
 Shared = Literal["net", "ipc", "uts", "pid"]
 """Kinds of namespaces a pod may have for all its members."""
@@ -282,7 +290,9 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
 
     `network` is a mode, or the name of the first of `networks`; the container's interfaces eth0,
     eth1, … are plugged into these in order. `ports` need a network. With `container:ID` it is in the
-    namespace of another container, whatever that is plugged into.
+    namespace of another container, whatever that is plugged into. With `deferred_network` the
+    namespace is made by the runtime, as one of the container's own users, and set up between
+    create and start.
     """
 
     id: str
@@ -302,6 +312,7 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     terminal: bool = False
     stdin: bool = False
     stop_signal: int = 15
+    log_size: int = 0  # bytes of its log, after which it is begun anew; 0: no limit
     stop_timeout: int = 10  # seconds between the stop signal and SIGKILL; 0: SIGKILL at once
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
@@ -329,6 +340,7 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=T
     requires: tuple[str, ...] = ()  # ids of containers that run while this one does
     holds: Pod | None = None  # the pod it holds together: it is there as long as this container
     pod: Membership | None = None
+    deferred_network: bool = False
 
 
 SLICE = ".slice"
@@ -368,11 +380,9 @@ def shares(config: Config) -> str:
 
 def borrowed(config: Config) -> tuple[tuple[str, str], ...]:
     """Which kinds of namespaces, besides the network's, are of another container, and whose."""
-    own = config.namespaces
+    asked: list[tuple[str, str]] = [(kind, getattr(config.namespaces, kind)) for kind in JOINABLE]
     return tuple(
-        (kind, whose.removeprefix(SHARED))
-        for kind, whose in (("pid", own.pid), ("ipc", own.ipc), ("uts", own.uts))
-        if whose.startswith(SHARED)
+        (kind, whose.removeprefix(SHARED)) for kind, whose in asked if whose.startswith(SHARED)
     )
 
 
@@ -398,7 +408,7 @@ def pod_of(config: Config) -> str:
 def lodges(config: Config) -> bool:
     """Is there anything to see to in its namespaces before a run can begin in them? Not where the
     runtime makes them, or the host has them."""
-    if config.network not in UNPLUGGED:
+    if config.network not in UNPLUGGED or volume_parts(config):
         return True
     own = config.namespaces
     # most have wished for nothing here, and every start asks
@@ -407,3 +417,8 @@ def lodges(config: Config) -> bool:
 
 def volume_mounts(config: Config) -> tuple[VolumeMount, ...]:
     return tuple(one for one in config.mounts if isinstance(one, VolumeMount))
+
+
+def volume_parts(config: Config) -> tuple[VolumeMount, ...]:
+    """Those that mount no whole volume."""
+    return tuple(one for one in volume_mounts(config) if one.subpath)

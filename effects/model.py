@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
 
-from lockgate.effects.config import Limits
+from lockgate.effects.config import Attachment, Limits
 from lockgate.effects.hooks import Hook
 from lockgate.effects.network import Dns, Link
 
@@ -40,6 +40,7 @@ class Effect(Struct, frozen=True, gc=False, tag=True):
     patient: ClassVar[bool] = False  # may take minutes: performed with the lock released
     vital: ClassVar[bool] = False  # about a living process: its death settles it
     replaces: ClassVar[bool] = False  # makes another of what may be there; else that one stays
+    freezes: ClassVar[bool] = False  # the container, as long as it takes
 
 
 class Acquire(Effect, frozen=True, gc=False):
@@ -78,11 +79,15 @@ class Unmount(Release, frozen=True, gc=False, tag="unmount"):
     resource: ClassVar[Resource] = "mount"
 
 
-class JoinNetwork(Acquire, frozen=True, gc=False, tag="join-network"):
-    """A network namespace with its interfaces; brings back `Joined`."""
+class JoinNetwork(Acquire, frozen=True, gc=False, tag="join-network", omit_defaults=True):
+    """A network namespace with its interfaces; brings back `Joined`. `deferred`: all but these, which
+    `ConnectNetwork` sees to when the runtime has made the namespace. `networks`: with these addresses,
+    instead of those of its config."""
 
     container: str
     epoch: int
+    deferred: bool = False
+    networks: tuple[Attachment, ...] = ()
     resource: ClassVar[Resource] = "network"
 
 
@@ -90,6 +95,18 @@ class LeaveNetwork(Release, frozen=True, gc=False, tag="leave-network"):
     container: str
     epoch: int
     resource: ClassVar[Resource] = "network"
+
+
+class ConnectNetwork(Effect, frozen=True, gc=False, tag="connect-network", omit_defaults=True):
+    """The network namespace that the runtime has made for this run, kept and plugged in; hosts and
+    resolv.conf tell of it then. Brings back `Connected`. What it makes goes by `LeaveNetwork`."""
+
+    container: str
+    epoch: int
+    process: Process | None
+    mountpoint: str
+    lodging: Lodging = ()
+    vital: ClassVar[bool] = True
 
 
 class WriteSpec(Effect, frozen=True, gc=False, tag="write-spec", omit_defaults=True):
@@ -210,6 +227,7 @@ class CheckpointRuntime(Acquire, frozen=True, gc=False, tag="checkpoint-runtime"
     keep: bool
     resource: ClassVar[Resource] = "checkpoint"
     replaces: ClassVar[bool] = True
+    freezes: ClassVar[bool] = True
 
 
 class RestoreRuntime(Acquire, frozen=True, gc=False, tag="restore-runtime"):
@@ -261,6 +279,7 @@ AnyEffect: TypeAlias = (
     | Unmount
     | JoinNetwork
     | LeaveNetwork
+    | ConnectNetwork
     | WriteSpec
     | CreateRuntime
     | DeleteRuntime

@@ -61,6 +61,14 @@ class Joined(Struct, frozen=True, gc=False, tag="joined", omit_defaults=True):
     homes: tuple[Home, ...] = ()
 
 
+class Connected(Struct, frozen=True, gc=False, tag="connected", omit_defaults=True):
+    """Where the namespace of a run is kept, and what was plugged into it, after the runtime made it."""
+
+    netns: str
+    links: tuple[Link, ...] = ()
+    dns: Dns | None = None
+
+
 class Saved(Struct, frozen=True, gc=False, tag="saved", omit_defaults=True):
     """Hex digest (SHA-256) of the bytes written to config.json; and the hooks that the engine will
     have to run when this run is over."""
@@ -110,7 +118,7 @@ class Restored(Struct, frozen=True, gc=False, tag="restored"):
 
 
 Fact: TypeAlias = (
-    Mounted | Joined | Saved | Settled | Created | Launched | Exited | Dumped | Restored
+    Mounted | Joined | Connected | Saved | Settled | Created | Launched | Exited | Dumped | Restored
 )
 
 

@@ -7,12 +7,14 @@ failure, everything else is a bug and flies on. Nothing here knows what a record
 import errno
 from typing import assert_never
 
+from msgspec.structs import replace
 from returns.pipeline import is_successful
 from returns.result import safe
 
 from lockgate.effects import model as e
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import (
+    Connected,
     Done,
     Dumped,
     Exited,
@@ -55,10 +57,13 @@ def _carried_out(order: e.Order, config: Config, ports: Ports) -> Fact | None:
             return ports.storage.mount(config)
         case e.Unmount():
             ports.storage.unmount(config)
-        case e.JoinNetwork(_, epoch):
-            return ports.network.join(config, epoch)
+        case e.JoinNetwork(_, epoch, _, networks):
+            joining = replace(config, networks=networks) if networks else config
+            return ports.network.join(joining, epoch)
         case e.LeaveNetwork(_, epoch):
             ports.network.leave(config, epoch)
+        case e.ConnectNetwork():
+            return _connected(effect, config, ports)
         case e.WriteSpec():
             facts = ports.surroundings.facts(config, effect.mountpoint)
             specified = ports.specify(config, effect, facts)
@@ -104,6 +109,24 @@ def _carried_out(order: e.Order, config: Config, ports: Ports) -> Fact | None:
         case _:
             assert_never(effect)
     return None
+
+
+NAMING = frozenset({"hosts", "resolv.conf"})
+"""Files that tell of what was plugged in."""
+
+
+def _connected(effect: e.ConnectNetwork, config: Config, ports: Ports) -> Connected:
+    """As `WriteSpec` after `JoinNetwork`, but that it has been created since: of its files those are
+    written once more that tell of its network, and its spec stands."""
+    if effect.process is None:
+        raise PortError("missing", "no process is known for this run", dirty=False)
+    made = ports.network.connect(config, effect.epoch, effect.process)
+    facts = ports.surroundings.facts(config, effect.mountpoint)
+    run = (effect.container, effect.epoch, effect.mountpoint)
+    known = e.WriteSpec(*run, made.netns, made.links, made.dns, effect.lodging)
+    files = ports.specify(config, known, facts).files
+    ports.filesystem.rewrite_files(config, [one for one in files if one.name in NAMING])
+    return made
 
 
 def _halted(halt: e.Halt, config: Config, ports: Ports) -> Exited:

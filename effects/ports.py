@@ -18,8 +18,8 @@ from lockgate.effects.config import Config, Limits
 from lockgate.effects.health import CheckResult, HealthCheck
 from lockgate.effects.hooks import Hook, HookFile
 from lockgate.effects.model import CheckpointRuntime, Process, RestoreRuntime, WriteSpec
-from lockgate.effects.outcome import Created, Exited, Joined, Mounted
-from lockgate.effects.sessions import Session
+from lockgate.effects.outcome import Connected, Created, Exited, Joined, Mounted
+from lockgate.effects.sessions import Seen, Session
 from lockgate.effects.usage import Running, Usage
 
 
@@ -306,6 +306,12 @@ class Network(Protocol):
         """
         ...
 
+    def connect(self, config: Config, epoch: int, process: Process) -> Connected:
+        """The namespace of this run's first process, kept and plugged into the config's networks; of
+        a run that has joined without one, because its runtime makes it. Twice is once.
+        `PortError("missing")`, clean, where that process has ended."""
+        ...
+
     def leave(self, config: Config, epoch: int) -> None:
         """Everything of the container's runs goes, whatever part of it is gone already; every step
         is tried, then the first fault is raised (MAP L-29)."""
@@ -468,6 +474,10 @@ class Filesystem(Protocol):
         """Files of the run, each atomically; nothing in the root filesystem is touched."""
         ...
 
+    def rewrite_files(self, config: Config, files: Sequence[File]) -> None:
+        """The same in place: a container that has been created sees what it says now."""
+        ...
+
     def write_spec(self, config: Config, spec: bytes) -> str:
         """config.json, atomically (temporary file, fsync, rename); returns its SHA-256 in hex."""
         ...
@@ -509,6 +519,11 @@ class Checkpoints(Protocol):
         there already is success. `PortError("damaged")` or "refused", clean."""
         ...
 
+    def wished(self, source: str) -> Config:
+        """Of which container such an archive is. It is not believed: a config that can be read, and no
+        more. `PortError("damaged")`, "refused" or "missing", clean."""
+        ...
+
     def drop(self, config: Config) -> None: ...
 
 
@@ -544,17 +559,27 @@ class Artifacts(Protocol):
 class Logs(Protocol):
     """What containers have written."""
 
-    def read(self, config: Config, after: int = 0) -> tuple[tuple["LogLine", ...], int]:
-        """Whole lines from byte offset `after`, and the offset to go on from. *Lock free.*"""
+    def read(
+        self, config: Config, after: "Mark | None" = None
+    ) -> tuple[tuple["LogLine", ...], "Mark"]:
+        """Whole lines from `after` on (None: from the beginning), and where to go on. What was cut
+        down to its limit meanwhile is read from its beginning. *Lock free.*"""
         ...
 
-    def last(self, config: Config, count: int) -> int:
-        """The offset from which there are `count` whole lines, or all there are. *Lock free.*"""
+    def last(self, config: Config, count: int) -> "Mark":
+        """From where there are `count` whole lines, or all there are. *Lock free.*"""
         ...
 
-    def wait(self, config: Config, after: int, timeout: float) -> None:
-        """Until there may be more than `after` bytes, at most `timeout` seconds. *Lock free.*"""
+    def wait(self, config: Config, after: "Mark", timeout: float) -> None:
+        """Until there may be more than that, at most `timeout` seconds. *Lock free.*"""
         ...
+
+
+class Mark(Struct, frozen=True):
+    """A place in a log: so many bytes on, in the one that begins so."""
+
+    offset: int = 0
+    head: bytes = b""
 
 
 class LogLine(Struct, frozen=True):
@@ -621,6 +646,7 @@ class Event(Struct, frozen=True, omit_defaults=True):
     number: int = 0
     health: str = ""
     pod: str = ""  # the id of the one it is in
+    session: str = ""  # the id of the process that has joined or ended
 
 
 class Commit(Struct, frozen=True, kw_only=True):
@@ -705,17 +731,31 @@ class Sessions(Protocol):
     """Processes beside the first of a running container. They end with its run; what is known of
     them outlives whoever began them, and goes with the run."""
 
-    def begin(self, config: Config, session: Session, process: bytes) -> None:
-        """Start it, to run by itself; `process` is the runtime spec's object. Raises `PortError`
-        "missing" or "denied" when its command is not there or not executable; nothing is left then.
-        """
+    def begin(self, config: Config, session: Session, process: bytes) -> Process | None:
+        """Start it, to run by itself; `process` is the runtime spec's object. Its process, None if
+        that has ended already. Raises `PortError` "missing" or "denied" when its command is not
+        there or not executable; nothing is left then."""
         ...
 
     def call(
-        self, config: Config, session: Session, process: bytes, streams: tuple[int, int, int]
-    ) -> int:
-        """Run it to its end with these descriptors, a terminal's where it wants one, and return its
-        exit code (128 + n for a signal). Raises `PortError` as `begin` does."""
+        self,
+        config: Config,
+        session: Session,
+        process: bytes,
+        streams: tuple[int, int, int],
+        began: Callable[[Process | None], None],
+    ) -> Exited:
+        """Run it to its end with these descriptors, a terminal's where it wants one (128 + n is the
+        exit code of signal n), and keep how it ended. `began` is called if it runs for longer than
+        a moment. Raises `PortError` as `begin` does."""
+        ...
+
+    def keep(self, session: Session) -> None:
+        """What is known of it now, for whoever looks. Of one that is gone nothing is kept."""
+        ...
+
+    def forget(self, session: Session) -> None:
+        """It has ended, and whoever called it knows how."""
         ...
 
     def check(
@@ -731,26 +771,30 @@ class Sessions(Protocol):
         Raises `PortError("missing")` where nobody listens."""
         ...
 
-    def look(self, container: str, epoch: int) -> tuple[Session, ...]:
-        """Those begun in this run, oldest first, and how they stand. Never blocks."""
+    def look(self, container: str, epoch: int) -> tuple[Seen, ...]:
+        """Those begun in this run, oldest first. Never blocks."""
+        ...
+
+    def seen(self, container: str, epoch: int, session: str) -> Seen | None:
+        """One of them; None where there is none of this id. Never blocks."""
         ...
 
     def await_exit(
         self, container: str, epoch: int, session: str, timeout: float | None
-    ) -> Session | None:
+    ) -> Exited | None:
         """How it ended; None after `timeout` seconds, or where there is no such session (any
         more)."""
         ...
 
     def output(
-        self, container: str, epoch: int, session: str, after: int = 0
-    ) -> tuple[tuple[LogLine, ...], int]:
+        self, container: str, epoch: int, session: str, after: Mark | None = None
+    ) -> tuple[tuple[LogLine, ...], Mark]:
         """What it has written from `after` on, and where to go on."""
         ...
 
-    def signal(self, config: Config, epoch: int, session: str, signal: int) -> None:
-        """Send a signal to its process, and to no other. Raises `PortError("missing")`, cleanly,
-        when it has ended."""
+    def signal(self, config: Config, epoch: int, process: Process | None, signal: int) -> None:
+        """Send a signal to this process of the run, and to no other. Raises `PortError("missing")`,
+        cleanly, when it has ended."""
         ...
 
 
@@ -854,6 +898,10 @@ class Store(Protocol):
 
     def events(self, after: int = 0) -> Iterator[Event]:
         """Events with a number greater than `after`, in order."""
+        ...
+
+    def newest_event(self) -> int:
+        """The number of the last there is; 0 for none."""
         ...
 
     def wait_events(self, after: int, timeout: float) -> None:

@@ -1,10 +1,10 @@
-"""Processes that join a running container: what is wished for, and what can be told of one."""
+"""Processes that join a running container: what is wished for, what is known of one, what is seen."""
 
 from enum import StrEnum
 
 from msgspec import Struct
-from msgspec.structs import replace
 
+from lockgate.effects.model import Process
 from lockgate.effects.outcome import Exited
 
 
@@ -20,8 +20,11 @@ class Wish(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Standing(StrEnum):
-    """The life of a session: begun, running, ended."""
+    """The life of a session."""
 
+    __hash__ = str.__hash__
+
+    ABSENT = "absent"  # not yet asked for, or never begun
     CREATED = "created"  # asked for; whether it runs cannot be told yet
     RUNNING = "running"
     STOPPED = "stopped"
@@ -31,8 +34,8 @@ class Session(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A process in a run of a container, beside its first one.
 
     `exit_code` is None until it has ended, and -1 where nobody saw how: then `exit_reason` says
-    why. `pid` is that of this host, 0 when there is none. Times are nanoseconds since the Unix
-    epoch.
+    why. `process` is it on this host, `by` who has it begun, and, where it is `attached`, waits for
+    it in a monitor's place. Times are nanoseconds since the Unix epoch.
     """
 
     id: str
@@ -40,21 +43,20 @@ class Session(Struct, frozen=True, kw_only=True, omit_defaults=True):
     epoch: int
     wish: Wish
     created_at: int
-    standing: Standing = Standing.CREATED
-    pid: int = 0
+    standing: Standing = Standing.ABSENT
+    process: Process | None = None
+    by: Process | None = None
+    attached: bool = False
     finished_at: int = 0
     exit_code: int | None = None
     exit_reason: str = ""
 
 
-def told(session: Session, pid: int, end: Exited | None) -> Session:
-    """How a session stands: ended, running, or not to be told yet."""
-    if end is not None:
-        return replace(
-            session,
-            standing=Standing.STOPPED,
-            exit_code=end.code,
-            exit_reason=end.reason,
-            finished_at=end.at,
-        )
-    return replace(session, standing=Standing.RUNNING, pid=pid) if pid else session
+class Seen(Struct, frozen=True):
+    """What a look from outside tells: the session as it was kept, its process if it lives, how it
+    ended if it has; `never` where it was not begun and nobody is left to do it."""
+
+    session: Session
+    process: Process | None = None
+    end: Exited | None = None
+    never: bool = False

@@ -17,7 +17,8 @@ class Usage(Struct, frozen=True, kw_only=True):
 
 class Running(Struct, frozen=True, kw_only=True):
     """A process of a container, by its pid on this host. `cpu`: nanoseconds so far; `memory`: bytes
-    resident."""
+    resident; `age`: nanoseconds since it began; `inside`: its pid in its own namespace, 0 where that
+    cannot be told; `tty`: has it a terminal?"""
 
     pid: int
     ppid: int
@@ -26,3 +27,6 @@ class Running(Struct, frozen=True, kw_only=True):
     cpu: int
     memory: int
     command: tuple[str, ...]
+    age: int = 0
+    inside: int = 0
+    tty: bool = False

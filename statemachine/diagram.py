@@ -33,6 +33,7 @@ from lockgate.statemachine.inputs import (
 from lockgate.statemachine.law import EDGES, LAW, PLANS, STAGES, Plan, Stage
 from lockgate.statemachine.policy import ENDED
 from lockgate.statemachine.record import RESOURCES, Answer, Record, Refused
+from lockgate.statemachine.sessions import EDGES as SESSIONS
 from lockgate.statemachine.status import Presence, Status, Verb
 from lockgate.statemachine.step import step
 
@@ -141,6 +142,8 @@ def page() -> str:
         (f"**{verb}**", str(at), " ".join(plan.stages) or "nothing: it is on record")
         for (verb, at), plan in PLANS.items()
     ]
+    sessions = [("milestone", "from", "to"), ("---",) * 3]
+    sessions += [(f"**{said}**", str(at), str(to)) for (at, said), to in SESSIONS.items()]
     parts = (
         f"# The law, number {LAW}\n\nWritten by `make docs` from the tables of "
         "`statemachine/law.py`; a test sees to it that this page is theirs.\n",
@@ -157,6 +160,9 @@ def page() -> str:
         "afterwards. Word of a run's end is heard where the first table says so, if it is about "
         "the run there is. `Resumed` asks again for what is out. `Salvaged` makes the container "
         "unknown.\n",
+        "## Sessions\n\nA process that joins a run has a machine of its own "
+        "(`statemachine/sessions.py`), of the same shape. Its container is told by `SessionBegan` and "
+        f"`SessionEnded`, and announces `exec` and `exec_died`.\n\n{_table(sessions)}",
     )
     return "\n".join(parts)
 

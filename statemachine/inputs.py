@@ -3,7 +3,7 @@
 Time, pids, paths and codes arrive here and nowhere else.
 """
 
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -12,6 +12,8 @@ from lockgate.effects.outcome import Done, Exited, Failed
 from lockgate.statemachine.status import Verb
 
 SIGKILL = 9
+
+Address = Literal["", "same", "any"]
 
 
 class Create(Struct, frozen=True, gc=False, tag="create", omit_defaults=True):
@@ -79,13 +81,14 @@ class Checkpoint(Struct, frozen=True, gc=False, tag="checkpoint", omit_defaults=
     """Write its processes down, to go on with them later; they end, or are left running.
 
     `tcp_established`: connections, too, which it must not have without. `keep`: the log of whoever did
-    it. `export`: the absolute path of an archive to make of it.
+    it. `export`: the absolute path of an archive to make of it. `links`: which addresses it had is kept, too.
     """
 
     leave_running: bool = False
     tcp_established: bool = False
     keep: bool = False
     export: str = ""
+    links: bool = False
 
     @property
     def verb(self) -> Verb:
@@ -94,11 +97,14 @@ class Checkpoint(Struct, frozen=True, gc=False, tag="checkpoint", omit_defaults=
 
 class Restore(Struct, frozen=True, gc=False, tag="restore", omit_defaults=True):
     """Go on where the checkpoint was taken, as a new run. `keep`: it can be done again from the same
-    one. `source`: the absolute path of an archive it is taken from first."""
+    one. `source`: the absolute path of an archive it is taken from first. `ip`, `mac`: the addresses it
+    had when it was taken, or any; left empty, as for a start."""
 
     tcp_established: bool = False
     keep: bool = False
     source: str = ""
+    ip: Address = ""
+    mac: Address = ""
     verb: ClassVar[Verb] = Verb.RESTORE
 
 
@@ -167,6 +173,23 @@ class Checked(Struct, frozen=True, gc=False, tag="checked"):
     passed: bool
 
 
+class SessionBegan(Struct, frozen=True, gc=False, tag="session-began"):
+    """A process has joined the run with this epoch; `session` is its id."""
+
+    epoch: int
+    session: str
+
+
+class SessionEnded(Struct, frozen=True, gc=False, tag="session-ended", omit_defaults=True):
+    """It has ended, and how. Of one that nobody has told of it is no news, unless it was so short that
+    its beginning is told with its end: `untold`."""
+
+    epoch: int
+    session: str
+    exit: Exited
+    untold: bool = False
+
+
 class Resumed(Struct, frozen=True, gc=False, tag="resumed"):
     """A new executor took over; what became of the pending orders is unknown."""
 
@@ -176,6 +199,12 @@ class Booted(Struct, frozen=True, gc=False, tag="booted"):
     became of a run is told before, by `Died`."""
 
     boot: str
+
+
+class Renamed(Struct, frozen=True, gc=False, tag="renamed"):
+    """It has another name from now on, which nobody else has. About what is not there it is no news."""
+
+    name: str
 
 
 class Salvaged(Struct, frozen=True, gc=False, tag="salvaged"):
@@ -206,5 +235,7 @@ Command: TypeAlias = (
     | Cleanup
     | Remove
 )
-Observation: TypeAlias = Died | Checked | Resumed | Booted | Salvaged
+Observation: TypeAlias = (
+    Died | Checked | SessionBegan | SessionEnded | Resumed | Booted | Renamed | Salvaged
+)
 Input: TypeAlias = Command | Observation | Done | Failed

@@ -12,9 +12,11 @@ Adding an operation is adding a plan and, if need be, a stage.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from itertools import chain
+from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from msgspec import Struct
 from transitions import Machine
@@ -24,6 +26,7 @@ from lockgate.effects.model import (
     AdjustLimits,
     AnyEffect,
     CheckpointRuntime,
+    ConnectNetwork,
     CreateLayer,
     CreateRuntime,
     DeleteLayer,
@@ -144,21 +147,26 @@ class LawError(ValueError):
     """The tables contradict each other or name what does not exist. Raised at import."""
 
 
-def compiled(rows: Iterable[Mapping[str, Any]]) -> Mapping[tuple[Status, str], Status]:
+State = TypeVar("State", bound=StrEnum)
+
+
+def compiled(
+    rows: Iterable[Mapping[str, Any]], states: type[State]
+) -> Mapping[tuple[State, str], State]:
     """Expand the rows with `transitions`, then check what it does not: names and duplicates."""
     machine = Machine(
         model=None,
-        states=Status,
+        states=states,
         transitions=[dict(row) for row in rows],
-        initial=S.ABSENT,
+        initial=next(iter(states)),
         auto_transitions=False,
     )
-    edges: dict[tuple[Status, str], Status] = {}
+    edges: dict[tuple[State, str], State] = {}
     for trigger, event in machine.events.items():
         for edge in chain.from_iterable(event.transitions.values()):
             try:
-                key = Status[edge.source], trigger
-                dest = Status[edge.dest or edge.source]
+                key = states[edge.source], trigger
+                dest = states[edge.dest or edge.source]
             except KeyError as unknown:
                 raise LawError(f"the row {trigger!r} names no known status: {unknown}") from None
             if key in edges:
@@ -167,7 +175,7 @@ def compiled(rows: Iterable[Mapping[str, Any]]) -> Mapping[tuple[Status, str], S
     return MappingProxyType(edges)
 
 
-EDGES = compiled(LIFECYCLE)
+EDGES = compiled(LIFECYCLE, Status)
 
 
 # ---- 2. stages ---------------------------------------------------------------------------
@@ -198,6 +206,12 @@ def wanted(record: Record, kind: Kind) -> bool:
 def waiting(record: Record, kind: Kind) -> bool:
     """It may have ended while somebody was asked to see to its health."""
     return record.status is S.CREATED
+
+
+def unconnected(record: Record, kind: Kind) -> bool:
+    """Its runtime has made its network namespace, and nobody has set it up; it may have ended
+    meanwhile."""
+    return record.netns == "" and record.status in (S.CREATED, S.RUNNING)
 
 
 def unsure(record: Record, kind: Kind) -> bool:
@@ -262,11 +276,11 @@ def free(record: Record, kind: Kind) -> bool:
     """The layer goes last: only when nothing else of the container may exist (D-43) and, but for a
     removal by force, nothing is owed."""
     settled = not record.poststop or _carries_out(record, V.FORCE_REMOVE)
-    return (
-        settled
-        and record.layer is not ABSENT
-        and all(getattr(record, name) is ABSENT for name in RESOURCES if name != "layer")
-    )
+    return settled and record.layer is not ABSENT and upon_layer(record) == NOTHING
+
+
+upon_layer = attrgetter(*(name for name in RESOURCES if name != "layer"))
+NOTHING = (ABSENT,) * (len(RESOURCES) - 1)
 
 
 Undo: TypeAlias = tuple[str, ...] | None
@@ -306,8 +320,10 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "prepare": Stage(asks=(Mount, JoinNetwork), when=wanted, undo=UNWIND, begins_run=True),
         "specify": Stage(asks=(WriteSpec,), when=uncreated, undo=UNWIND),
         "create": Stage(asks=(CreateRuntime,), when=uncreated, reaches="init", undo=UNWIND),
+        # what belongs to the container's own users is there only now
+        "connect": Stage(asks=(ConnectNetwork,), when=unconnected, undo=UNWIND),
         # before it runs: a check that nobody runs is a promise not kept (L-142)
-        "watch": Stage(asks=(Watch,), undo=UNWIND),
+        "watch": Stage(asks=(Watch,), when=waiting, undo=UNWIND),
         "launch": Stage(asks=(StartRuntime,), when=waiting, reaches="start", undo=UNWIND),
         "freeze": Stage(asks=(Freeze,), reaches="pause", undo=("relent",)),
         "relent": Stage(asks=(Thaw,), when=present),
@@ -318,6 +334,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "pack": Stage(asks=(ExportCheckpoint,), when=exporting),
         "take": Stage(asks=(ImportCheckpoint,), when=importing, undo=GIVE_UP),
         "restore": Stage(asks=(RestoreRuntime,), when=uncreated, reaches="restore", undo=UNWIND),
+        "reconnect": Stage(asks=(ConnectNetwork,), when=unconnected, undo=END),
         "follow": Stage(asks=(Watch,), when=running, undo=END),
         "spend": Stage(asks=(DropCheckpoint,), when=spent),
         "adjust": Stage(asks=(AdjustLimits,), undo=GIVE_UP),
@@ -360,11 +377,20 @@ class Plan(Struct, frozen=True):
     kept: bool = False
 
 
-INIT = ("clear", "settle", "prepare", "specify", "create")
+INIT = ("clear", "settle", "prepare", "specify", "create", "connect")
 LAUNCH = (*INIT, "watch", "launch")
 RESET = ("leave", "delete")  # nothing of the last run is used again (L-25)
 # a start, but for how its process comes to be (FAULTS B151)
-RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")
+RESTORE = ("clear", "settle", "prepare", "specify", "restore", "reconnect", "follow", "spend")
+
+INHABITED = frozenset({S.RUNNING, S.PAUSED, S.STOPPING})
+"""Where processes that have joined may live."""
+
+JOINABLE = frozenset({S.RUNNING})
+"""Where one may join."""
+
+ATTACHABLE = frozenset({S.CREATED, S.RUNNING})
+"""Where one may be connected to its first process."""
 
 RESTING = (S.CONFIGURED, S.CREATED, S.STOPPED, S.EXITED)
 ENDING = (S.RUNNING, S.PAUSED, S.STOPPING)
@@ -441,28 +467,26 @@ checked(STAGES, PLANS, EDGES)
 Way: TypeAlias = tuple[str, ...]
 
 
-def _ways(unneeded: tuple[Kind, ...]) -> Mapping[Way, Way]:
-    plans = (plan.stages for plan in PLANS.values())
-    undone = (stage.undo for stage in STAGES.values() if stage.undo is not None)
-    return MappingProxyType(
-        {
-            stages: tuple(name for name in stages if not set(STAGES[name].asks) & set(unneeded))
-            for stages in chain(plans, undone)
-        }
-    )
+def _halved(way: Way, kind: Kind) -> tuple[Way, Way]:
+    """Without the stages that ask for this, and with them."""
+    return tuple(name for name in way if kind not in STAGES[name].asks), way
 
 
-WAYS: Mapping[tuple[bool, bool], Mapping[Way, Way]] = MappingProxyType(
+WAYS: Mapping[Way, tuple[tuple[tuple[Way, ...], ...], ...]] = MappingProxyType(
     {
-        (False, False): _ways((RunPoststop, Watch)),
-        (False, True): _ways((RunPoststop,)),
-        (True, False): _ways((Watch,)),
-        (True, True): _ways(()),
+        way: tuple(
+            tuple(_halved(checked, ConnectNetwork) for checked in _halved(hooked, Watch))
+            for hooked in _halved(way, RunPoststop)
+        )
+        for way in chain(
+            (plan.stages for plan in PLANS.values()),
+            (stage.undo for stage in STAGES.values() if stage.undo is not None),
+        )
     }
 )
 """Each way of stages without those that this container has no need of: does it owe hooks, has it
-health checks? So it is written down as it was before there were any, and what was written under
-law 1 replays (decision 0014)."""
+health checks, is its network set up after create? So it is written down as it was before there were
+any, and what was written under law 1 replays (decision 0014)."""
 
 ADMISSIBLE: Mapping[Status, tuple[Verb, ...]] = MappingProxyType(
     {status: tuple(verb for verb in Verb if (verb, status) in PLANS) for status in Status}

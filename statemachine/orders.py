@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from msgspec.structs import replace
+
 from lockgate.effects import model as e
+from lockgate.effects.config import Attachment
 from lockgate.statemachine.inputs import (
     SIGKILL,
     Checkpoint,
@@ -19,8 +22,29 @@ from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Presence, Status
 
 
+def _connect_network(r: Record) -> e.ConnectNetwork:
+    return e.ConnectNetwork(r.config.id, r.epoch, r.process, r.mountpoint, r.lodging)
+
+
 def _write_spec(r: Record) -> e.WriteSpec:
     return e.WriteSpec(r.config.id, r.epoch, r.mountpoint, r.netns, r.links, r.dns, r.lodging)
+
+
+def _networks(r: Record) -> tuple[Attachment, ...]:
+    """Where its config has it plugged in, with the addresses a restore asks for; nothing where those are
+    the config's. One address of each interface can be asked for: its first."""
+    asked = r.operation
+    if not isinstance(asked, Restore):
+        return ()
+    before = {link.interface: link for link in r.checkpoint_links}
+    wished: list[Attachment] = []
+    for number, one in enumerate(r.config.networks):
+        link = before.get(f"eth{number}")
+        had = link.addresses[0].partition("/")[0] if link and link.addresses else ""
+        ip = {"": one.ip, "same": had or one.ip, "any": ""}[asked.ip]
+        mac = {"": one.mac, "same": (link.mac if link else "") or one.mac, "any": ""}[asked.mac]
+        wished.append(replace(one, ip=ip, mac=mac))
+    return () if tuple(wished) == r.config.networks else tuple(wished)
 
 
 def _create_runtime(r: Record) -> e.CreateRuntime:
@@ -106,8 +130,11 @@ FILLED: Mapping[type[e.AnyEffect], Callable[[Record], e.AnyEffect]] = MappingPro
         e.DeleteLayer: lambda r: e.DeleteLayer(r.config.id),
         e.Mount: lambda r: e.Mount(r.config.id),
         e.Unmount: lambda r: e.Unmount(r.config.id),
-        e.JoinNetwork: lambda r: e.JoinNetwork(r.config.id, r.epoch),
+        e.JoinNetwork: lambda r: e.JoinNetwork(
+            r.config.id, r.epoch, r.config.deferred_network, _networks(r)
+        ),
         e.LeaveNetwork: lambda r: e.LeaveNetwork(r.config.id, r.epoch),
+        e.ConnectNetwork: _connect_network,
         e.WriteSpec: _write_spec,
         e.CreateRuntime: _create_runtime,
         e.DeleteRuntime: _delete_runtime,

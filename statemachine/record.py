@@ -49,6 +49,7 @@ class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, ca
     exit_reason: str = ""
     oom_killed: bool = False
     health: Health | None = None  # by the checks of this run
+    sessions: tuple[str, ...] = ()  # processes that have joined it and not yet ended
     restarts: int = 0  # by its policy, since its user last started it
     boot: str = ""  # of the host, when it was last heard of
 
@@ -59,6 +60,7 @@ class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, ca
     checkpoints: int = 0  # asked for so far: the number of the newest
     checkpointed: bool = False  # its last run was ended by one, and has no exit code
     checkpointed_at: int = 0
+    checkpoint_links: tuple[Link, ...] = ()  # what was plugged in when it was taken
     restored: bool = False  # its run goes on where a checkpoint was taken
 
     stopped_by_user: bool = False  # recorded before anything else is tried (L-79)
@@ -111,6 +113,7 @@ class Notice(Struct, frozen=True, gc=False, omit_defaults=True):
     exit_code: int | None = None
     signal: int = 0
     health: str = ""
+    session: str = ""
 
 
 class Step(Struct, frozen=True, gc=False):

@@ -28,6 +28,7 @@ from lockgate.effects.model import (
 )
 from lockgate.effects.outcome import (
     UNKNOWN_EXIT,
+    Connected,
     Created,
     Done,
     Dumped,
@@ -45,16 +46,20 @@ from lockgate.statemachine.health import after, owed_action
 from lockgate.statemachine.inputs import (
     Booted,
     Checked,
+    Checkpoint,
     Command,
     Died,
     Input,
     Kill,
     Remove,
+    Renamed,
     Restart,
     Restore,
     Resumed,
     Revive,
     Salvaged,
+    SessionBegan,
+    SessionEnded,
     Stop,
     Update,
 )
@@ -64,12 +69,14 @@ from lockgate.statemachine.law import (
     EDGES,
     EVENTS,
     HELD,
+    INHABITED,
     PLANS,
     STAGES,
     WAYS,
     Kind,
     Plan,
     Stage,
+    Way,
 )
 from lockgate.statemachine.limits import updated
 from lockgate.statemachine.orders import FILLED, signalled
@@ -83,7 +90,7 @@ from lockgate.statemachine.record import (
     Refused,
     Step,
 )
-from lockgate.statemachine.status import Presence, Status, Verb
+from lockgate.statemachine.status import LIVE, Presence, Status, Verb
 
 ABSENT, UNCERTAIN, PRESENT = Presence.ABSENT, Presence.UNCERTAIN, Presence.PRESENT
 Notices = tuple[Notice, ...]
@@ -146,28 +153,21 @@ def _asked(record: Record, command: Command) -> Answer:
         or (for_health and owed_action(record) != command)  # its user was first
     ):
         return Refused(verb, record.status, bool(record.todo), admissible(record), record.mounts)
-    # killed for its health, its policy decides; a stop, whoever asks for it, is the last word
-    wish = verb in STOPPING_VERBS and not (for_health and verb is Verb.KILL)
-    by_user = record.stopped_by_user or wish
     if plan.beside and record.todo:
         return _beside(record, command)
-    if not plan.stages:
-        if type(command) is Update:  # nothing runs that would have to be told
-            config = updated(record.config, command)
-            return Step(replace(record, config=config), (), (Notice(ANNOUNCED[verb]),))
-        return Step(replace(record, stopped_by_user=by_user))
+    learn = MINDFUL.get(verb)
+    if not plan.stages:  # there is nothing to be done but to know of it
+        told = (Notice(ANNOUNCED[verb]),) if verb is Verb.UPDATE else ()
+        return Step(replace(record, **learn(record, command)) if learn else record, (), told)
     hastened = _hastened(record, command) if record.todo else None
-    draft = replace(
-        record,
-        stopped_by_user=by_user,
-        operation=hastened or command,
-        todo=record.todo if hastened else _needed(record, plan.stages),
-        unwinding=plan.unwinds,
-        faults=(),
-    )
-    if (learn := MINDFUL.get(verb)) and (changes := learn(record, command)):
-        _write(draft, changes)
-    return _proceed(draft, ())
+    draft = replace(record)
+    write(draft, "operation", hastened or command)
+    write(draft, "unwinding", plan.unwinds)
+    if record.faults:
+        write(draft, "faults", ())
+    if learn:
+        _write(draft, learn(record, command))
+    return _proceed(draft, record.todo if hastened else _needed(record, plan.stages), ())
 
 
 def _beside(record: Record, command: Command) -> Step:
@@ -203,15 +203,25 @@ MINDFUL: Mapping[Verb, Callable[[Record, Any], dict[str, Any]]] = MappingProxyTy
     {
         Verb.CREATE: lambda _, asked: {"config": asked.config, "boot": asked.boot},
         Verb.START: lambda record, _: {"restarts": 0} if record.restarts else {},
+        # recorded as a wish before anything is tried, whatever becomes of it (L-79, L-80)
+        Verb.STOP: lambda _, asked: {"stopped_by_user": True},
+        Verb.SIGNAL: lambda _, asked: {"stopped_by_user": True},
+        # killed for its health, its policy decides; a stop, whoever asks, is the last word
+        Verb.KILL: lambda _, asked: {} if asked.by_health else {"stopped_by_user": True},
         Verb.RESTART: lambda record, asked: (
             {"restarts": 0} if record.restarts and not asked.by_health else {}
         ),
         Verb.REVIVE: lambda record, _: {"restarts": record.restarts + 1},
+        # told at once where nothing runs that would have to be told first
+        Verb.UPDATE: lambda record, asked: (
+            {} if record.status in LIVE else {"config": updated(record.config, asked)}
+        ),
         Verb.CHECKPOINT: lambda record, _: {"checkpoints": record.checkpoints + 1},
         Verb.SNAPSHOT: lambda record, _: {"checkpoints": record.checkpoints + 1},
         Verb.RESTORE: lambda record, asked: {
             "restarts": 0,
             "checkpoints": record.checkpoints + (asked.source != ""),
+            "checkpoint_links": () if asked.source else record.checkpoint_links,
         },
     }
 )
@@ -220,25 +230,12 @@ MINDFUL: Mapping[Verb, Callable[[Record, Any], dict[str, Any]]] = MappingProxyTy
 HEALING = frozenset({Verb.STOP, Verb.KILL, Verb.RESTART})
 """What a health check may ask for, too."""
 
-STOPPING_VERBS = frozenset({Verb.STOP, Verb.KILL, Verb.SIGNAL})
-"""Recorded as the user's wish before anything is tried, whatever becomes of it (L-79, L-80)."""
-
 
 # ---- news --------------------------------------------------------------------------------
 
 
-def _ordered(record: Record, ticket: int) -> Order | None:
-    """The order under this ticket, if it is still out in the world."""
-    for order in record.pending:
-        if order.ticket == ticket:
-            return order
-    return None
-
-
 def _others(record: Record, order: Order) -> tuple[Order, ...]:
     """What is out in the world besides this order."""
-    if len(record.pending) == 1:
-        return ()
     return tuple([other for other in record.pending if other is not order])
 
 
@@ -248,38 +245,41 @@ def _write(draft: Record, changes: Mapping[str, Any]) -> None:
 
 
 def _done(record: Record, news: Done) -> Step:
-    order = _ordered(record, news.ticket)
-    if order is None:
+    for order in record.pending:
+        if order.ticket == news.ticket:
+            break
+    else:
         return Step(record)  # late or repeated: the history has moved on
     effect = order.effect
     if type(effect) is Halt:
         return _died(record, effect.epoch, _end(news))
+    pending = _others(record, order) if len(record.pending) > 1 else ()
+    draft = replace(record)
+    write(draft, "pending", pending)
     notices: Notices = ()
-    if type(effect) is Signal:
-        notices = (Notice("kill", signal=effect.signal),)
-    draft = replace(record, pending=_others(record, order))
-    if type(effect) is CheckpointRuntime:
-        _write(draft, _dumped(record, effect, news.fact))
-    elif type(effect) is AdjustLimits:
-        config = replace(record.config, memory=effect.memory, limits=effect.limits)
-        write(draft, "config", config)
-        write(draft, "limits_doubted", False)
+    if hear := HEARD.get(type(effect)):
+        notices = hear(draft, effect, news.fact)
     if news.fact is not None:
-        _write(draft, LEARNED[type(news.fact)](news.fact))
+        LEARNED[type(news.fact)](draft, news.fact)
     if resource := effect.resource:
-        if not effect.acquires:
-            _write(draft, FORGOTTEN[resource])
-        write(draft, resource, PRESENT if effect.acquires else ABSENT)
-    return Step(draft, (), notices) if draft.pending else _close(draft, notices)
+        if effect.acquires:
+            write(draft, resource, PRESENT)
+        else:
+            write(draft, resource, ABSENT)
+            if forgotten := FORGOTTEN.get(resource):
+                _write(draft, forgotten)
+    return Step(draft, (), notices) if pending else _close(draft, notices)
 
 
 def _failed(record: Record, news: Failed) -> Step:
-    order = _ordered(record, news.ticket)
-    if order is None:
+    for order in record.pending:
+        if order.ticket == news.ticket:
+            break
+    else:
         return Step(record)
     effect = order.effect
     draft = replace(record, pending=_others(record, order), faults=(*record.faults, news.fault))
-    if effect.resource and not _stays(draft, effect):
+    if effect.resource and not (effect.replaces and _stays(draft, effect)):
         # only a first, clean failure to acquire proves that there is nothing there
         proven = effect.acquires and not news.fault.dirty and not order.again
         write(draft, effect.resource, ABSENT if proven else UNCERTAIN)
@@ -290,74 +290,111 @@ def _failed(record: Record, news: Failed) -> Step:
     return Step(draft) if draft.pending else _close(draft, ())
 
 
-def _learned_created(fact: Created) -> dict[str, Any]:
+def _created(draft: Record, fact: Created | Restored) -> None:
     """A run has begun, and nothing of the last one is true any more."""
-    return {
-        "process": fact.process,
-        "monitor": fact.monitor,
-        "started_at": 0,
-        "finished_at": 0,
-        "exit_code": None,
-        "exit_reason": "",
-        "oom_killed": False,  # else it would tell of an earlier run (D-12)
-        "stopped_by_user": False,
-        "checkpointed": False,
-        "restored": False,
-        "limits_doubted": False,
-    }
+    write(draft, "process", fact.process)
+    write(draft, "monitor", fact.monitor)
+    write(draft, "started_at", 0)
+    write(draft, "finished_at", 0)
+    write(draft, "exit_code", None)
+    write(draft, "exit_reason", "")
+    write(draft, "oom_killed", False)  # else it would tell of an earlier run (D-12)
+    write(draft, "stopped_by_user", False)
+    write(draft, "checkpointed", False)
+    write(draft, "restored", False)
+    write(draft, "limits_doubted", False)
 
 
-def _learned_restored(fact: Restored) -> dict[str, Any]:
-    made = _learned_created(Created(fact.process, fact.monitor))
-    return made | {"started_at": fact.at, "restored": True}
+def _restored(draft: Record, fact: Restored) -> None:
+    _created(draft, fact)
+    write(draft, "started_at", fact.at)
+    write(draft, "restored", True)
 
 
-def _dumped(record: Record, effect: CheckpointRuntime, fact: Fact | None) -> dict[str, Any]:
+def _joined(draft: Record, fact: Joined) -> None:
+    write(draft, "netns", fact.netns)
+    write(draft, "links", fact.links)
+    write(draft, "dns", fact.dns)
+    write(draft, "lodging", fact.lodging)
+    write(draft, "homes", fact.homes)
+
+
+def _connected(draft: Record, fact: Connected) -> None:
+    write(draft, "netns", fact.netns)
+    write(draft, "links", fact.links)
+    write(draft, "dns", fact.dns)
+
+
+def _saved(draft: Record, fact: Saved) -> None:
+    if fact.poststop:
+        write(draft, "poststop", fact.poststop)
+
+
+def _nothing(draft: Record, fact: Fact) -> None:
+    """It is heard elsewhere: it depends on what was asked for."""
+
+
+def _signalled(draft: Record, effect: Signal, fact: Fact | None) -> Notices:
+    return (Notice("kill", signal=effect.signal),)
+
+
+def _adjusted(draft: Record, effect: AdjustLimits, fact: Fact | None) -> Notices:
+    config = replace(draft.config, memory=effect.memory, limits=effect.limits)
+    _write(draft, {"config": config, "limits_doubted": False})
+    return ()
+
+
+def _dumped(draft: Record, effect: CheckpointRuntime, fact: Fact | None) -> Notices:
     """Its processes are written down; unless they were left running, or had an end of their own, that
     is how the run has ended."""
     at = fact.at if isinstance(fact, Dumped) else 0
-    changes: dict[str, Any] = {"freezer": ABSENT, "checkpointed_at": at}
-    if not effect.leave_running and record.status is Status.RUNNING:
-        changes |= {
-            "finished_at": at,
-            "exit_code": None,
-            "exit_reason": CHECKPOINTED,
-            "health": None,
-            "checkpointed": True,
-        }
-    return changes
+    _write(draft, {"freezer": ABSENT, "checkpointed_at": at})
+    asked = draft.operation
+    if isinstance(asked, Checkpoint) and asked.links:
+        write(draft, "checkpoint_links", draft.links)
+    if effect.leave_running:
+        return ()
+    if draft.status is Status.RUNNING:
+        ended = {"finished_at": at, "exit_code": None, "exit_reason": CHECKPOINTED}
+        _write(draft, ended | {"health": None, "checkpointed": True})
+    notices = _outlived(draft)
+    write(draft, "sessions", ())
+    return notices
+
+
+HEARD: Mapping[Kind, Callable[[Record, Any, Fact | None], Notices]] = {
+    Signal: _signalled,
+    AdjustLimits: _adjusted,
+    CheckpointRuntime: _dumped,
+}
+"""What follows from the mere doing of an effect, besides its resource and its fact."""
 
 
 def _stays(draft: Record, effect: AnyEffect) -> bool:
     """Is what it would replace there, whatever becomes of it?"""
-    return effect.replaces and getattr(draft, effect.resource) is PRESENT
+    return getattr(draft, effect.resource) is PRESENT
 
 
-LEARNED: Mapping[type[Fact], Callable[[Any], dict[str, Any]]] = {
-    Mounted: lambda fact: {"mountpoint": fact.mountpoint},
-    Joined: lambda fact: {
-        "netns": fact.netns,
-        "links": fact.links,
-        "dns": fact.dns,
-        "lodging": fact.lodging,
-        "homes": fact.homes,
-    },
-    Created: _learned_created,
-    Launched: lambda fact: {"started_at": fact.at},
-    Saved: lambda fact: {"poststop": fact.poststop} if fact.poststop else {},
-    Settled: lambda fact: {"poststop": ()},
-    Exited: lambda fact: {},  # about a run: heard by `_died`
-    Dumped: lambda fact: {},  # depends on what was asked for: heard by `_dumped`
-    Restored: _learned_restored,
+LEARNED: Mapping[type[Fact], Callable[[Record, Any], None]] = {
+    Mounted: lambda draft, fact: write(draft, "mountpoint", fact.mountpoint),
+    Joined: _joined,
+    Connected: _connected,
+    Created: _created,
+    Launched: lambda draft, fact: write(draft, "started_at", fact.at),
+    Saved: _saved,
+    Settled: lambda draft, fact: write(draft, "poststop", ()),
+    Exited: _nothing,  # by `_died`
+    Dumped: _nothing,  # by `_dumped`
+    Restored: _restored,
 }
+"""What a fact makes true."""
 
 FORGOTTEN: Mapping[str, dict[str, Any]] = {
-    "layer": {"poststop": (), "checkpoint": ABSENT, "checkpointed": False},
+    "layer": {"poststop": (), "checkpoint": ABSENT, "checkpointed": False, "checkpoint_links": ()},
     "mount": {"mountpoint": "", "mounts": 0},
     "network": {"netns": "", "links": (), "dns": None, "lodging": ()},
     "runtime": {"process": None, "monitor": None, "freezer": ABSENT},
-    "freezer": {},
-    "checkpoint": {},
+    "checkpoint": {"checkpoint_links": ()},
 }
 """What no longer means anything once the resource has been given back."""
 
@@ -386,6 +423,39 @@ def _checked(record: Record, news: Checked) -> Step:
     return Step(replace(record, health=found), (), notices)
 
 
+def _session_began(record: Record, news: SessionBegan) -> Step:
+    known = news.session in record.sessions
+    if known or news.epoch != record.epoch or record.status not in INHABITED:
+        return Step(record)
+    sessions = (*record.sessions, news.session)
+    return Step(replace(record, sessions=sessions), (), (Notice("exec", session=news.session),))
+
+
+def _session_ended(record: Record, news: SessionEnded) -> Step:
+    known = news.session in record.sessions
+    told = known or (news.untold and record.status in INHABITED)
+    if news.epoch != record.epoch or not told:
+        return Step(record)
+    left = tuple([one for one in record.sessions if one != news.session])
+    died = Notice("exec_died", exit_code=news.exit.code, session=news.session)
+    said = (died,) if known else (Notice("exec", session=news.session), died)
+    return Step(replace(record, sessions=left), (), said)
+
+
+def _outlived(record: Record) -> Notices:
+    """No process that has joined a run outlives it, and each end is told before the run's (P21)."""
+    return tuple(
+        [Notice("exec_died", exit_code=UNKNOWN_EXIT, session=one) for one in record.sessions]
+    )
+
+
+def _renamed(record: Record, news: Renamed) -> Step:
+    if record.status is Status.ABSENT or news.name == record.config.name:
+        return Step(record)
+    config = replace(record.config, name=news.name)
+    return Step(replace(record, config=config), (), (Notice("rename"),))
+
+
 def _resumed(record: Record, news: Resumed) -> Step:
     """Everything that was asked for is asked for again, with a warning to look first."""
     orders = tuple(replace(order, again=True) for order in record.pending)
@@ -404,12 +474,13 @@ def _booted(record: Record, news: Booted) -> Step:
     operation = record.operation
     if operation is None:
         return Step(replace(record, **changes))
+    todo = record.todo
     if not record.unwinding:
         plan = PLANS.get((operation.verb, status))
-        changes["todo"] = _needed(record, plan.stages) if plan else ()
+        todo = _needed(record, plan.stages) if plan else ()
         if type(operation) is Update:  # nothing runs any more that would have to be told
             changes["config"] = updated(record.config, operation)
-    return _proceed(replace(record, **changes, pending=(), tripped=False), ())
+    return _proceed(replace(record, **changes, pending=(), tripped=False), todo, ())
 
 
 def _salvaged(record: Record, news: Salvaged) -> Step:
@@ -428,8 +499,10 @@ def _died(record: Record, epoch: int, end: Exited) -> Step:
         # asked to start, and it ended: it ran, though nobody was there to hear of it
         record = replace(record, started_at=end.at)
         notices = (Notice("start"),)
+    notices = (*notices, *_outlived(record))
     record = replace(
         record,
+        sessions=(),
         status=EDGES[record.status, "died"],
         freezer=ABSENT,
         finished_at=end.at,
@@ -441,7 +514,7 @@ def _died(record: Record, epoch: int, end: Exited) -> Step:
     )
     notices = (*notices, Notice("died", exit_code=end.code))
     if settled and not pending:
-        return _proceed(replace(record, todo=record.todo[1:], tripped=False), notices)
+        return _proceed(replace(record, tripped=False), record.todo[1:], notices)
     return Step(record, (), notices)
 
 
@@ -454,27 +527,28 @@ def _close(draft: Record, notices: Notices) -> Step:
     if not draft.tripped:
         if milestone := stage.reaches:
             write(draft, "status", EDGES[draft.status, milestone])
-            if milestone in EVENTS:
-                notices = (*notices, Notice(milestone))
-        write(draft, "todo", draft.todo[1:])
-        return _proceed(draft, notices)
+            notices += NEWS.get(milestone, ())
+        return _proceed(draft, draft.todo[1:], notices)
     write(draft, "tripped", False)
     if draft.unwinding or stage.undo is None:
-        write(draft, "todo", draft.todo[1:])
-    else:
-        write(draft, "todo", _needed(draft, stage.undo))
-        write(draft, "unwinding", True)
-    return _proceed(draft, notices)
+        return _proceed(draft, draft.todo[1:], notices)
+    write(draft, "unwinding", True)
+    return _proceed(draft, _needed(draft, stage.undo), notices)
 
 
-def _needed(record: Record, stages: tuple[str, ...]) -> tuple[str, ...]:
+NEWS: Mapping[str, Notices] = {event: (Notice(event),) for event in EVENTS}
+"""What is announced of a milestone."""
+
+
+def _needed(record: Record, stages: Way) -> Way:
     """Without those for what this container does not have."""
-    return WAYS[record.poststop != (), record.config.health is not None][stages]
+    config = record.config
+    own = WAYS[stages][record.poststop != ()][config.health is not None]
+    return own[config.deferred_network]
 
 
-def _proceed(draft: Record, notices: Notices) -> Step:
+def _proceed(draft: Record, todo: Way, notices: Notices) -> Step:
     """Open stages until one has something to ask of the world, or none is left."""
-    todo = draft.todo
     while todo:
         stage = STAGES[todo[0]]
         if stage.begins_run and draft.runtime is not PRESENT:
@@ -493,40 +567,40 @@ def _proceed(draft: Record, notices: Notices) -> Step:
     if draft.faults and draft.status is Status.ABSENT and type(operation) is Remove:
         write(draft, "faults", ())  # it was removed all the same: by force, without its hooks
     write(draft, "todo", ())
-    write(draft, "pending", ())
     write(draft, "operation", None)
-    write(draft, "tripped", False)
-    write(draft, "unwinding", False)
+    write(draft, "pending", ())
+    if draft.unwinding:
+        write(draft, "unwinding", False)
     return Step(draft, (), notices)
 
 
 def _tried(draft: Record, kind: Kind) -> bool:
     """May it have been carried out before?"""
-    if not kind.resource:
-        return kind is AdjustLimits and draft.limits_doubted
-    known = getattr(draft, kind.resource)
-    return known is UNCERTAIN or (kind.acquires and known is PRESENT)
+    if resource := kind.resource:
+        known = getattr(draft, resource)
+        return known is UNCERTAIN or (known is PRESENT and kind.acquires)
+    return kind is AdjustLimits and draft.limits_doubted
 
 
 def _orders(draft: Record, stage: Stage) -> tuple[Order, ...]:
     """Ask for what the stage needs, and note in the same breath that it may exist."""
-    asked: list[Order] = []
+    orders: tuple[Order, ...] = ()
     ticket = draft.tickets
-    when = stage.when
     for kind in stage.asks:
-        if when(draft, kind):
+        if stage.when(draft, kind):
             ticket += 1
-            asked.append(Order(ticket, FILLED[kind](draft), _tried(draft, kind)))
-    if not asked:
+            orders += (Order(ticket, FILLED[kind](draft), _tried(draft, kind)),)
+    if not orders:
         return ()
-    for order in asked:  # now that all are filled in from how it was
+    for order in orders:  # now that all are filled in from how it was
         effect = order.effect
-        if (resource := effect.resource) and not _stays(draft, effect):
-            write(draft, resource, UNCERTAIN)
-        if type(effect) is CheckpointRuntime:
-            write(draft, "freezer", UNCERTAIN)  # as long as it takes
+        if resource := effect.resource:
+            if not (effect.replaces and _stays(draft, effect)):
+                write(draft, resource, UNCERTAIN)
+            if effect.freezes:
+                write(draft, "freezer", UNCERTAIN)  # as long as it takes
     write(draft, "tickets", ticket)
-    write(draft, "pending", orders := tuple(asked))
+    write(draft, "pending", orders)
     return orders
 
 
@@ -537,10 +611,13 @@ ANSWERS: Mapping[type[Input], Callable[[Record, Any], Answer]] = MappingProxyTyp
         Failed: _failed,
         Died: _told_of_death,
         Checked: _checked,
+        SessionBegan: _session_began,
+        SessionEnded: _session_ended,
         Resumed: _resumed,
         Booted: _booted,
+        Renamed: _renamed,
         Salvaged: _salvaged,
     }
 )
 """Who answers which input: total over `Input` (a test says so); a lookup, because walking a `match`
-of sixteen classes would cost a third of the step."""
+of two dozen classes would cost a third of the step."""

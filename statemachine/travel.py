@@ -13,7 +13,18 @@ from returns.result import Failure, Result, Success
 
 from lockgate.effects.outcome import Done, Failed
 from lockgate.statemachine.history import Divergence, Entry, followed
-from lockgate.statemachine.inputs import Booted, Checked, Command, Died, Input, Resumed, Salvaged
+from lockgate.statemachine.inputs import (
+    Booted,
+    Checked,
+    Command,
+    Died,
+    Input,
+    Renamed,
+    Resumed,
+    Salvaged,
+    SessionBegan,
+    SessionEnded,
+)
 from lockgate.statemachine.record import Record
 
 Shape: TypeAlias = tuple[str, tuple[str, ...], str]
@@ -122,8 +133,14 @@ def _heard(given: Input) -> str:
             return f"world-->>machine: run {epoch} ended with {end.code}"
         case Checked(_, _, passed):
             return f"world-->>machine: health check {'passed' if passed else 'failed'}"
+        case SessionBegan(_, session):
+            return f"Note right of world: session {session[:12]} began"
+        case SessionEnded(_, session, end):
+            return f"Note right of world: session {session[:12]} ended with {end.code}"
         case Resumed():
             return "Note left of machine: resumed"
+        case Renamed(name):
+            return f"user->>machine: rename to {name}"
         case Booted():
             return "Note left of machine: the host was restarted"
         case Salvaged():

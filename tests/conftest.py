@@ -56,9 +56,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side, what drives the real host stays in one process, and a module in one."""
     reason = why_not_real()
     for item in items:
-        if reason and item.get_closest_marker("real"):
+        real = item.get_closest_marker("real") is not None
+        item.add_marker(pytest.mark.xdist_group("host" if real else str(item.path)))
+        if reason and real:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
@@ -87,9 +90,9 @@ def _cgroups() -> Iterator[Path]:
                 yield from (path for path in parent.iterdir() if path.is_dir())
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def no_parents_are_left() -> Iterator[None]:
-    """The cgroups above those of containers outlive them: removed when all tests have ended."""
+    """The cgroups above those of containers outlive them: removed when all real tests have ended."""
     yield
     for path in {f"/{place.name}" for place in _cgroups() if place.name.startswith("lockgate")}:
         Cgroups.here().prune(path)
@@ -108,6 +111,7 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("real") is None:
         yield
         return
+    request.getfixturevalue("no_parents_are_left")
     base = request.getfixturevalue("tmp_path_factory").getbasetemp()
     before = footprint(base)
     yield

@@ -1,7 +1,7 @@
 """Network namespaces, and what is plugged into them."""
 
 from lockgate.adapters.network.book import NetworkBook
-from lockgate.adapters.network.choice import network
+from lockgate.adapters.network.choice import DRIVERS, choose_driver, network
 from lockgate.adapters.network.namespaces import Namespaces
 
-__all__ = ["Namespaces", "NetworkBook", "network"]
+__all__ = ["DRIVERS", "Namespaces", "NetworkBook", "choose_driver", "network"]

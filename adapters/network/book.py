@@ -14,6 +14,8 @@ import msgspec
 from lockgate.adapters.filesystem import ensure_directory, write_atomic
 from lockgate.adapters.network import bridges, conflist, links
 from lockgate.adapters.network.conflist import SUFFIX, Conflist
+from lockgate.adapters.network.firewall import Firewall
+from lockgate.adapters.userns import confined
 from lockgate.effects.config import NETWORK_MODES, USERMODES
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import NetworkInfo
@@ -70,14 +72,17 @@ class NetworkBook:
         )
 
     def remove(self, name: str) -> None:
-        """The configuration, the bridge, and what host-local still keeps of it."""
+        """The configuration, the bridge, its part of the firewall, and what is still kept of its addresses."""
         network = self.find(name)
         path = self._ours / (name + SUFFIX)
         if not path.exists():
             raise _refused(f"the network {name!r} is not ours; remove its file instead")
-        bridge = bridges.info(network, ours=True).bridge
-        if bridge == bridges.bridge_name(self._root, name):  # else somebody else's
-            links.delete_bridge(bridge)
+        info = bridges.info(network, ours=True)
+        if info.bridge == bridges.bridge_name(self._root, name):  # else somebody else's
+            links.delete_bridge(info.bridge)
+            if not confined():
+                others = [one for one in self._ours.glob(f"*{SUFFIX}") if one != path]
+                Firewall(self._root).forget(info, last=not others)
         shutil.rmtree(self.leases / name, ignore_errors=True)
         path.unlink()
 

@@ -60,6 +60,17 @@ def conflist(info: NetworkInfo, leases: Path) -> Conflist:
     return Conflist(VERSION, info.name, plugins)
 
 
+def made_here(network: Conflist, root: Path, leases: Path) -> bool:
+    """Is it, to the letter, what `conflist` writes for this folder, with one subnet of IPv4?"""
+    told = info(network, ours=True)
+    return (
+        told.bridge == bridge_name(root, network.name)
+        and len(told.subnets) == 1
+        and ip_network(told.subnets[0]).version == 4
+        and network == conflist(told, leases)
+    )
+
+
 def info(network: Conflist, *, ours: bool) -> NetworkInfo:
     """What a configuration says, as far as it says it in the words of bridge and host-local."""
     first = network.plugins[0]

@@ -31,11 +31,13 @@ class CniNote(Note, frozen=True, kw_only=True, omit_defaults=True):
 class Cni:
     """Implements `Tool`. `find` says what a network's name means now."""
 
+    needs_namespace = True
+
     def __init__(self, find: Callable[[str], Conflist], plugins: Plugins) -> None:
         self._find, self._plugins = find, plugins
 
-    def works(self) -> bool:
-        return self._plugins.any()
+    def obstacle(self, config: Config) -> str:
+        return "" if self._plugins.any() else "there are no CNI plugins"
 
     def wish(self, number: int, one: Attachment, config: Config, netns: str) -> CniNote:
         conflist = self._find(one.network)

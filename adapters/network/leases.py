@@ -20,7 +20,7 @@ PATIENCE = 30.0
 
 class Leases:
     def __init__(self, directory: Path, locks: Locks) -> None:
-        self._directory, self._locks = directory, locks
+        self.directory, self._locks = directory, locks
 
     def take(
         self, network: str, subnet: str, besides: Iterable[str], holder: tuple[str, str], wish: str
@@ -30,7 +30,7 @@ class Leases:
 
         Raises `PortError`: "refused" for one that is taken, "scarce" when all are.
         """
-        place = self._directory / network
+        place = self.directory / network
         ensure_directory(place, 0o755)
         net = ip_network(subnet)
         with self._locks.hold(SCOPE, PATIENCE):
@@ -50,12 +50,20 @@ class Leases:
             (place / chosen).write_text("\r\n".join(holder))
             return f"{chosen}/{net.prefixlen}"
 
+    def held(self, network: str, holder: tuple[str, str]) -> str:
+        """The address this interface has; empty where it has none."""
+        return next((path.name for path in self._of(network, holder)), "")
+
     def release(self, network: str, holder: tuple[str, str]) -> None:
         """Whatever this interface has; nothing is fine."""
+        for path in self._of(network, holder):
+            path.unlink(missing_ok=True)
+
+    def _of(self, network: str, holder: tuple[str, str]) -> list[Path]:
         with suppress(FileNotFoundError):
-            for path in list((self._directory / network).iterdir()):
-                if _is_address(path.name) and _holder(path) == holder:
-                    path.unlink(missing_ok=True)
+            found = (self.directory / network).iterdir()
+            return [path for path in found if _is_address(path.name) and _holder(path) == holder]
+        return []
 
 
 def _holder(path: Path) -> tuple[str, str]:

@@ -1,4 +1,5 @@
-"""What a run lives in besides its network: namespaces of another container, and its /dev/shm.
+"""What a run lives in besides its network: namespaces of another container, its /dev/shm, and parts
+of volumes.
 
 Two rules. A namespace is pinned by a bind mount of its handle, one file a run, so that what the
 runtime opens later is what was found now. And a pid is believed only while the directory of its
@@ -13,14 +14,18 @@ from typing import TypeAlias
 
 from lockgate.adapters.filesystem import read_bounded
 from lockgate.adapters.network.namespaces import Namespaces, drop, pinned
+from lockgate.adapters.parts import pin
 from lockgate.adapters.syscalls import MountFlag, mount
-from lockgate.effects.config import SHAREABLE, Config, borrowed
+from lockgate.effects.config import SHAREABLE, Config, borrowed, volume_parts
 from lockgate.effects.model import Lodging
 from lockgate.effects.outcome import Home, PortError
 
 FirstProcess: TypeAlias = Callable[[str], tuple[int, int] | None]
 """Of a container: the newest run and the number its first process had; None for one that never
 ran."""
+
+Volume: TypeAlias = Callable[[str], Path]
+"""Where the content of one is, by its name."""
 
 SHM = "shm"
 SHM_FLAGS = MountFlag.NOSUID | MountFlag.NODEV | MountFlag.NOEXEC
@@ -30,27 +35,36 @@ CGROUP_LIMIT = 1 << 16
 class Lodgings:
     """Pins them where `namespaces` are; whoever drops those drops these."""
 
-    def __init__(self, namespaces: Namespaces, first: FirstProcess) -> None:
-        self._namespaces, self._first = namespaces, first
+    def __init__(self, namespaces: Namespaces, first: FirstProcess, volume: Volume) -> None:
+        self._namespaces, self._first, self._volume = namespaces, first, volume
 
     def take(self, config: Config, epoch: int) -> tuple[Lodging, tuple[Home, ...]]:
         """All it wants of others, and what others may want of it. Raises `PortError("missing")`,
-        clean, where an owner does not run. Twice is once: what stands is made anew for a guest, and
-        found by an owner."""
+        clean, where an owner does not run, "refused" for a part of a volume that is none. Twice is
+        once: what stands is made anew for a guest, and found by an owner."""
         places: list[tuple[str, str]] = []
         homes: dict[str, Home] = {}
+        pins: list[Path] = []
+
+        def pinned_anew(what: str) -> Path:
+            pins.append(handle := self._handle(config.id, epoch, what))
+            drop(handle)  # of another try, of which nobody knows whom it found
+            return handle
+
         try:
+            for number, one in enumerate(volume_parts(config)):
+                pin(self._volume(one.volume), one.subpath, handle := pinned_anew(f"part{number}"))
+                places.append((one.destination, str(handle)))
             for kind, owner in borrowed(config):
                 run, pid = self._first(owner) or (0, 0)
-                handle = self._handle(config.id, epoch, kind)
-                _pin(owner, pid, kind, handle)
+                _pin(owner, pid, kind, handle := pinned_anew(kind))
                 places.append((kind, str(handle)))
                 homes[owner] = Home(owner, run)
                 if kind == "ipc" and _there(shm := self._handle(owner, run, SHM)):
                     places.append((SHM, str(shm)))
         except PortError:
-            for kind, _ in borrowed(config):
-                drop(self._handle(config.id, epoch, kind))
+            for handle in pins:
+                drop(handle)
             raise
         if config.namespaces.ipc == SHAREABLE:
             places.append((SHM, str(self._memory(config, epoch))))
@@ -81,7 +95,6 @@ def unlent(owner: str) -> PortError:
 
 
 def _pin(owner: str, pid: int, kind: str, handle: Path) -> None:
-    drop(handle)  # of another try, of which nobody knows whom it found
     handle.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         process = os.open(f"/proc/{pid}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -1,19 +1,21 @@
-"""A network namespace of our own making, with nothing but a loopback interface that is up.
+"""A network namespace of our own making, with nothing but a loopback interface that is up; or the one
+that the runtime has made for a process of it.
 
 The namespace is kept alive by a bind mount of its handle, one file a run: a namespace is never used
-again by another run (L-25). Made in a thread that leaves its own namespace and ends, so that the
-caller's is never touched (HOST §4: 0.6 ms).
+again by another run (L-25). Made or found in a thread that leaves its own namespace and ends, so that
+the caller's is never touched (HOST §4: 0.6 ms).
 """
 
 import os
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lockgate.adapters.commands import finished
 from lockgate.adapters.elsewhere import elsewhere
 from lockgate.adapters.network import links
+from lockgate.adapters.oci.process import held
 from lockgate.adapters.syscalls import (
     MountFlag,
     UnmountFlag,
@@ -24,7 +26,8 @@ from lockgate.adapters.syscalls import (
     unshare,
 )
 from lockgate.effects.config import Config
-from lockgate.effects.outcome import Joined, PortError
+from lockgate.effects.model import Process
+from lockgate.effects.outcome import FaultKind, Joined, PortError
 
 CLONE_NEWNET = 0x40000000
 TOOLS = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -44,6 +47,19 @@ class Namespaces:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             make(handle)
         return Joined(str(handle))
+
+    def keep(self, config: Config, epoch: int, process: Process) -> str:
+        """The namespace this very process is in, pinned as one of this run; where that is. Raises
+        `PortError("missing")`, clean, when it has ended."""
+        handle = self.handle(config.id, str(epoch))
+        with held(process) as fd:
+            if fd is None:
+                reason = f"process {process.pid}, whose network is to be set up, has ended"
+                raise PortError("missing", reason, dirty=False)
+            drop(handle)  # of another try, of which nobody knows whom it found
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _pin(handle, lambda: setns(fd, CLONE_NEWNET))
+        return str(handle)
 
     def leave(self, config: Config, epoch: int) -> None:
         for handle in self._directory.glob(f"{config.id}-*"):
@@ -72,15 +88,14 @@ def pinned(handle: Path | str) -> bool:
 
 
 def make(handle: Path) -> None:
-    """A new namespace, pinned at `handle`. Raises `PortError("denied")`, clean."""
-    os.close(os.open(handle, os.O_CREAT | os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400))
-    try:
-        elsewhere(lambda: _made(handle))
-    except OSError as problem:
-        handle.unlink(missing_ok=True)
-        raise PortError(
-            "denied", f"cannot make a network namespace: {problem}", dirty=False
-        ) from problem
+    """A new namespace, pinned at `handle`, its loopback interface up. Raises `PortError("denied")`,
+    clean."""
+
+    def enter() -> None:
+        unshare(CLONE_NEWNET)
+        links.set_up("lo", up=True)
+
+    _pin(handle, enter)
 
 
 def holds(handle: Path | str, interface: str) -> bool:
@@ -136,8 +151,19 @@ def _ip(handle: Path, *words: str) -> None:
         raise PortError("failed", f"cannot {' '.join(line)}: {said or 'is iproute2 installed?'}")
 
 
-def _made(handle: Path) -> None:
-    unshare(CLONE_NEWNET)
-    links.set_up("lo", up=True)
-    source = f"/proc/self/task/{threading.get_native_id()}/ns/net"
-    mount(source, handle, "", MountFlag.BIND)
+def _pin(handle: Path, enter: Callable[[], None]) -> None:
+    """Pin at `handle` the namespace that a thread is in after it has entered."""
+
+    def pin() -> None:
+        enter()
+        source = f"/proc/self/task/{threading.get_native_id()}/ns/net"
+        mount(source, handle, "", MountFlag.BIND)
+
+    os.close(os.open(handle, os.O_CREAT | os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400))
+    try:
+        elsewhere(pin)
+    except OSError as problem:
+        handle.unlink(missing_ok=True)
+        kind: FaultKind = "missing" if isinstance(problem, ProcessLookupError) else "denied"
+        reason = f"cannot make or enter a network namespace: {problem}"
+        raise PortError(kind, reason, dirty=False) from problem

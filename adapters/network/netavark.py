@@ -54,6 +54,8 @@ class Netavark:
     """Implements `Tool`. `find` says what a network's name means now; `state` is the program's own
     folder."""
 
+    needs_namespace = True
+
     def __init__(
         self,
         find: Callable[[str], Conflist],
@@ -65,8 +67,8 @@ class Netavark:
         self._find, self._leases, self._locks = find, leases, locks
         self._state, self._program = state, program or located()
 
-    def works(self) -> bool:
-        return self._program is not None
+    def obstacle(self, config: Config) -> str:
+        return "" if self._program else "there is no netavark"
 
     def wish(self, number: int, one: Attachment, config: Config, netns: str) -> NetavarkNote:
         info = bridges.info(self._find(one.network), ours=True)

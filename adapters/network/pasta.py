@@ -41,8 +41,12 @@ _NOISE = b"to syslog"  # it says so where there is no syslog, of each line
 class Pasta:
     """Implements `Tool` for the networks `user` and `pasta`."""
 
-    def works(self) -> bool:
-        return confined() and shutil.which(PROGRAM) is not None
+    needs_namespace = False
+
+    def obstacle(self, config: Config) -> str:
+        if not confined():
+            return f"{PROGRAM} is for an ordinary user's namespaces"
+        return "" if shutil.which(PROGRAM) else f"there is no {PROGRAM}"
 
     def wish(self, number: int, one: Attachment, config: Config, netns: str) -> UserNote:
         return wished(number, one, config, netns)

@@ -48,12 +48,13 @@ class Note(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Subject(Struct, frozen=True):
     """Whom a call is about: an interface in the namespace of a run. `fd` stays open in the tool and
-    whatever it starts: it holds the notes."""
+    whatever it starts: it holds the notes. `leaving`: the namespace is let go right afterwards."""
 
     container: str
     netns: str
     interface: str
     fd: int
+    leaving: bool = False
 
 
 N = TypeVar("N", bound=Note)
@@ -65,8 +66,11 @@ Plugged: TypeAlias = tuple[tuple[Link, ...], Dns | None]
 class Tool(Protocol[N]):
     """Who really makes interfaces. Methods raise `PortError`."""
 
-    def works(self) -> bool:
-        """Is it here?"""
+    needs_namespace: bool
+    """Does it undo only what it finds in a namespace?"""
+
+    def obstacle(self, config: Config) -> str:
+        """Why it cannot plug this container in here; empty where it can."""
         ...
 
     def wish(self, number: int, one: Attachment, config: Config, netns: str) -> N:
@@ -82,7 +86,8 @@ class Tool(Protocol[N]):
         ...
 
     def delete(self, note: N, subject: Subject) -> None:
-        """Take it away, from a namespace that holds the interface if there ever was one."""
+        """Take it away; if it needs a namespace, from one that holds the interface if there ever was
+        one."""
         ...
 
     def told(self, note: N) -> tuple[Link, Dns | None]:
@@ -91,9 +96,11 @@ class Tool(Protocol[N]):
 
 
 class Plumbing(Protocol):
-    """Who plugs namespaces into networks. Twice is once; all but `works` raise `PortError`."""
+    """Who plugs namespaces into networks. Twice is once; all methods raise `PortError`."""
 
-    def works(self) -> bool: ...
+    def obstacle(self, config: Config) -> str:
+        """Why it cannot plug this container in here; empty where it can."""
+        ...
 
     def plug(self, config: Config, netns: str) -> Plugged:
         """The interfaces of this run in the namespace pinned at `netns`."""
@@ -115,8 +122,8 @@ class Plumber(Generic[N]):
     def __init__(self, tool: Tool[N], notes: Notes[N], namespaces: Namespaces) -> None:
         self._tool, self._notes, self._namespaces = tool, notes, namespaces
 
-    def works(self) -> bool:
-        return self._tool.works()
+    def obstacle(self, config: Config) -> str:
+        return self._tool.obstacle(config)
 
     def plug(self, config: Config, netns: str) -> Plugged:
         wishes = [
@@ -140,7 +147,7 @@ class Plumber(Generic[N]):
         with self._notes.hold(container) as desk:
             for name in reversed(desk.names()):
                 try:
-                    self._removed(name, desk, container)
+                    self._removed(name, desk, container, leaving=True)
                 except PortError as problem:
                     faults.append(problem)
         if faults:
@@ -156,7 +163,7 @@ class Plumber(Generic[N]):
         wanted = note is not None and note.done and _unmade(note) in wishes
         if note and wanted and self._tool.stands(note, _subject(note, desk, container)):
             return
-        self._removed(name, desk, container)
+        self._removed(name, desk, container, leaving=False)
 
     def _plugged(self, wish: N, desk: Desk[N], container: str) -> N:
         standing = desk.read(wish.interface)
@@ -168,12 +175,12 @@ class Plumber(Generic[N]):
         desk.write(note.interface, note)
         return note
 
-    def _removed(self, name: str, desk: Desk[N], container: str) -> None:
+    def _removed(self, name: str, desk: Desk[N], container: str, *, leaving: bool) -> None:
         note = desk.read(name)
         if note is None:
             return
-        subject = _subject(note, desk, container)
-        if holds(note.netns, note.interface):
+        subject = replace(_subject(note, desk, container), leaving=leaving)
+        if not self._tool.needs_namespace or holds(note.netns, note.interface):
             self._tool.delete(note, subject)
         else:
             loan = self._namespaces.handle(container, "lent")

@@ -51,11 +51,13 @@ class Answer(Struct, frozen=True):
 class Slirp:
     """Implements `Tool` for the networks `user` and `slirp4netns`. `sockets` is the folder of control sockets."""
 
+    needs_namespace = False
+
     def __init__(self, sockets: Path) -> None:
         self._sockets = sockets
 
-    def works(self) -> bool:
-        return shutil.which(PROGRAM) is not None
+    def obstacle(self, config: Config) -> str:
+        return "" if shutil.which(PROGRAM) else f"there is no {PROGRAM}"
 
     def wish(self, number: int, one: Attachment, config: Config, netns: str) -> UserNote:
         return wished(number, one, config, netns)

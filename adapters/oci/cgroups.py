@@ -84,6 +84,17 @@ class Cgroups(Struct, frozen=True):
                 found |= _procs(below)
         return frozenset(pid for pid in found if pid > 1)
 
+    def killed_for_memory(self, path: str) -> bool:
+        """Has the kernel ever killed a process of it because there was no memory left (`oom_kill` in
+        memory.events, or memory.oom_control)?"""
+        for place in self.directories(path):
+            for name in ("memory.events", "memory.oom_control"):
+                with suppress(OSError, ValueError):
+                    pairs = dict(line.split() for line in (place / name).read_text().splitlines())
+                    if int(pairs.get("oom_kill", "0")):
+                        return True
+        return False
+
     def enter(self, path: str, pid: int) -> None:
         """Move a process into this cgroup where monitors have theirs, as far as that is possible:
         without, it lives in its parent's, under its parent's limits."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from lockgate.adapters.oci.cgroups import Cgroups
+from lockgate.effects.config import UNPLUGGED, Config
 from lockgate.effects.outcome import PortError
 
 PREFERRED = ("crun", "runc", "youki")
@@ -19,6 +20,8 @@ PREFERRED = ("crun", "runc", "youki")
 
 CONMON_MINIMUM = (2, 1, 2)
 """Older ones lose exits, answers or OOM marks (MAP L-160)."""
+
+RUNC_ENTERS_USERS_LAST = (1, 2)
 
 _ELSEWHERE = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # where the PATH of users often ends
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
@@ -81,12 +84,30 @@ def obstacle(runtime: Path, cgroups: Cgroups) -> str:
     return ""
 
 
+def unable(runtime: Path, config: Config) -> str:
+    """Why this runtime cannot give a container what was wished for, and the cure; empty if it can.
+
+    runc before 1.2 enters a user namespace first, and then has no power over a network made outside.
+    """
+    if not config.namespaces.user or config.network in UNPLUGGED or config.deferred_network:
+        return ""
+    if not runtime.name.startswith("runc") or config.network == config.namespaces.user:
+        return ""
+    found = version(runtime)
+    if found and _numbers(found) >= RUNC_ENTERS_USERS_LAST:
+        return ""
+    return (
+        f"runc {found} cannot be in the user namespace of another container and in the network "
+        f"{config.network}, if that is made before: use crun, runc 1.2 or a deferred network"
+    )
+
+
 def conmon_obstacle(found: str) -> str:
     """Why a conmon of this version will not do; empty if it will."""
     wanted = ".".join(str(part) for part in CONMON_MINIMUM)
     if not found:
         return f"conmon does not tell its version; version {wanted} or newer is needed"
-    if tuple(int(part) for part in found.split(".")[:3]) < CONMON_MINIMUM:
+    if _numbers(found) < CONMON_MINIMUM:
         return f"conmon {found} loses exits (MAP L-160): install version {wanted} or newer"
     return ""
 
@@ -118,6 +139,10 @@ def _chosen_conmon(wanted: str | None) -> Path:
     if why := conmon_obstacle(version(found)):
         raise _missing(f"{found} cannot be used: {why}")
     return found
+
+
+def _numbers(found: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in found.split(".")[:3])
 
 
 def _missing(reason: str) -> PortError:

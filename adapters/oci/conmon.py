@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from lockgate.adapters.checkpoints import IMAGE, WORK, Kept
 from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.cgroups import Cgroups
+from lockgate.adapters.oci.choice import unable
 from lockgate.adapters.oci.command import Ran, RuntimeCommand, Standing, State, kind_of
 from lockgate.adapters.oci.criu import Criu, complaint_of_criu, look_for_criu, runtime_obstacle
 from lockgate.adapters.oci.fifo import let_go
@@ -87,6 +88,8 @@ class ConmonRuntime:
         """
         run = self._run(config, epoch)
         self._cgroups.directories(cgroup(config))  # refuses a path that could lead elsewhere
+        if why := unable(self._command.path, config):
+            raise PortError("refused", why, dirty=False)
         if again:
             if adopted := self._adopted(run, "created"):
                 return adopted
@@ -303,7 +306,7 @@ class ConmonRuntime:
     def look(
         self, config: Config, epoch: int, process: Process | None, monitor: Process | None
     ) -> Exited | None:
-        return exits.look(self._run(config, epoch), process, monitor)
+        return self._told(config, exits.look(self._run(config, epoch), process, monitor))
 
     def await_exit(
         self,
@@ -314,7 +317,15 @@ class ConmonRuntime:
         timeout: float | None,
     ) -> Exited | None:
         """As the port says. Raises `PortError("missing")` when the run is removed meanwhile."""
-        return exits.await_exit(self._run(config, epoch), process, monitor, timeout)
+        end = exits.await_exit(self._run(config, epoch), process, monitor, timeout)
+        return self._told(config, end)
+
+    def _told(self, config: Config, end: Exited | None) -> Exited | None:
+        """The monitor may not have lived to hear of it, or been too late: the kernel has counted, as
+        long as the run's cgroup is there."""
+        if end is None or end.oom or not self._cgroups.killed_for_memory(cgroup(config)):
+            return end
+        return replace(end, oom=True)
 
     # ---- create, in steps ----------------------------------------------------------------
 

@@ -8,12 +8,12 @@ it will not get better. And a run has not ended while its first process lives, w
 import os
 import re
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from msgspec import Struct
 
-from lockgate.adapters.filesystem import read_bounded
+from lockgate.adapters.filesystem import read_bounded, write_atomic
 from lockgate.adapters.inotify import Inotify, Mask, readable
 from lockgate.adapters.oci.process import alive, boot_id, pidfd
 from lockgate.adapters.oci.run import Run
@@ -85,6 +85,14 @@ def reported(run: Run) -> Report | None:
             return report
         damaged = damaged or report
     return damaged
+
+
+def write_down(run: Run, code: int) -> None:
+    """As a monitor would, for what has none: its caller says how it ended. One that has gone with its
+    run meanwhile needs no word of it."""
+    place = run.exit_files[1]
+    with suppress(FileNotFoundError):
+        write_atomic(place.parent, place.name, str(code).encode(), 0o600, durable=False)
 
 
 def _judged(

@@ -101,6 +101,8 @@ def command_line(run: Run, config: Config, conmon: Path, runtime: RuntimeCommand
     line += ["-b", str(run.bundle), "-p", str(run.pidfile), "-P", str(run.monitor_pidfile)]
     line += ["--exit-dir", str(run.exits), "--persist-dir", str(run.persist)]
     line += ["-l", f"k8s-file:{run.log}", "-r", str(runtime.path)]
+    if config.log_size:
+        line += ["--log-size-max", str(config.log_size)]
     if by_systemd(config):
         line.append("--systemd-cgroup")
     if config.terminal:

@@ -10,7 +10,8 @@ run's directory, without anybody keeping books.
 import os
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from shutil import rmtree
 from types import TracebackType
@@ -19,7 +20,7 @@ from typing import Self
 import msgspec
 
 from lockgate.adapters.filesystem import read_bounded, write_atomic
-from lockgate.adapters.inotify import readable
+from lockgate.adapters.inotify import Inotify, Mask, readable
 from lockgate.adapters.logs import read_log
 from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.oci import exits
@@ -28,12 +29,13 @@ from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.command import RuntimeCommand, complaint, kind_of
 from lockgate.adapters.oci.launch import command_line, failure, heard, launch
 from lockgate.adapters.oci.members import belonging
-from lockgate.adapters.oci.process import identify, send
+from lockgate.adapters.oci.process import alive, identify, send
 from lockgate.adapters.oci.run import PRIVATE, Run
 from lockgate.effects.config import Config
-from lockgate.effects.outcome import PortError
-from lockgate.effects.ports import LogLine
-from lockgate.effects.sessions import Session, told
+from lockgate.effects.model import Process
+from lockgate.effects.outcome import UNKNOWN_EXIT, Exited, PortError
+from lockgate.effects.ports import LogLine, Mark
+from lockgate.effects.sessions import Seen, Session
 
 PATIENCE = 60.0
 """Seconds the runtime may take to begin one."""
@@ -41,8 +43,16 @@ PATIENCE = 60.0
 GRACE = 5.0
 """Seconds the runtime may take to notice that it was killed."""
 
+MOMENT = 0.05
+"""Seconds: what is over by then is told of once, when it is."""
+
+LOOK_AGAIN = 0.1
+"""Seconds after which it is looked whether one has begun, though nobody said so."""
+
 SIGKILL = 9
 LIMIT = 1 << 20
+DESERTED = "whoever called it did not live to see its end"
+
 KILLED = 128
 """And the signal's number: how a shell tells of such an end."""
 
@@ -57,8 +67,9 @@ class ConmonSessions:
         self._command = RuntimeCommand(Path(runtime), root / "runtime")
         self._cgroups = Cgroups.here() if cgroups is None else cgroups
 
-    def begin(self, config: Config, session: Session, process: bytes) -> None:
+    def begin(self, config: Config, session: Session, process: bytes) -> Process | None:
         run = self._made(session, process)
+        self.keep(session)
         line = command_line(run, _plain(config, session), self._conmon, self._command)
         line += ["--exec", "--exec-process-spec", str(run.directory / "process.json")]
         line[line.index("-u") + 1] = session.id
@@ -69,14 +80,21 @@ class ConmonSessions:
             why = failure(run, answer, said)
             rmtree(run.directory, ignore_errors=True)
             raise PortError(kind_of(why), f"{self._command.name} cannot run it: {why}", dirty=False)
+        return self._first(run)
 
     def call(
-        self, config: Config, session: Session, process: bytes, streams: tuple[int, int, int]
-    ) -> int:
+        self,
+        config: Config,
+        session: Session,
+        process: bytes,
+        streams: tuple[int, int, int],
+        began: Callable[[Process | None], None],
+    ) -> Exited:
         """By the runtime itself, between the caller's descriptors and the container."""
         run = self._made(session, process)
-        try:
-            stdin, stdout, stderr = streams
+        self.keep(session)
+        stdin, stdout, stderr = streams
+        with Beginning(run) as beginning:
             child = subprocess.Popen(
                 self._words(run, config),
                 stdin=stdin,
@@ -84,18 +102,23 @@ class ConmonSessions:
                 stderr=stderr,
                 env=self._command.environment,
             )
-            code = _waited(child)
-            if not run.pid():
-                raise self._unbegun(run, code)
-            return code if code >= 0 else KILLED - code
-        finally:
+            if beginning.awaited(child, MOMENT):
+                with suppress(KeyboardInterrupt):
+                    began(self._first(run))
+        code = _waited(child)
+        if not run.pid():
+            problem = self._unbegun(run, code)
             rmtree(run.directory, ignore_errors=True)
+            raise problem
+        code = code if code >= 0 else KILLED - code
+        exits.write_down(run, code)
+        return Exited(code, time.time_ns())
 
     def check(
         self, config: Config, session: Session, process: bytes, timeout: float, size: int
     ) -> tuple[int, bytes]:
         """As `call` does, into a pipe: whatever it writes, no more is kept than was asked for, and
-        whoever keeps the other end open keeps nobody waiting."""
+        whoever keeps the other end open keeps nobody waiting. It is nobody's session."""
         run = self._made(session, process)
         try:
             child = subprocess.Popen(
@@ -110,7 +133,7 @@ class ConmonSessions:
                 ended = listener.until_the_end(timeout)
                 if not ended:
                     with suppress(PortError):
-                        self.signal(config, session.epoch, session.id, SIGKILL)
+                        self.signal(config, session.epoch, self._first(run), SIGKILL)
                     if not listener.until_the_end(GRACE):
                         child.kill()
             if not run.pid():
@@ -123,35 +146,45 @@ class ConmonSessions:
     def attach(self, config: Config) -> Attachment:
         return Attachment(self._root, config)
 
-    def look(self, container: str, epoch: int) -> tuple[Session, ...]:
+    def keep(self, session: Session) -> None:
+        place = self._run(session.container, session.epoch, session.id).directory
+        with suppress(FileNotFoundError):  # it went with its run
+            write_atomic(place, "session.json", msgspec.json.encode(session), 0o600, durable=False)
+
+    def forget(self, session: Session) -> None:
+        run = self._run(session.container, session.epoch, session.id)
+        rmtree(run.directory, ignore_errors=True)
+
+    def look(self, container: str, epoch: int) -> tuple[Seen, ...]:
         found = (self._told(run) for run in Run.of(self._root, container, epoch).sessions())
-        return tuple(sorted(filter(None, found), key=lambda one: one.created_at))
+        return tuple(sorted(filter(None, found), key=lambda one: one.session.created_at))
+
+    def seen(self, container: str, epoch: int, session: str) -> Seen | None:
+        return self._told(self._run(container, epoch, session))
 
     def await_exit(
         self, container: str, epoch: int, session: str, timeout: float | None
-    ) -> Session | None:
+    ) -> Exited | None:
         run = self._run(container, epoch, session)
-        if self._told(run) is None:
-            return None
+        found = self._told(run)
+        if found is None or found.end is not None:
+            return found.end if found else None
+        watcher = found.session.by if found.session.attached else run.monitor()
         try:
-            end = exits.await_exit(run, None, run.monitor(), timeout)
-        except PortError:  # it went with its run
+            return exits.await_exit(run, found.process, watcher, timeout)
+        except PortError:  # it went with its run, or with its caller
             return None
-        return self._told(run) if end else None
 
     def output(
-        self, container: str, epoch: int, session: str, after: int = 0
-    ) -> tuple[tuple[LogLine, ...], int]:
+        self, container: str, epoch: int, session: str, after: Mark | None = None
+    ) -> tuple[tuple[LogLine, ...], Mark]:
         return read_log(self._run(container, epoch, session).log, after)
 
-    def signal(self, config: Config, epoch: int, session: str, signal: int) -> None:
-        """By pidfd; the number in the runtime's file counts only while it is in the container."""
-        pid = self._run(config.id, epoch, session).pid()
-        process = identify(pid) if pid else None
+    def signal(self, config: Config, epoch: int, process: Process | None, signal: int) -> None:
+        """By pidfd, with its start time; and only while it is in the container."""
         first = Run.of(self._root, config.id, epoch).pid()
-        members = belonging(self._cgroups, config, first)
-        if process is None or pid not in members:
-            raise PortError("missing", f"session {session[:12]} has ended", dirty=False)
+        if process is None or process.pid not in belonging(self._cgroups, config, first):
+            raise PortError("missing", "it has ended", dirty=False)
         send(process, signal)
 
     # ---- inside --------------------------------------------------------------------------
@@ -182,21 +215,32 @@ class ConmonSessions:
             raise PortError("missing", reason, dirty=False) from None
         run.make()
         write_atomic(run.directory, "process.json", process, 0o600, durable=False)
-        write_atomic(
-            run.directory, "session.json", msgspec.json.encode(session), 0o600, durable=False
-        )
         return run
 
-    def _told(self, run: Run) -> Session | None:
+    @staticmethod
+    def _first(run: Run) -> Process | None:
+        """Its process, while whoever begins it has not yet let go of its number."""
+        pid = run.pid()
+        found = identify(pid) if pid else None
+        return found if found and alive(found) else None
+
+    def _told(self, run: Run) -> Seen | None:
         try:
             found = read_bounded(run.directory / "session.json", LIMIT)
             session = msgspec.json.decode(found, type=Session)
         except (OSError, PortError, *NONSENSE):
             return None
-        monitor = run.monitor()
-        if monitor is None and run.answer() is None:
-            return session
-        return told(session, run.pid(), exits.look(run, None, monitor))
+        monitor = None if session.attached else run.monitor()
+        watcher = session.by if session.attached else monitor
+        if not run.pid() and not monitor and run.answer() is None:
+            return Seen(session, never=session.by is None or not alive(session.by))
+        kept = session.process
+        if kept is None and watcher is not None and alive(watcher):
+            kept = self._first(run)  # nobody has reaped it: its number is its own
+        end = exits.look(run, kept, watcher)
+        if end and end.code == UNKNOWN_EXIT and session.attached:
+            end = msgspec.structs.replace(end, reason=DESERTED)
+        return Seen(session, kept if kept and alive(kept) else None, end)
 
 
 def _plain(config: Config, session: Session) -> Config:
@@ -211,6 +255,42 @@ def _waited(child: subprocess.Popen[bytes]) -> int:
             return child.wait()
         except KeyboardInterrupt:
             continue
+
+
+class Beginning:
+    """Waits until a process that the runtime has begun has run for a moment, or has ended."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __enter__(self) -> Self:
+        self._stack = ExitStack()
+        self._news: Inotify | None = None
+        with suppress(OSError):  # no queue is left to its user: then it is looked at again
+            self._news = self._stack.enter_context(Inotify())
+            self._news.watch(self._run.directory, Mask.MOVED_TO | Mask.CLOSE_WRITE)
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._stack.close()
+
+    def awaited(self, child: subprocess.Popen[bytes], moment: float) -> bool:
+        """Does it run still, after so many seconds? A Ctrl-C is for that process."""
+        end = os.pidfd_open(child.pid)
+        try:
+            while True:
+                if self._run.pid():
+                    return not readable((end,), moment)
+                if readable((end,), 0):
+                    return False
+                with suppress(KeyboardInterrupt):
+                    if self._news is None:
+                        readable((end,), LOOK_AGAIN)
+                    else:
+                        readable((end, self._news.fileno()), LOOK_AGAIN)
+                        self._news.read()
+        finally:
+            os.close(end)
 
 
 class Listener:

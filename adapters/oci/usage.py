@@ -5,6 +5,7 @@ looked at; what they say of themselves is bounded, and is only shown.
 """
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -83,12 +84,21 @@ def _io_v1(place: Path) -> tuple[int | None, int | None]:
     return read, written
 
 
+def _innermost(status: bytes) -> int:
+    """The last of its numbers: that in the namespace it lives in (proc_pid_status(5), NSpid)."""
+    for line in status.splitlines():
+        if line.startswith(b"NSpid:"):
+            return int(line.split()[-1])
+    return 0
+
+
 def _process(pid: int) -> Running | None:
     place = Path(f"/proc/{pid}")
     try:
         stat = (place / "stat").read_bytes()
         with (place / "cmdline").open("rb") as file:
             line = file.read(COMMAND_LIMIT)
+        status = (place / "status").read_bytes()
         uid = place.stat().st_uid
     except OSError:
         return None  # it has ended meanwhile
@@ -104,4 +114,7 @@ def _process(pid: int) -> Running | None:
         cpu=(int(fields[11]) + int(fields[12])) * tick,
         memory=int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
         command=words or (f"[{name.decode(errors='replace')}]",),
+        age=max(0, time.clock_gettime_ns(time.CLOCK_BOOTTIME) - int(fields[19]) * tick),
+        inside=_innermost(status),
+        tty=fields[4] != b"0",
     )

@@ -40,9 +40,11 @@ from lockgate.effects.config import (
     owners,
     shares,
     volume_mounts,
+    volume_parts,
 )
 from lockgate.effects.hooks import Hook, HookFile
 from lockgate.effects.outcome import (
+    Connected,
     Created,
     Exited,
     Fact,
@@ -52,7 +54,7 @@ from lockgate.effects.outcome import (
     PortError,
     Restored,
 )
-from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Node
+from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Mark, Node
 
 SIGKILL = 9
 LETHAL = frozenset({1, 2, 3, 6, 9, 14, 15})
@@ -203,7 +205,7 @@ class SimulatedHost:
                     raise unlent(other)
             self.networks.claim(config)
         try:
-            fact = self.do(e.JoinNetwork(config.id, epoch))
+            fact = self.do(e.JoinNetwork(config.id, epoch, config.deferred_network))
         except PortError:
             self.networks.unplug(config.id)
             raise
@@ -211,7 +213,7 @@ class SimulatedHost:
         with self._changed:
             if owner:
                 joined = self.networks.shared(owner, Joined(self.networks.newest(owner)))
-            elif config.network in UNPLUGGED:
+            elif config.network in UNPLUGGED or config.deferred_network:
                 joined = Joined("")
             else:
                 entered = Joined(self.networks.entered(config.id, epoch))
@@ -220,6 +222,13 @@ class SimulatedHost:
                 Home(one, self.world(one).epoch or self.networks.run(one)) for one in owners(config)
             )
             return replace(joined, lodging=tuple(_lodging(config)), homes=homes)
+
+    def connect(self, config: Config, epoch: int, process: e.Process) -> Connected:
+        self.do(e.ConnectNetwork(config.id, epoch, process, ""))
+        with self._changed:
+            entered = Joined(self.networks.entered(config.id, epoch))
+            plugged = self.networks.plug(config, entered)
+            return Connected(plugged.netns, plugged.links, plugged.dns)
 
     def leave(self, config: Config, epoch: int) -> None:
         self.do(e.LeaveNetwork(config.id, epoch))
@@ -236,6 +245,9 @@ class SimulatedHost:
 
     def write_files(self, config: Config, files: Sequence[File]) -> None:
         """Nor these."""
+
+    def rewrite_files(self, config: Config, files: Sequence[File]) -> None:
+        """Nor read them again."""
 
     def write_spec(self, config: Config, spec: bytes) -> str:
         self.do(e.WriteSpec(config.id, 0, "", ""))
@@ -273,13 +285,13 @@ class SimulatedHost:
 
     # ---- Logs ----------------------------------------------------------------------------
 
-    def read(self, config: Config, after: int = 0) -> tuple[tuple[LogLine, ...], int]:
-        return (), after
+    def read(self, config: Config, after: Mark | None = None) -> tuple[tuple[LogLine, ...], Mark]:
+        return (), after or Mark()
 
-    def last(self, config: Config, count: int) -> int:
-        return 0
+    def last(self, config: Config, count: int) -> Mark:
+        return Mark()
 
-    def wait(self, config: Config, after: int, timeout: float) -> None:
+    def wait(self, config: Config, after: Mark, timeout: float) -> None:
         with self._changed:
             self._changed.wait(timeout)
 
@@ -354,6 +366,8 @@ class SimulatedHost:
 
 
 def _lodging(config: Config) -> Iterator[tuple[str, str]]:
+    for one in volume_parts(config):
+        yield one.destination, f"/simulated/volumes/{one.volume}/{one.subpath}"
     for kind, other in borrowed(config):
         yield kind, f"/simulated/{kind}/{other}"
         if kind == "ipc":

@@ -18,6 +18,10 @@ class SimulatedVolumes:
 
     def provide(self, config: Config) -> None:
         for one in volume_mounts(config):
+            if one.existing or one.subpath:
+                self.lookup(one.volume)
+            if one.subpath:
+                continue
             if one.volume not in self._volumes:
                 self.create(one.volume, container=config.id if one.anonymous else "")
             self.fill(one.volume, config, one.destination)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from lockgate.effects import model as e
 from lockgate.effects.hooks import Hook
 from lockgate.effects.outcome import (
+    Connected,
     Created,
     Dumped,
     Exited,
@@ -40,7 +41,8 @@ KILLED = 128 + SIGKILL
 class World(Struct, frozen=True, cache_hash=True):
     """`dump`: the number of the newest whole checkpoint; `memory`: the limit an update has given this
     run; `volume`: the volumes that are its own, made and removed with its layer; `owes`: the run whose
-    poststop hooks have not succeeded; `watched`: the run whose health somebody sees to; `epoch`: the
+    poststop hooks have not succeeded; `plugged`: the run whose network was set up after it was created;
+    `watched`: the run whose health somebody sees to; `epoch`: the
     run the runtime's object belongs to; `code`: how that run really ended, None while it has not;
     `reported`: whether the monitor lived to write it down; `damaged`: whether the runtime can make
     sense of its own files."""
@@ -61,6 +63,7 @@ class World(Struct, frozen=True, cache_hash=True):
     watched: int = 0
     dump: int = 0
     memory: int | None = None
+    plugged: int = 0
 
     @property
     def alive(self) -> bool:
@@ -71,7 +74,7 @@ class World(Struct, frozen=True, cache_hash=True):
         return self == World()
 
 
-RUNS = ("epoch", "owes", "watched")
+RUNS = ("epoch", "owes", "watched", "plugged")
 """Where a world speaks of runs: only their order means anything."""
 
 
@@ -107,7 +110,8 @@ def died(world: World, code: int) -> World:
 
 def rebooted(world: World, left: Left = "all") -> World:
     """The host was restarted: nothing is left of a run but what was on disk."""
-    gone = replace(world, mounted=False, network=False, frozen=False, monitor=False, watched=0)
+    gone = replace(world, mounted=False, network=False, frozen=False, monitor=False)
+    gone = replace(gone, watched=0, plugged=0)
     if left == "nothing":
         return replace(gone, runtime="absent", epoch=0, code=None, reported=False, damaged=False)
     damaged = world.damaged or (left == "half" and world.runtime != "absent")
@@ -144,9 +148,19 @@ def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact
                 raise Impossible("the root filesystem is in use by a live container")
             return replace(world, mounted=False), None
         case e.JoinNetwork():
-            return replace(world, network=True), Joined(f"/simulated/netns/{effect.container}")
+            netns = "" if effect.deferred else f"/simulated/netns/{effect.container}"
+            return replace(world, network=True), Joined(netns)
         case e.LeaveNetwork():
-            return replace(world, network=False), None  # a live process keeps its namespace
+            # a live process keeps its namespace
+            return replace(world, network=False, plugged=0), None
+        case e.ConnectNetwork():
+            if not world.alive or world.epoch != effect.epoch:
+                raise PortError("missing", "it has ended", dirty=False)
+            if not world.network:
+                raise Impossible("a network that nobody has joined is set up")
+            return replace(world, plugged=effect.epoch), Connected(
+                f"/simulated/netns/{effect.container}"
+            )
         case e.WriteSpec():
             if not world.mounted:
                 raise Impossible("a spec needs a mounted root filesystem")

@@ -8,7 +8,7 @@ of bytes for each header, and knows whether the end mark was there.
 import re
 import stat
 import tarfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import IO, Any, cast
@@ -39,6 +39,7 @@ from lockgate.effects.outcome import PortError
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 1 << 20
 _HEADERS = 1 << 20  # bytes one entry's headers may take: attributes are at most 64 KiB each
+_STANDING = 64  # global headers, which every later entry has, too
 _TRAILER = 1 << 20  # bytes of padding after the end mark
 _IDS = range((1 << 32) - 1)  # the last one means "leave as it is" to chown
 _PAST, _FUTURE = -(1 << 33), 1 << 34  # seconds; beyond, file systems disagree
@@ -109,7 +110,21 @@ def _next(tar: tarfile.TarFile, stream: "_Stream") -> tarfile.TarInfo | None:
     with _distrust(stream):
         stream.granted = _HEADERS
         cast(Any, tar).members = []  # it would remember every member it ever saw
-        return tar.next()
+        found = tar.next()
+        _check_standing(cast(Any, tar).pax_headers)
+        return found
+
+
+def _check_standing(headers: Mapping[str, str]) -> None:
+    """tarfile keeps global headers, and copies them to each entry: without bounds, of any number and
+    size. Attributes of all files at once are nobody's wish."""
+    if any(name.startswith(_ATTRIBUTE) for name in headers):
+        raise refused("a global header gives attributes to every file")
+    size = sum(len(name) + len(text) for name, text in headers.items())
+    if len(headers) > _STANDING or size > _HEADERS:
+        raise refused(
+            f"the global headers are more than {_STANDING}, or take more than {_HEADERS} bytes"
+        )
 
 
 @contextmanager

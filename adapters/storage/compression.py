@@ -6,6 +6,7 @@ gigabytes takes more memory than is granted here.
 
 import bz2
 import lzma
+import re
 import sys
 import zlib
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from typing import Protocol, cast
 from lockgate.effects.outcome import PortError
 
 _CHUNK = 1 << 20
+_PORTION = 1 << 12
+_ZEROS = re.compile(rb"\0*")
 _XZ_MEMORY = 256 << 20  # bytes; `xz -9` asks for 65 MiB
 _ZSTD_WINDOW = 27  # log2 of bytes: what the zstd command takes unless told otherwise
 _GZIP_FORM = 16 + zlib.MAX_WBITS
@@ -90,31 +93,51 @@ class _Inflated:
     def __init__(self, file: Readable, start: Callable[[], _Decompressor]) -> None:
         self._file, self._start = file, start
         self._current = start()
+        self._ahead, self._at = b"", 0  # what was read, and how much of it was passed on
+        self._portion = _PORTION
 
     def read(self, size: int, /) -> bytes:
         while True:
-            ahead = b""
-            if self._current.eof:
-                ahead = self._next_stream()
-                if not ahead:
-                    return b""
-            elif self._current.needs_input:
-                ahead = self._file.read(_CHUNK)
-                if not ahead:
+            given = b""
+            if self._current.eof and not self._next_stream():
+                return b""
+            if self._current.needs_input:
+                given = self._given()
+                if not given:
                     raise EOFError("the compressed data are cut off")
-            if plain := self._current.decompress(ahead, size):
+            if plain := self._current.decompress(given, size):
                 return plain
 
-    def _next_stream(self) -> bytes:
-        """Begin the next one with its first bytes, beyond the padding; empty: there is none."""
-        ahead = self._current.unused_data.lstrip(b"\0")
-        while not ahead:
-            chunk = self._file.read(_CHUNK)
-            if not chunk:
-                return b""
-            ahead = chunk.lstrip(b"\0")
-        self._current = self._start()
-        return ahead
+    def _next_stream(self) -> bool:
+        """Begin the next one, beyond the padding; False: there is none."""
+        self._at -= len(self._current.unused_data)
+        while True:
+            self._at = _nothing(self._ahead, self._at)
+            if self._at < len(self._ahead):
+                self._current, self._portion = self._start(), _PORTION
+                return True
+            if not self._read_on():
+                return False
+
+    def _given(self) -> bytes:
+        """A decompressor copies what it did not need: of a long stream it is given ever more, but of
+        one that may be short not much."""
+        if self._at == len(self._ahead) and not self._read_on():
+            return b""
+        given = self._ahead[self._at : self._at + self._portion]
+        self._at += len(given)
+        self._portion = min(2 * self._portion, _CHUNK)
+        return given
+
+    def _read_on(self) -> bool:
+        self._ahead, self._at = self._file.read(_CHUNK), 0
+        return bool(self._ahead)
+
+
+def _nothing(data: bytes, at: int) -> int:
+    """Where the zeros that begin at `at` end."""
+    found = _ZEROS.match(data, at)
+    return found.end() if found else at
 
 
 class _Gzip:

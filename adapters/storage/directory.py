@@ -192,6 +192,9 @@ def meta_of(found: os.stat_result, fd: int | None = None) -> Meta:
 
 
 def _xattrs(fd: int) -> Iterator[tuple[str, bytes]]:
-    for name in sorted(os.listxattr(fd)):
-        if keeps(name):
+    for name in filter(keeps, sorted(os.listxattr(fd))):
+        try:
             yield name, os.getxattr(fd, name)
+        except OSError as problem:
+            if problem.errno != errno.ENODATA:  # somebody has just taken it away
+                raise

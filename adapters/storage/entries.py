@@ -81,7 +81,7 @@ AnyEntry: TypeAlias = Directory | File | Symlink | HardLink | Node | Whiteout | 
 
 
 class Limits(Struct, frozen=True):
-    """How much one import may bring: bytes of file content, and number of names."""
+    """How much one import may bring: bytes of content and attributes, and number of names."""
 
     size: int = 32 << 30
     entries: int = 1_000_000
@@ -97,9 +97,12 @@ class Allowance:
 
     def entry(self, entry: AnyEntry) -> None:
         """Raises `PortError("refused")` when this entry is one too many, or too much."""
+        size = entry.size if isinstance(entry, File) else 0
+        if isinstance(entry, Directory | File | Symlink | Node):
+            size += sum(len(value) for _, value in entry.meta.xattrs)
         with self._lock:
             self._entries -= 1
-            self._size -= entry.size if isinstance(entry, File) else 0
+            self._size -= size
         if self._entries < 0:
             most = self._limits.entries
             raise refused(f"there are more than {most} entries; raise the limit on them")

@@ -24,6 +24,7 @@ from lockgate.adapters.syscalls import (
     open_tree,
     unshare,
 )
+from lockgate.adapters.userns import confined
 from lockgate.effects.config import Config, IdMap
 from lockgate.effects.outcome import PortError
 
@@ -54,10 +55,10 @@ def mount_mapped(
         os.close(found)
 
 
-def view_mapped(upper: Path, lower: Sequence[Path], namespace: int) -> int:
-    """As `view_of_layers`; the upper one has the host's numbers already."""
-    merged = upper.with_name("merged")
-    return _mapped(lower, merged, namespace, lambda layers: view_of_layers([upper, *layers]))
+def view_mapped(upper: Path, lower: Sequence[Path], namespace: int, scratch: Path) -> int:
+    """As `view_of_layers`; the upper one has the host's numbers already. `scratch` is any directory
+    that is none of them, nor above one."""
+    return _mapped(lower, scratch, namespace, lambda layers: view_of_layers([upper, *layers]))
 
 
 def _mapped(
@@ -87,10 +88,12 @@ def _attach(layer: Path, at: Path, namespace: int) -> None:
     except OSError as error:
         if error.errno not in _UNABLE:
             raise
-        reason = (
-            f"the owners of {layer} cannot be mapped ({error.strerror}): that needs Linux 5.19, and "
-            "a file system such as ext4, xfs or btrfs"
-        )
+        needed = "Linux 5.19, and a file system such as ext4, xfs or btrfs"
+        if confined():
+            needed = (
+                "the host's root. A container without maps has its user's subordinate ids already"
+            )
+        reason = f"the owners of {layer} cannot be mapped ({error.strerror}): that needs {needed}"
         raise PortError("refused", reason, dirty=False) from None
     finally:
         os.close(clone)
@@ -133,7 +136,19 @@ def _user_namespace(maps: Maps) -> int:
 
 def admit(root: Path, place: Path, uid: int, gid: int) -> None:
     """Let the root of a mapped container, and nobody else, through to the directory `place` below
-    `root`. Raises `PortError("refused")`, clean, where the way to `root` is barred."""
+    `root`, to which the way is open (`reachable`)."""
+    let_through(root, place.parent)
+    os.chown(place, uid, gid)
+
+
+def let_through(*places: Path) -> None:
+    """Who knows what is there may go on; nobody is shown."""
+    for one in places:
+        one.chmod(one.stat().st_mode & 0o7777 | 0o111)
+
+
+def reachable(root: Path, uid: int) -> None:
+    """Raises `PortError("refused")`, clean, where the way to `root` is barred to others."""
     for above in root.parents:
         if not above.stat().st_mode & 0o001:
             reason = (
@@ -141,6 +156,3 @@ def admit(root: Path, place: Path, uid: int, gid: int) -> None:
                 f"{uid}: chmod o+x it, or keep containers elsewhere"
             )
             raise PortError("refused", reason, dirty=False)
-    for ours in (root, place.parent):
-        ours.chmod(ours.stat().st_mode & 0o7777 | 0o111)
-    os.chown(place, uid, gid)

@@ -16,7 +16,13 @@ from pathlib import Path
 from lockgate.adapters import labels
 from lockgate.adapters.filesystem import bundle, ensure_directory
 from lockgate.adapters.storage.images import Images
-from lockgate.adapters.storage.mapping import UserNamespaces, admit, mount_mapped, view_mapped
+from lockgate.adapters.storage.mapping import (
+    UserNamespaces,
+    admit,
+    mount_mapped,
+    reachable,
+    view_mapped,
+)
 from lockgate.adapters.storage.mounting import KernelOverlay, Manner, Overlay, view_of_mount
 from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.storage.volumes import LocalVolumes
@@ -63,6 +69,8 @@ class OverlayStorage:
         else:
             with self.images.layers.steady():  # who removes them now, has been told of us
                 below = self.lower(config)
+        if config.uid_maps:
+            reachable(self.root, owner(config)[0])
         ensure_directory(place.parent, 0o700)
         ensure_directory(place, 0o700)
         if config.uid_maps:
@@ -192,7 +200,7 @@ class OverlayStorage:
         lower = self.lower(config)
         if config.uid_maps:
             namespace = self._namespaces.of(config)
-            return viewed(merged, upper, lambda: view_mapped(upper, lower, namespace))
+            return viewed(merged, upper, lambda: view_mapped(upper, lower, namespace, merged))
         return viewed(merged, upper, lambda: self._overlay.view([upper, *lower]))
 
     def _check_ours(self, found: int, config: Config, merged: Path) -> None:

@@ -57,10 +57,15 @@ class LocalVolumes:
         self._seen, self._limits, self._now = seen, limits or Limits(), now
 
     def provide(self, config: Config) -> None:
-        """The volumes a container mounts: those that are not there are made, and those that never
-        were are filled; and what it binds gets the label that was wished for. Twice is once."""
+        """The volumes a container mounts: those that are not there are made, unless they must be, and
+        those that never were are filled; and what it binds gets the label that was wished for. Twice
+        is once."""
         labels.relabel(config)
         for one in volume_mounts(config):
+            if one.existing or one.subpath:
+                self.lookup(one.volume)
+            if one.subpath:
+                continue
             if Path(self.path(one.volume)).exists():
                 self.fill(one.volume, config, one.destination)
                 continue

@@ -58,6 +58,12 @@ def lodged(
         raise NameTakenError(commit.pod_name, holder)
 
 
+def renamed(commit: Commit, pod_of_the_name: Callable[[str], str | None]) -> None:
+    """Of a commit that changes its container's name: not to that of a pod. Raises `NameTakenError`."""
+    if holder := pod_of_the_name(commit.name):
+        raise NameTakenError(commit.name, holder, "pod")
+
+
 def bound(
     commit: Commit,
     *,

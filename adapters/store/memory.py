@@ -9,7 +9,7 @@ from threading import Condition
 
 from msgspec.structs import replace
 
-from lockgate.adapters.store.admission import admit, bound, lodged
+from lockgate.adapters.store.admission import admit, bound, lodged, renamed
 from lockgate.effects.outcome import Exited
 from lockgate.effects.ports import Commit, Event, Leaving, PodRow, Row
 
@@ -57,6 +57,8 @@ class MemoryStore:
                     pod_of_the_name=self._pod_named,
                     container_of_the_name=self._holders.get,
                 )
+            elif before.name != name:
+                renamed(commit, self._pod_named)
             self._histories[container] = [*entries, commit.entry]
             if before is None or before.name != name:
                 self._known.append((container, name))
@@ -182,6 +184,10 @@ class MemoryStore:
     def events(self, after: int = 0) -> Iterator[Event]:
         with self._changed:
             return iter(self._events[max(after, 0) :])
+
+    def newest_event(self) -> int:
+        with self._changed:
+            return len(self._events)
 
     def wait_events(self, after: int, timeout: float) -> None:
         with self._changed:

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.store import schema
-from lockgate.adapters.store.admission import admit, bound, lodged
+from lockgate.adapters.store.admission import admit, bound, lodged, renamed
 from lockgate.adapters.store.connections import Connections
 from lockgate.adapters.store.reserve import Reserve
 from lockgate.adapters.store.trouble import OutOfSpace, told
@@ -109,6 +109,8 @@ class SqliteStore:
                         _one, database, "SELECT container FROM containers WHERE name = ?"
                     ),
                 )
+            elif name != commit.name:
+                renamed(commit, partial(_one, database, "SELECT pod FROM pods WHERE name = ?"))
             database.execute(
                 "INSERT INTO history (container, seq, entry) VALUES (?, ?, ?)",
                 (commit.container, commit.seq, commit.entry),
@@ -333,7 +335,7 @@ class SqliteStore:
             "SELECT number, event FROM events WHERE number > ? AND number <= ?"
             " ORDER BY number LIMIT ?",
             after,
-            self._newest(),
+            self.newest_event(),
         )
         readable = ((number, decoded(EVENT, data)) for number, data in found)
         return (replace(event, number=number) for number, event in readable if event)
@@ -341,10 +343,10 @@ class SqliteStore:
     def wait_events(self, after: int, timeout: float) -> None:
         """Looks every 10 ms (a look takes 10 µs), so it needs no help from whoever commits."""
         deadline = time.monotonic() + timeout
-        while self._newest() <= after and (left := deadline - time.monotonic()) > 0:
+        while self.newest_event() <= after and (left := deadline - time.monotonic()) > 0:
             time.sleep(min(POLL, left))
 
-    def _newest(self) -> int:
+    def newest_event(self) -> int:
         with self._reading() as database:
             (number,) = database.execute("SELECT COALESCE(MAX(number), 0) FROM events").fetchone()
         return int(number)

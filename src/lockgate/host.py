@@ -33,7 +33,8 @@ class Host:
     `cgroups` is the cgroup below which new containers get theirs, empty where they get none.
     `lives` says whether an executor of a waiting operation still can finish it; `pause` has the root
     filesystem of a program that waits, `pause_command`, for what holds a pod together; `close` gives
-    back what the host itself holds open.
+    back what the host itself holds open. `names_kept` says why names cannot be changed; empty where
+    they can.
     """
 
     ports: Ports
@@ -56,4 +57,5 @@ class Host:
     description: str
     cgroups: str = CGROUPS
     pause_command: tuple[str, ...] = ("/pause",)
+    names_kept: str = ""
     simulation: "SimulatedHost | None" = None

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from lockgate.effects.capabilities import CAPABILITIES
 from lockgate.effects.config import (
     DNS,
+    JOINABLE,
     LIMITS,
     NAMESPACES,
     SECURITY,
@@ -26,6 +27,7 @@ from lockgate.effects.config import (
     SHARED,
     SLICE,
     UNLIMITED,
+    UNPLUGGED,
     Bind,
     Config,
     Device,
@@ -53,6 +55,8 @@ OWN = {
     "pid": ("private", "host"),
     "ipc": ("private", "host", SHAREABLE),
     "uts": ("private", "host"),
+    "cgroup": ("private", "host"),
+    "user": ("",),
 }
 """Words for namespaces that are no other container's."""
 
@@ -118,7 +122,12 @@ def _volume(one: VolumeMount) -> VolumeMount:
         raise InvalidArgument("a volume has a name or is anonymous, and not both")
     if one.volume:
         name(one.volume)
-    return replace(one, destination=_destination(one.destination))
+    elif one.subpath or one.existing:
+        raise InvalidArgument("of a volume that is made for this container there is nothing yet")
+    part = one.subpath and posixpath.normpath(one.subpath.strip("/") or ".")
+    if one.subpath and (part.split("/")[0] in (".", "..") or "\0" in part):
+        raise InvalidArgument(f"{one.subpath!r} is no part of a volume: write a path inside it")
+    return replace(one, subpath=part, destination=_destination(one.destination))
 
 
 def with_volumes(
@@ -294,12 +303,18 @@ def namespaces(value: Namespaces, resolve: Callable[[str], str]) -> Namespaces:
     """`container:NAME` becomes `container:ID` by `resolve`."""
     if _typed(value) == NAMESPACES:
         return NAMESPACES
+    if value.mount != "private":
+        raise InvalidArgument(
+            "a mount namespace is nobody's but the container's own: where others live, a runtime cannot "
+            "make a root filesystem; mount a volume in both"
+        )
     found: dict[str, str] = {}
-    for kind, whose in (("pid", value.pid), ("ipc", value.ipc), ("uts", value.uts)):
+    for kind in JOINABLE:
+        whose: str = getattr(value, kind)
         if whose.startswith(SHARED):
             found[kind] = f"{SHARED}{resolve(whose.removeprefix(SHARED))}"
         elif whose not in (known := OWN[kind]):
-            words = ", ".join((*known, f"{SHARED}NAME"))
+            words = ", ".join((*filter(None, known), f"{SHARED}NAME"))
             raise InvalidArgument(f"{whose!r} is no {kind} namespace; there are {words}")
     return replace(value, **found)
 
@@ -322,6 +337,17 @@ def id_maps(value: Iterable[IdMap], what: str) -> tuple[IdMap, ...]:
     if maps and not any(one.container == 0 for one in maps):
         raise InvalidArgument(f"the maps of {what} leave out 0, the container's root")
     return maps
+
+
+def deferred(wish: bool | None, mode: str, *, users: bool) -> bool:
+    """Is its network to be set up after create? `mode`: that of its network, empty for some by name;
+    `users`: it has others than the host's."""
+    own = mode not in UNPLUGGED and not mode.startswith(SHARED)
+    if wish and not own:
+        raise InvalidArgument(
+            f"the network `{mode}` is not set up, before create or after: leave out one of the two"
+        )
+    return own and users if wish is None else wish
 
 
 def dns(value: Dns) -> Dns:
@@ -382,13 +408,20 @@ def _consistent_without_cgroups(config: Config) -> None:
 def _consistent_maps(config: Config) -> None:
     if not config.uid_maps:
         raise InvalidArgument("maps of groups go with maps of users: give both, or those of users")
-    for kind in ("pid", "ipc"):
-        if (whose := getattr(config.namespaces, kind)) not in ("private", SHAREABLE):
-            others = "the host's" if whose == "host" else "another's"
-            raise InvalidArgument(
-                f"who has users of its own has no power over {others} {kind} namespace: leave one "
-                "of the two out"
-            )
+    own = config.namespaces
+    held = [("pid", own.pid), ("ipc", own.ipc), ("cgroup", own.cgroup)]
+    if own.user:  # it is entered before the others are
+        held.append(("uts", own.uts))
+    for kind, whose in held:
+        if whose in ("private", SHAREABLE, own.user):
+            continue
+        if whose == "host" and kind in ("cgroup", "uts"):
+            continue
+        others = "the host's" if whose == "host" else "another's"
+        raise InvalidArgument(
+            f"who has users of its own has no power over {others} {kind} namespace: leave one "
+            "of the two out"
+        )
     for one in config.secrets:
         ids = (host_id(config.uid_maps, one.uid), host_id(config.gid_maps, one.gid))
         if None in ids:

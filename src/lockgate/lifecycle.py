@@ -3,6 +3,7 @@
 The only place where the pure machine, the books and the ports meet.
 """
 
+from collections.abc import Iterator
 from typing import assert_never
 
 import msgspec
@@ -12,10 +13,17 @@ from lockgate.effects.interpreter import Rejected, Stepped
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Exited, Fault, Outcome, PortError
 from lockgate.effects.perform import perform
-from lockgate.effects.ports import Commit, Event, Ports, Row
+from lockgate.effects.ports import Commit, Event, Ports, Row, Sessions
 from lockgate.statemachine import history
 from lockgate.statemachine.graph import stays
-from lockgate.statemachine.inputs import Booted, Died, Input, Resumed, Salvaged
+from lockgate.statemachine.inputs import (
+    Booted,
+    Died,
+    Input,
+    Resumed,
+    Salvaged,
+    SessionEnded,
+)
 from lockgate.statemachine.law import EDGES
 from lockgate.statemachine.record import Record, Refused, Step, newborn, written_down
 from lockgate.statemachine.status import LIVE, Status
@@ -51,8 +59,8 @@ def salvaged(row: Row) -> Record:
 class Lifecycle:
     """`Machine[Record, Input, Refused]` over the given ports."""
 
-    def __init__(self, ports: Ports) -> None:
-        self._ports = ports
+    def __init__(self, ports: Ports, sessions: Sessions) -> None:
+        self._ports, self._sessions = ports, sessions
 
     def load(self, container: str, row: Row | None) -> tuple[Record, tuple[Input, ...]]:
         blank = newborn(Config(id=container))
@@ -96,6 +104,7 @@ class Lifecycle:
                     said.exit_code,
                     said.signal,
                     health=said.health,
+                    session=said.session,
                     pod=pod_of(record.config),
                 )
                 for said in answer.notices
@@ -120,18 +129,28 @@ class Lifecycle:
         return Resumed()
 
     def observe(self, record: Record) -> tuple[Input, ...]:
-        """How its run ended, then that the host was restarted since. A container that was only
-        created has not run: of it, the restart is all there is to tell."""
+        """Which processes that have joined its run have ended, then how the run did, then that the
+        host was restarted since. A container that was only created has not run: of it, the restart is
+        all there is to tell."""
         boot = self._ports.clock.boot()
         restarted = record.boot != boot and not record.gone
         if restarted and record.status is not Status.CREATED:
             end = self._end(record)
         else:
             end = None if restarted else self.look(record)
-        news: list[Input] = [Died(record.epoch, end)] if end else []
+        news: list[Input] = [*self._parted(record)]
+        if end:
+            news.append(Died(record.epoch, end))
         if restarted and (end or (record.status, "reboot") in EDGES):
             news.append(Booted(boot))
         return tuple(news)
+
+    def _parted(self, record: Record) -> Iterator[SessionEnded]:
+        """Only those it knows of are looked for, so that a look costs as much as what lives."""
+        for one in record.sessions:
+            seen = self._sessions.seen(record.id, record.epoch, one)
+            if seen is not None and seen.end is not None:
+                yield SessionEnded(record.epoch, one, seen.end)
 
     def look(self, record: Record) -> Exited | None:
         """Has the run this record tells of ended, without its knowing? Needs no lock."""

@@ -191,6 +191,18 @@ def memory(value: int) -> int:
     return value
 
 
+MIN_LOG = 4096
+"""Bytes: a log has room for some lines, or it is of no use."""
+
+
+def log_size(value: int) -> int:
+    if value and not MIN_LOG <= value < 2**63:
+        raise InvalidArgument(
+            f"a log of at most {value} bytes makes no sense: give 0 (no limit) or at least {MIN_LOG}"
+        )
+    return value
+
+
 def rootfs(value: str | Path) -> str:
     path = Path(value).absolute()
     if not path.is_dir():

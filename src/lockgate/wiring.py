@@ -14,7 +14,7 @@ from lockgate.adapters.filesystem import LocalFilesystem, read_bounded, write_at
 from lockgate.adapters.hooks import LocalHooks, choose_directories
 from lockgate.adapters.locks import FileLocks
 from lockgate.adapters.logs import FileLogs
-from lockgate.adapters.network import NetworkBook, network
+from lockgate.adapters.network import NetworkBook, choose_driver, network
 from lockgate.adapters.oci import ConmonRuntime, choose, first_process
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.process import alive, identify
@@ -50,6 +50,8 @@ OWN_STORAGE = "overlay"
 FUSE_STORAGE = "fuse-overlayfs"
 """The same, merged by the program of this name."""
 
+NAMES_KEPT = "its name is also in the store that is shared with others, and stays there as it is"
+
 
 def real(
     root: Path,
@@ -58,13 +60,14 @@ def real(
     storage: str | None = None,
     hooks: Sequence[Path] | None = None,
     watchers: bool = True,
+    network_driver: str | None = None,
 ) -> Host:
     """An OCI runtime under conmon, SQLite and file locks, below `root`; and `storage`.
 
     The latter is `overlay` or `fuse-overlayfs` (below `root`, too) or a store shared with others (see `SharedStore`). It is
     chosen once for a folder: left out, it is what it was, or `overlay`, if that works.
 
-    So are the directories of `hooks`: left out, they are what they were.
+    So are the directories of `hooks`, and `network_driver`: left out, they are what they were.
 
     Raises `LockgateError` (what is missing, what to do) or `StoreError`.
     """
@@ -90,8 +93,13 @@ def real(
             return ()
         return (*settler, str(root), config.id, str(epoch), *programs)
 
+    locks = FileLocks(root / "locks")
+    book = NetworkBook(root)
     try:
         kept = _storage(root, storage)
+        if network_driver is not None:
+            choose_driver(root, network_driver)
+        joining = network(root, book, locks, partial(first_process, root))
     except PortError as problem:
         raise InvalidArgument(problem.fault.reason) from None
     if hooks is not None:
@@ -99,8 +107,6 @@ def real(
     oci = ConmonRuntime(root, chosen.runtime, chosen.conmon, at_exit=at_exit)
     filesystem = LocalFilesystem(root)
     store = SqliteStore(root / "lockgate.db")
-    locks = FileLocks(root / "locks")
-    book = NetworkBook(root)
     watcher = (sys.executable, "-m", "lockgate.watch", str(root), *programs) if watchers else ()
     checks = LocalChecks(root, watcher)
     return Host(
@@ -108,7 +114,7 @@ def real(
             runtime=oci,
             monitor=oci,
             storage=kept,
-            network=network(root, book, locks, partial(first_process, root)),
+            network=joining,
             filesystem=filesystem,
             hooks=LocalHooks(root),
             checks=checks,
@@ -134,6 +140,7 @@ def real(
         pause=partial(pause_root, root),
         close=store.close,
         description=f"{chosen.runtime} under {chosen.conmon}",
+        names_kept=NAMES_KEPT if isinstance(kept, SharedStorage) else "",
         cgroups=delegated(Cgroups.here()) if confined() else CGROUPS,
     )
 

@@ -94,7 +94,7 @@ def _spec(
         "ociVersion": "1.0.2",
         "process": process,
         "root": {"path": effect.mountpoint, "readonly": config.read_only},
-        "mounts": mounts.mounts(config, facts, written, dict(effect.lodging).get("shm", "")),
+        "mounts": mounts.mounts(config, facts, written, dict(effect.lodging)),
         "annotations": dict(_annotations(config)),
         "linux": linux,
     }
@@ -140,9 +140,11 @@ def _annotations(config: Config) -> Iterator[tuple[str, str]]:
 
 def _namespaces(config: Config, effect: WriteSpec) -> Iterator[dict[str, str]]:
     yield {"type": "mount"}
-    if config.uid_maps:
-        yield {"type": "user"}
     own, lodging = config.namespaces, dict(effect.lodging)
+    if own.user:  # with its maps all the same: runtimes take owners of files from them
+        yield {"type": "user", "path": lodging["user"]}
+    elif config.uid_maps:
+        yield {"type": "user"}
     for kind, whose in (
         ("pid", own.pid),
         ("ipc", own.ipc),

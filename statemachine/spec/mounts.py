@@ -3,7 +3,7 @@
 One rule: a destination is mounted once, and what the user wants there wins.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
 from lockgate.effects.config import Bind, Config, Mount, Tmpfs, VolumeMount, cgroup
@@ -18,13 +18,15 @@ SYSTEMD = "name=systemd"
 """The hierarchy of version 1 that limits nothing and is systemd's."""
 
 
-def mounts(config: Config, facts: Facts, written: Written, shm: str = "") -> list[dict[str, Any]]:
-    """All mounts, parents before children, otherwise in the order given. `shm`: the directory that
-    is to be /dev/shm; left empty, it is one of its own or the host's."""
-    chosen = [_wished(one, facts) for one in config.mounts]
+def mounts(
+    config: Config, facts: Facts, written: Written, lodging: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """All mounts, parents before children, otherwise in the order given. `lodging`: where its /dev/shm
+    is, if it is neither its own nor the host's, and parts of volumes by their destinations."""
+    chosen = [_wished(one, facts, lodging) for one in config.mounts]
     taken = {one.destination for one in config.mounts}
     ours = [
-        *_kernel(config, facts, shm),
+        *_kernel(config, facts, lodging.get("shm", "")),
         *_machine(config, facts),
         *_devices(config, facts),
         *_files(config, facts, written),
@@ -48,7 +50,8 @@ def _kernel(config: Config, facts: Facts, shm: str) -> Iterator[dict[str, Any]]:
     yield _mount("/proc", "proc", "proc", *NOTHING)
     yield _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k")
     # sysfs belongs to the network namespace, and may be mounted by the user namespace that owns it
-    if config.network == "host" or (config.uid_maps and config.network != "none"):
+    lent = config.uid_maps and config.network != "none" and not config.deferred_network
+    if config.network == "host" or lent:
         yield _mount("/sys", "bind", "/sys", "rbind", *NOTHING, mode)
     else:
         yield _mount("/sys", "sysfs", "sysfs", *NOTHING, mode)
@@ -98,7 +101,7 @@ def _files(config: Config, facts: Facts, written: Written) -> Iterator[dict[str,
         yield _mount(f"{SECRETS}/{secret.name}", "bind", source, "bind", "private", *guarded)
 
 
-def _wished(one: Mount, facts: Facts) -> dict[str, Any]:
+def _wished(one: Mount, facts: Facts, lodging: Mapping[str, str]) -> dict[str, Any]:
     barred = [name for name in NOTHING if getattr(one, name)]
     mode = "ro" if one.readonly else "rw"
     match one:
@@ -114,7 +117,8 @@ def _wished(one: Mount, facts: Facts) -> dict[str, Any]:
                 options.append("tmpcopyup")
             return _mount(target, "tmpfs", "tmpfs", *options)
         case VolumeMount():
-            source = dict(facts.volumes)[one.volume]
+            whole = dict(facts.volumes)[one.volume]
+            source = lodging[one.destination] if one.subpath else whole
             return _mount(one.destination, "bind", source, "rbind", mode, "rprivate", *barred)
         case _:
             assert_never(one)

@@ -98,6 +98,32 @@ class TestArchive:
         mode = (kept.directory / "2" / IMAGE / "inventory.img").stat().st_mode & 0o777
         assert mode == 0o600
 
+    def test_it_says_of_which_container_it_is(
+        self, kept: Kept, port: LocalCheckpoints, tmp_path: Path
+    ) -> None:
+        written(kept, 1, b"some memory")
+        port.export(CONFIG, str(tmp_path / "a.tar"))
+        assert port.wished(str(tmp_path / "a.tar")) == CONFIG
+
+    @pytest.mark.parametrize(
+        ("members", "kind"),
+        [
+            ((INVENTORY, ("config.json", b'{"id": "c"}')), "refused"),
+            ((INVENTORY,), "refused"),
+            ((), "refused"),
+            ((("config.json", b"x" * (1 << 21)),), "refused"),
+            ((("config.json", b"["),), "damaged"),
+            ((("config.json", b"[" * 10_000),), "damaged"),
+            ((("config.json", b'{"id": 5}'),), "damaged"),
+        ],
+    )
+    def test_or_it_does_not(
+        self, port: LocalCheckpoints, tmp_path: Path, members: tuple[Member, ...], kind: str
+    ) -> None:
+        with pytest.raises(PortError) as refusal:
+            port.wished(archived(tmp_path / "a.tar", *members))
+        assert (refusal.value.fault.kind, refusal.value.fault.dirty) == (kind, False)
+
     def test_taking_twice_is_once(self, kept: Kept, port: LocalCheckpoints, tmp_path: Path) -> None:
         source = archived(tmp_path / "a.tar", INVENTORY)
         for _ in "twice":

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lockgate.adapters.oci import choice
 from lockgate.adapters.oci.cgroups import Cgroups, Hierarchy, hierarchies
-from lockgate.adapters.oci.choice import choose, conmon_obstacle, find, obstacle, version
+from lockgate.adapters.oci.choice import choose, conmon_obstacle, find, obstacle, unable, version
+from lockgate.effects.config import Config, Namespaces
 from lockgate.effects.outcome import PortError
 
 V1 = Hierarchy(Path("/sys/fs/cgroup/memory"), frozenset({"memory"}))
@@ -38,6 +40,33 @@ def why(runtime: str | None = None, conmon: str | None = None) -> str:
         choose(runtime, conmon)
     assert (refusal.value.fault.kind, refusal.value.fault.dirty) == ("missing", False)
     return refusal.value.fault.reason
+
+
+class TestUsersOfAnother:
+    """Which runtime can be in the users of one, and in a network made outside."""
+
+    @pytest.mark.parametrize(
+        ("name", "says", "network", "able"),
+        [
+            ("runc", "runc version 1.1.5+ds1", "private", False),
+            ("runc", "no number", "private", False),
+            ("runc", "runc version 1.1.5+ds1", "none", True),
+            ("runc", "runc version 1.1.5+ds1", "host", True),
+            ("runc", "runc version 1.1.5+ds1", "container:o", True),
+            ("runc", "runc version 1.1.5+ds1", "container:other", False),
+            ("runc", "runc version 1.2.0", "private", True),
+            ("crun", "crun version 1.8.1", "private", True),
+        ],
+    )
+    def test_of_which_versions(
+        self, tmp_path: Path, name: str, says: str, network: str, able: bool
+    ) -> None:
+        own = Namespaces(user="container:o")
+        path = program(tmp_path, name, says)
+        wish = Config(id="c", network=network, namespaces=own)
+        assert (unable(path, wish) == "") is able
+        assert unable(path, replace(wish, deferred_network=True)) == ""
+        assert unable(path, Config(id="c", network=network)) == ""
 
 
 class TestRuntime:

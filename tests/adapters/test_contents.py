@@ -237,6 +237,25 @@ class TestExport:
                 assert "tool" in tar.getnames()
                 assert not [name for name in tar.getnames() if "secret" in name]
 
+    def test_an_attribute_that_goes_meanwhile(
+        self, contents: OverlayContents, merged: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (merged / "file").write_bytes(b"content")
+        for name in ("user.gone", "user.kept"):
+            os.setxattr(merged / "file", name, b"value")
+        getxattr = os.getxattr
+
+        def taken_away_then_get(fd: int, name: str) -> bytes:
+            if name == "user.gone":
+                os.removexattr(fd, name)
+            return getxattr(fd, name)
+
+        monkeypatch.setattr("lockgate.adapters.storage.directory.os.getxattr", taken_away_then_get)
+        with exported(contents) as tar:
+            headers = tar.getmember("file").pax_headers
+        assert headers.get("SCHILY.xattr.user.kept") == "value"
+        assert "SCHILY.xattr.user.gone" not in headers
+
     @pytest.mark.parametrize("then", ["gone", "fifo", "shorter", "longer"])
     def test_a_file_that_changes_meanwhile(
         self,

@@ -176,15 +176,30 @@ class TestNetworks:
             (tmp_path / name).touch(0o755)
         return Plugins((tmp_path,))
 
+    def test_the_driver_bridge_is_the_first(self, plugins: Plugins) -> None:
+        assert doctor._networks("", "", plugins, None).found.startswith("driver bridge")
+
     def test_with_plugins(self, plugins: Plugins, tmp_path: Path) -> None:
-        assert doctor._networks(plugins, None) == Check("networks", "ok", str(tmp_path))
+        check = doctor._networks("it needs nftables", "", plugins, None)
+        assert check.found == f"driver cni: {tmp_path}"
+        assert check.advice == "the driver bridge is faster; it needs nftables"
+
+    def test_a_chain_that_would_drop_what_containers_send(self, plugins: Plugins) -> None:
+        check = doctor._networks("", "ip filter FORWARD", plugins, None)
+        assert check.found.startswith("driver cni")
+        assert "nft insert rule ip filter FORWARD iifname 'lg-*' accept" in check.advice
+        alone = doctor._networks("", "ip filter FORWARD", Plugins(()), None)
+        assert "--network-driver bridge" in alone.advice
 
     def test_with_netavark_for_want_of_one_plugin(self, plugins: Plugins, tmp_path: Path) -> None:
         (tmp_path / "portmap").unlink()
-        assert doctor._networks(plugins, Path("/netavark")).found == "/netavark"
-        lacking = doctor._networks(plugins, None)
-        assert lacking.verdict == "warn" and "containernetworking-plugins" in lacking.advice
+        lacking = "it needs nftables"
+        found = doctor._networks(lacking, "", plugins, Path("/netavark")).found
+        assert found == "driver netavark: /netavark"
+        nothing = doctor._networks(lacking, "", plugins, None)
+        assert nothing.verdict == "warn" and "apt install iproute2 nftables" in nothing.advice
 
     def test_without_iptables(self, plugins: Plugins, programs: list[str]) -> None:
         programs.clear()
-        assert doctor._networks(plugins, None).advice == "apt install iptables"
+        check = doctor._networks("it needs nftables", "", plugins, None)
+        assert check.advice == "apt install iptables"

@@ -265,6 +265,34 @@ class TestWriteFiles:
         assert list(tmp_path.iterdir()) == []
 
 
+class TestRewriteFiles:
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> Path:
+        place = tmp_path / "containers" / "c1"
+        place.mkdir(parents=True)
+        LocalFilesystem(tmp_path).write_files(Config(id="c1"), [File("hosts", b"an old line\n")])
+        return place / "files/hosts"
+
+    def test_whoever_has_it_sees_the_new_content(self, tmp_path: Path, place: Path) -> None:
+        with place.open("rb") as held:
+            LocalFilesystem(tmp_path).rewrite_files(Config(id="c1"), [File("hosts", b"new\n")])
+            assert held.read() == b"new\n"
+        assert mode_of(place) == 0o644
+
+    def test_a_link_is_not_followed(self, tmp_path: Path, place: Path) -> None:
+        (tmp_path / "victim").write_bytes(b"precious")
+        place.unlink()
+        place.symlink_to(tmp_path / "victim")
+        with pytest.raises(OSError, match="symbolic links"):
+            LocalFilesystem(tmp_path).rewrite_files(Config(id="c1"), [File("hosts", b"new")])
+        assert (tmp_path / "victim").read_bytes() == b"precious"
+
+    def test_one_that_is_not_there_is_not_made(self, tmp_path: Path, place: Path) -> None:
+        place.unlink()
+        with pytest.raises(FileNotFoundError):
+            LocalFilesystem(tmp_path).rewrite_files(Config(id="c1"), [File("hosts", b"new")])
+
+
 class TestKeepSecrets:
     @pytest.fixture
     def place(self, tmp_path: Path) -> Path:

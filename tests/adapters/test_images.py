@@ -53,6 +53,16 @@ def holes(size: int, spans: str) -> dict[str, str]:
     return {"GNU.sparse.size": str(size), "GNU.sparse.map": spans}
 
 
+def standing(headers: dict[str, str]) -> Member:
+    """Global headers: those of every entry that follows."""
+    records = b""
+    for name, text in headers.items():
+        rest = f" {name}={text}\n".encode()
+        digits = next(n for n in range(1, 9) if len(str(len(rest) + n)) == n)
+        records += str(len(rest) + digits).encode() + rest
+    return member("headers", tarfile.XGLTYPE, content=records)
+
+
 def zstd(plain: bytes) -> bytes:
     return subprocess.run(["zstd", "-c"], input=plain, check=True, stdout=subprocess.PIPE).stdout
 
@@ -562,6 +572,22 @@ HOSTILE: dict[str, tuple[str, Iterable[Member]]] = {
         "headers of an entry",
         [member("f", pax_headers={f"comment{i}": "x" * 1000 for i in range(1100)})],
     ),
+    "attributes for all": (
+        "attributes to every file",
+        [standing({"SCHILY.xattr.user.a": "x"}), member("f")],
+    ),
+    "many global headers": (
+        "global headers are more than 64",
+        [standing({f"a{number}": "x" for number in range(65)}), member("f")],
+    ),
+    "global headers that add up": (
+        "or take more than",
+        [
+            one
+            for number in range(3)
+            for one in (standing({f"a{number}": "x" * 500_000}), member(f"{number}"))
+        ],
+    ),
     "impossible owner": ("impossible owner", [member("f", uid=(1 << 32) - 1)]),
 }
 
@@ -637,6 +663,13 @@ class TestHostileArchives:
     def test_more_content_than_allowed(self, images: Images, pack: Callable[..., Path]) -> None:
         archive = pack(member("a", content=b"12345"), member("b", content=b"6789"))
         with pytest.raises(PortError, match="with b the content exceeds 8 bytes"):
+            images.import_image("x", archive, limits=Limits(size=8))
+        images.import_image("x", archive, limits=Limits(size=9))
+
+    def test_attributes_are_content(self, images: Images, pack: Callable[..., Path]) -> None:
+        attribute = {"SCHILY.xattr.user.a": "1234"}
+        archive = pack(member("a", content=b"12345", pax_headers=attribute))
+        with pytest.raises(PortError, match="with a the content exceeds 8 bytes"):
             images.import_image("x", archive, limits=Limits(size=8))
         images.import_image("x", archive, limits=Limits(size=9))
 

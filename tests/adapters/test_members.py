@@ -23,7 +23,7 @@ def test_those_in_its_cgroup(tmp_path: Path) -> None:
     assert belonging(cgroups, Config(id="c0ffee"), 0) == {12, 34}
 
 
-@pytest.mark.parametrize("first", [0, 1, 999_999_999, os.getpid()])
+@pytest.mark.parametrize("first", [0, 1, 999_999_999, os.getpid()], ids=["0", "1", "nobody", "we"])
 def test_a_number_that_is_nobodys_or_somebody_elses(first: int) -> None:
     assert belonging(NOWHERE, WITHOUT, first) == frozenset()
 

@@ -210,6 +210,8 @@ class TestPods:
         for given, what in taken:
             with unchanged(store), pytest.raises(NameTakenError, match=what):
                 store.append(commit(C, **given))
+        with unchanged(store), pytest.raises(NameTakenError, match="pod dddd"):
+            store.append(commit(B, 1, name="web"))
         store.append(commit(A, 1, record=None, leaving=True))
         store.append(commit(C, name="web"))
 
@@ -424,6 +426,7 @@ def test_events_are_numbered_in_the_order_of_commits(store: Store) -> None:
     ]
     assert list(store.events(2)) == [Event(B, "b", "died", 7, exit_code=0, signal=9, number=3)]
     assert list(store.events(3)) == []
+    assert store.newest_event() == 3
 
 
 def test_waiting_ends_at_once_when_there_is_news_already(store: Store) -> None:

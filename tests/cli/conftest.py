@@ -12,7 +12,7 @@ from lockgate import Engine
 from lockgate.cli.app import cli
 from lockgate.effects.config import Config
 from lockgate.effects.model import AnyEffect
-from lockgate.effects.ports import LogLine
+from lockgate.effects.ports import LogLine, Mark
 from lockgate.host import Host
 from lockgate.simulation import simulated
 
@@ -24,13 +24,13 @@ class Written:
         self.lines: list[LogLine] = []
         self.idle: Callable[[Config], None] = lambda config: None
 
-    def read(self, config: Config, after: int = 0) -> tuple[tuple[LogLine, ...], int]:
-        return tuple(self.lines[after:]), len(self.lines)
+    def read(self, config: Config, after: Mark | None = None) -> tuple[tuple[LogLine, ...], Mark]:
+        return tuple(self.lines[after.offset if after else 0 :]), Mark(len(self.lines))
 
-    def last(self, config: Config, count: int) -> int:
-        return max(0, len(self.lines) - count)
+    def last(self, config: Config, count: int) -> Mark:
+        return Mark(max(0, len(self.lines) - count))
 
-    def wait(self, config: Config, after: int, timeout: float) -> None:
+    def wait(self, config: Config, after: Mark, timeout: float) -> None:
         self.idle(config)
 
     def write(self, text: str, stream: str = "stdout", *, partial: bool = False) -> None:

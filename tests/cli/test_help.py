@@ -46,6 +46,7 @@ def test_the_page_names_every_command_in_the_order_of_a_life(shell: Shell) -> No
             "checkpoint",
             "restore",
             "update",
+            "rename",
             "stop",
             "kill",
             "wait",

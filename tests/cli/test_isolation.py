@@ -52,7 +52,8 @@ def test_inspect_tells_of_it_and_of_the_defaults(shell: Shell, tmp_path: Path) -
     (shown,) = json.loads(told)
     assert shown["mounts"] == [{"type": "tmpfs", "destination": "/tmp", "readonly": True}]
     assert (shown["limits"]["cpu_quota"], shown["limits"]["shm"]) == (100_000, 64 << 20)
-    assert shown["namespaces"] == dict.fromkeys(("pid", "ipc", "uts", "cgroup"), "private")
+    own = ("pid", "ipc", "uts", "cgroup", "mount")
+    assert shown["namespaces"] == {"user": "", **dict.fromkeys(own, "private")}
     assert shown["secrets"] == [{"name": "t", "source": f"{tmp_path}/token"}]
     assert "hush" not in told
 
@@ -90,6 +91,13 @@ class TestMounts:
         named, own = config.mounts
         assert named == VolumeMount(volume="data", destination="/a", readonly=True)
         assert isinstance(own, VolumeMount) and own.anonymous
+
+    def test_parts_of_volumes(self, shell: Shell) -> None:
+        shell.ok("volume", "create", "data")
+        words = ("--mount", "type=volume,src=data,dst=/a,subpath=/b//c/")
+        there, part = made(shell, *words, "-v", "data:/there:nocreate").mounts
+        assert part == VolumeMount(volume="data", destination="/a", subpath="b/c")
+        assert there == VolumeMount(volume="data", destination="/there", existing=True)
 
     @pytest.mark.parametrize(
         ("words", "said"),
@@ -134,6 +142,10 @@ class TestMounts:
             ("type=bind,dst=/a", "a bind needs src=PATH and dst=PATH"),
             ("type=tmpfs", "a tmpfs needs dst=PATH"),
             ("type=tmpfs,src=/,dst=/a", "no option of another"),
+            ("type=volume,dst=/a,subpath=b", "there is nothing yet"),
+            ("type=volume,dst=/a,nocreate", "there is nothing yet"),
+            ("type=volume,src=v,dst=/a,subpath=../b", "'../b' is no part of a volume"),
+            ("type=volume,src=v,dst=/a,subpath=/", "'/' is no part of a volume"),
             ("src=/,dst=/a,tmpfs-size=1k", "no option of another"),
             ("src=/,dst=/a,bind-propagation=odd", "'bind-propagation=odd' is no option here"),
             ("src=/,dst=/a,ro=maybe", "'maybe' is neither true nor false"),
@@ -354,6 +366,12 @@ class TestSecurity:
         host = Namespaces(pid="host", ipc="host", uts="host", cgroup="host")
         assert config.namespaces == host
         assert "'theirs' is no pid namespace" in _no(shell)
+
+    def test_users_of_another(self, shell: Shell) -> None:
+        owner = shell.ok("create", "--image", "busybox", "--uidmap", "0:100000:65536").strip()
+        config = made(shell, "--userns", f"container:{owner}", "--cgroupns", f"container:{owner}")
+        whole = f"container:{shell.engine.inspect(owner).id}"
+        assert config.namespaces == Namespaces(user=whole, cgroup=whole)
 
 
 def _no(shell: Shell) -> str:

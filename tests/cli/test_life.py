@@ -251,3 +251,10 @@ class TestDuties:
         assert shell.ok("refresh") == ""
         assert (shell.state("a"), shell.state("b")) == ("running", "exited")
         assert "the host was restarted" in shell.ok("history", "b")
+
+
+def test_renamed_it_is_called_so(shell: Shell, web: str) -> None:
+    assert shell.ok("rename", "web", "app") == "web\n"
+    assert shell.state("app") == "configured"
+    assert "rename to app" in shell.ok("history", "web")
+    assert "cannot be a name" in shell.no(2, "rename", "app", "app app")

@@ -15,6 +15,14 @@ def test_the_processes_of_a_run(shell: Shell, web: str) -> None:
     assert shown["state"] == "S"
 
 
+def test_other_fields(shell: Shell, web: str) -> None:
+    shell.ok("start", "web")
+    header, line = shell.ok("top", "web", "elapsed", "tty", "command").splitlines()
+    assert header.split() == ["ELAPSED", "TTY", "COMMAND"]
+    assert line.split() == ["0s", "no", "sleep", "60"]
+    assert "'age' is nothing to show; there are: pid," in shell("top", "web", "age").stderr
+
+
 def test_what_they_use(shell: Shell, web: str) -> None:
     assert shell.ok("stats", "web").splitlines()[1].split()[2:] == ["-"] * 6
     shell.ok("start", "web")

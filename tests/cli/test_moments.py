@@ -64,6 +64,17 @@ class TestRestore:
         assert seen == [ImportCheckpoint(made, 1, str(archive))]
         assert shell.engine.inspect("web").checkpoint is Presence.PRESENT
 
+    def test_into_a_new_container(self, shell: Shell, running: str, tmp_path: Path) -> None:
+        archive = tmp_path / "a.tar"
+        shell.ok("checkpoint", "--export", str(archive), "web")
+        archive.touch()
+        made = shell.ok("restore", "--import", str(archive), "--name", "other").strip()
+        assert (shell.engine.inspect("other").id, shell.state("other")) == (made, "running")
+
+    def test_a_name_is_for_a_new_one(self, shell: Shell, running: str) -> None:
+        for words in (("--name", "other", "web"), ()):
+            assert shell("restore", *words).exit_code == 2
+
     def test_an_archive_that_is_not_there(self, shell: Shell) -> None:
         shell.ok("create", "--name", "web", "--image", "busybox")
         assert shell("restore", "--import", "/nowhere.tar", "web").exit_code == 2

@@ -179,3 +179,14 @@ class TestSignals:
         before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
         ending(*RUN)
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+class TestItsLog:
+    def test_may_have_a_limit(self, shell: Shell) -> None:
+        shell.ok("create", "--name", "a", "--log-opt", "max-size=1m", "--image", "busybox")
+        assert shell.engine.inspect("a").config.log_size == 1 << 20
+
+    @pytest.mark.parametrize("option", ["max-file=3", "max-size=much", "max-size=1"])
+    def test_that_makes_sense(self, shell: Shell, option: str) -> None:
+        result = shell("create", "--log-opt", option, "--image", "busybox")
+        assert (result.exit_code, result.stdout) == (2, "")

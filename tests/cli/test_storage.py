@@ -29,9 +29,7 @@ def test_it_is_the_engines(
     wished: list[str | None] = []
 
     @contextmanager
-    def opened(
-        root: Path, *, runtime: str | None = None, storage: str | None = None, hooks: object = None
-    ) -> Iterator[Engine]:
+    def opened(root: Path, *, storage: str | None = None, **others: object) -> Iterator[Engine]:
         wished.append(storage)
         yield Engine.simulated()
 

@@ -7,6 +7,7 @@ from lockgate.effects.config import (
     Membership,
     Namespaces,
     Pod,
+    VolumeMount,
     borrowed,
     cgroup,
     lodges,
@@ -42,6 +43,8 @@ class TestLivingWithOthers:
         assert borrowed(Config(id="web", namespaces=LIVING)) == (("pid", "p"), ("ipc", "i"))
         uts = Config(id="web", namespaces=Namespaces(uts="container:u", pid="host"))
         assert borrowed(uts) == (("uts", "u"),)
+        rest = Config(id="web", namespaces=Namespaces(cgroup="container:c", user="container:o"))
+        assert borrowed(rest) == (("cgroup", "c"), ("user", "o"))
 
     def test_it_needs_them_and_what_holds_its_pod_together(self) -> None:
         web = Config(
@@ -69,6 +72,12 @@ class TestLivingWithOthers:
             (Config(id="web", namespaces=Namespaces(ipc="host")), False),
             (Config(id="web", namespaces=Namespaces(ipc="shareable")), True),
             (Config(id="web", namespaces=LIVING), True),
+            (Config(id="web", mounts=(VolumeMount(destination="/d", volume="v"),)), False),
+            (
+                Config(id="web", mounts=(VolumeMount(destination="/d", volume="v", subpath="a"),)),
+                True,
+            ),
+            (Config(id="web", namespaces=Namespaces(user="container:o")), True),
         ],
     )
     def test_what_is_to_be_seen_to_before_a_run(self, config: Config, something: bool) -> None:

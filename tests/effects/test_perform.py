@@ -13,6 +13,7 @@ from lockgate.effects import model as e
 from lockgate.effects.config import Config
 from lockgate.effects.hooks import Hook
 from lockgate.effects.outcome import (
+    Connected,
     Created,
     Done,
     Exited,
@@ -26,7 +27,7 @@ from lockgate.effects.outcome import (
     Settled,
 )
 from lockgate.effects.perform import fault_of, perform
-from lockgate.effects.ports import Facts, Ports, Specified
+from lockgate.effects.ports import Facts, File, Ports, Specified
 
 CONFIG = Config(id="c", command=("true",))
 PROCESS, MONITOR = e.Process(1001, 1, "simulated"), e.Process(100_001, 1, "simulated")
@@ -154,6 +155,41 @@ def test_the_spec_is_what_precreate_hooks_make_of_it_and_names_those_still_owed(
     told = perform(e.Order(5, e.WriteSpec("c", 1, "/merged", "")), CONFIG, ports)
     assert fact(told) == Saved("d", (hook,))
     assert written == [b"spec1"]
+
+
+def test_after_a_late_set_up_the_files_tell_of_it_that_name_and_no_other(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[File] = []
+
+    def told(config: Config, effect: e.WriteSpec, facts: Facts) -> Specified:
+        content = f"{effect.netns} {effect.mountpoint} {dict(effect.lodging)}".encode()
+        names = ("hostname", "hosts", "resolv.conf", "passwd")
+        return Specified(b"", tuple(File(name, content) for name in names))
+
+    monkeypatch.setattr(stage.host, "rewrite_files", lambda config, files: written.extend(files))
+    before: tuple[e.AnyEffect, ...] = (
+        e.CreateLayer("c"),
+        e.Mount("c"),
+        e.JoinNetwork("c", 1, True),
+        e.WriteSpec("c", 1, "/merged", ""),
+        e.CreateRuntime("c", 1),
+    )
+    for effect in before:
+        stage.do(effect)
+    ports = replace(stage.ports, specify=told)
+    connect = e.ConnectNetwork("c", 1, PROCESS, "/merged", (("pid", "/pinned"),))
+    made = fact(perform(e.Order(5, connect), CONFIG, ports))
+    assert made == Connected("/simulated/netns/c")
+    content = b"/simulated/netns/c /merged {'pid': '/pinned'}"
+    assert written == [File("hosts", content), File("resolv.conf", content)]
+
+
+def test_nothing_can_be_set_up_for_an_unknown_process(stage: Stage) -> None:
+    outcome = stage.do(e.ConnectNetwork("c", 1, None, "/merged"))
+    assert isinstance(outcome, Failed)
+    assert (outcome.fault.kind, outcome.fault.dirty) == ("missing", False)
+    assert stage.seen == []
 
 
 def test_hooks_of_a_run_are_run_by_the_engine(stage: Stage) -> None:

@@ -57,10 +57,24 @@ def stopped(engine: Engine) -> None:
     engine.stop("web")
 
 
+def deferred(engine: Engine) -> None:
+    engine.create(name="late", image="busybox", network="private", deferred_network=True)
+
+
+def written_down(engine: Engine) -> None:
+    deferred(engine)
+    engine.start("late")
+    engine.checkpoint("late")
+
+
 OPERATIONS = {
     "create": Scenario(nothing, lambda engine: engine.create(name="new", image="busybox")),
     "init": Scenario(nothing, lambda engine: engine.init("web")),
     "start": Scenario(nothing, lambda engine: engine.start("web")),
+    "start with a network set up late": Scenario(deferred, lambda engine: engine.start("late")),
+    "restore with a network set up late": Scenario(
+        written_down, lambda engine: engine.restore("late")
+    ),
     "start of a stopped one": Scenario(stopped, lambda engine: engine.start("web")),
     "stop": Scenario(started, lambda engine: engine.stop("web")),
     "kill": Scenario(started, lambda engine: engine.kill("web")),
@@ -71,7 +85,7 @@ OPERATIONS = {
     "remove": Scenario(stopped, lambda engine: engine.remove("web")),
     "remove by force": Scenario(started, lambda engine: engine.remove("web", force=True)),
 }
-"""Of one container."""
+"""Of one container, or of one beside it."""
 
 
 def killed(simulation: Simulation) -> None:

@@ -98,6 +98,7 @@ class TestCreate:
             ({"name": "../x"}, "cannot be a name"),
             ({"name": "x\n"}, "cannot be a name"),
             ({"name": "x" * 129}, "cannot be a name"),
+            ({"log_size": 4095}, "a log of at most 4095 bytes makes no sense"),
             ({"stop_timeout": -1}, "a stop timeout of -1 seconds makes no sense"),
             ({"stop_timeout": 10**12}, "makes no sense"),
             ({"stop_signal": "SIGNOPE"}, "'SIGNOPE' is no signal"),
@@ -302,6 +303,37 @@ class TestWaitFor:
         assert engine.simulation is not None
         threading.Timer(0.03, engine.simulation.end, [web.id, 3]).start()
         assert engine.wait_for("web", ["stopped", "exited"], 10) == "stopped"
+
+    @pytest.mark.parametrize("state", ["created", "paused", "stopped", "exited"])
+    def test_what_it_was_for_a_moment_only(
+        self, engine: Engine, state: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """L-20: it is running whenever anybody looks."""
+        engine.create(name="web", image="busybox")
+        engine.start("web")
+        look, looks = engine._present, iter(range(2))
+
+        def between(container: str) -> Record | None:
+            if next(looks, None) == 1:
+                engine.pause("web")
+                engine.unpause("web")
+                engine.restart("web", timeout=0)
+            return look(container)
+
+        monkeypatch.setattr(engine, "_present", between)
+        assert engine.wait_for("web", [state, "removed"], 10) == state
+
+    def test_the_first_of_several(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        engine.create(name="web", image="busybox")
+        look = engine._present
+
+        def life(container: str) -> Record | None:
+            engine.start("web")
+            engine.kill("web")
+            return look(container)
+
+        monkeypatch.setattr(engine, "_present", life)
+        assert engine.wait_for("web", ["stopped", "running", "exited"], 10) == "running"
 
     def test_its_removal(self, engine: Engine) -> None:
         engine.create(name="web", image="busybox")

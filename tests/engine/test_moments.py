@@ -258,6 +258,36 @@ class TestRestore:
         assert after is not None
         assert (after.status, after.restarts, after.restored) == (Status.RUNNING, 1, False)
 
+    def test_it_has_its_addresses_again(self, engine: Engine) -> None:
+        engine.create_network("lan")
+        for name in ("one", "two", "three"):
+            engine.create(name=name, image="busybox", network="lan")
+            engine.start(name)
+        had = engine.inspect("two").links
+        engine.checkpoint("two")
+        engine.stop("one")
+        engine.cleanup("one")
+        assert engine.restore("two").links == had
+        engine.checkpoint("two")
+        after = engine.restore("two", ignore_static_ip=True, ignore_static_mac=True)
+        assert after.links != had
+        engine.replay("two").unwrap()
+
+    def test_unless_somebody_else_has_them(self, engine: Engine) -> None:
+        engine.create_network("lan")
+        engine.create(name="old", image="busybox", network="lan")
+        engine.start("old")
+        (link,) = engine.inspect("old").links
+        engine.checkpoint("old")
+        taken = link.addresses[0].partition("/")[0]
+        engine.create(name="new", image="busybox", network=f"lan:ip={taken}")
+        engine.start("new")
+        with pytest.raises(OperationFailed, match=taken):
+            engine.restore("old")
+        record = engine.inspect("old")
+        assert (record.status, record.checkpoint) == (Status.EXITED, Presence.PRESENT)
+        assert engine.restore("old", ignore_static_ip=True).links[0].addresses != link.addresses
+
     def test_from_an_archive(self, engine: Engine, web: Record) -> None:
         assert engine.restore("web", source="archive.tar", keep=True).status is Status.RUNNING
         assert engine.inspect("web").checkpoint is Presence.PRESENT

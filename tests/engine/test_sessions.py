@@ -85,6 +85,23 @@ class TestExec:
         engine.start("web")
         assert engine.sessions("web") == ()
 
+    def test_each_is_told_of_and_none_after_its_run(self, engine: Engine, web: str) -> None:
+        """P21, P24, B130."""
+        one, two = engine.exec("web", ["a"]), engine.exec("web", ["b"])
+        assert engine.inspect("web").sessions == (one.id, two.id)
+        ends(engine, two, 7)
+        assert engine.inspect("web").sessions == (one.id,)
+        engine.kill("web")
+        told = [(event.event, event.session, event.exit_code) for event in engine.events()]
+        assert told[-6:-1] == [
+            ("exec", one.id, None),
+            ("exec", two.id, None),
+            ("exec_died", two.id, 7),
+            ("exec_died", one.id, 137),
+            ("died", "", 137),
+        ]
+        engine.replay(web).unwrap()
+
     def test_it_never_keeps_a_container_from_going(self, engine: Engine) -> None:
         engine.exec("web", ["sleep"])
         engine.remove("web", force=True, timeout=0)
@@ -97,6 +114,18 @@ class TestCall:
         answering(engine, lambda session: len(session.wish.command))
         assert engine.call("web", ["a", "b", "c"], NOTHING) == 3
         assert engine.sessions("web") == ()
+
+    @pytest.mark.parametrize("lasting", [False, True])
+    def test_is_told_of_and_forgotten(self, engine: Engine, web: str, lasting: bool) -> None:
+        assert engine.simulation is not None
+        engine.simulation.sessions.lasting = lasting
+        before = len(list(engine.history(web)))
+        engine.call("web", ["ls"], NOTHING)
+        began, died = [one for one in engine.events() if one.session]
+        assert (began.event, died.event, died.exit_code) == ("exec", "exec_died", 0)
+        assert began.session == died.session
+        assert len(list(engine.history(web))) - before == 1 + lasting
+        engine.replay(web).unwrap()
 
 
 class TestWhatCannotBe:

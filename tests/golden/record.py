@@ -15,6 +15,7 @@ from lockgate.effects.model import (
     AdjustLimits,
     AnyEffect,
     CheckpointRuntime,
+    ConnectNetwork,
     CreateRuntime,
     DeleteRuntime,
     Mount,
@@ -135,6 +136,18 @@ def moments(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
     engine.remove("web", force=True)
 
 
+def deferred_network(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
+    trouble[ConnectNetwork] = PortError("failed", "no such plugin")
+    _refused(lambda: engine.start("web"))
+    trouble.clear()
+    engine.init("web")
+    engine.start("web")
+    engine.restart("web", timeout=0)
+    engine.checkpoint("web")
+    engine.restore("web")
+    engine.remove("web", force=True)
+
+
 def health(engine: Engine, trouble: dict[type[AnyEffect], PortError]) -> None:
     codes = iter((1, 1, 0, 0, 0, 1, 1, 1))
     simulation = engine.host.simulation
@@ -161,7 +174,11 @@ CHECK = HealthCheck(
     on_failure="kill",
     startup=StartupCheck(command=("up",), retries=2, successes=2),
 )
-SCENARIOS = {1: (whole_life, failing_start, crashes, mounts), 2: (hooks, health), 3: (moments,)}
+SCENARIOS = {
+    1: (whole_life, failing_start, crashes, mounts),
+    2: (hooks, health),
+    3: (moments, deferred_network),
+}
 """What is new in each law, or different from the one before it."""
 
 
@@ -179,7 +196,14 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder, Engine(host) as engine:
             engine.import_image("busybox", folder, command=["sh"])
             check = CHECK if scenario is health else None
-            web = engine.create(name="web", image="busybox", network="private", health=check)
+            late = scenario is deferred_network
+            web = engine.create(
+                name="web",
+                image="busybox",
+                network="private",
+                health=check,
+                deferred_network=late,
+            )
             scenario(engine, trouble)
             name = scenario.__name__.replace("_", "-")
             lines = b"".join(line + b"\n" for line in host.store.history(web.id))

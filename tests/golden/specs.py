@@ -182,6 +182,17 @@ CASES: dict[str, tuple[Config, WriteSpec, Facts]] = {
         NETNS,
         replace(FACTS, apparmor=True),
     ),
+    "labelled": (
+        replace(
+            CONFIG,
+            security=Security(
+                process_label="system_u:system_r:container_t:s0:c1,c2",
+                mount_label="system_u:object_r:container_file_t:s0:c1,c2",
+            ),
+        ),
+        EFFECT,
+        replace(FACTS, selinux=True),
+    ),
     "in-a-slice": (
         replace(CONFIG, cgroup_parent="web-inner.slice", systemd=True),
         EFFECT,

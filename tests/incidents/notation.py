@@ -3,7 +3,7 @@
 One line, one thing. The container is `web`; engines come and go, the host stays.
 
     create [WISH=VALUE ...]      made; wishes are parameters of `Engine.create`; `volumes=a+b+` are two
-                                 of these names and one of its own
+                                 of these names and one of its own; `pod=yes`: in the pod
     start, stop, kill, pause ... a command that succeeds; `remove!` is by force
     stopped_already              a stop of what does not run: noted, and said
     fails COMMAND                the host does not do it
@@ -15,18 +15,25 @@ One line, one thing. The container is `web`; engines come and go, the host stays
     reboot, reboot volatile      the host is restarted
     check CODE                   its health check is run, and ends with this; `no_check`: none is due
     exec                         a process joins it; `joined CODE`: which ends
-    settle, refresh, list        as the engine's methods
+    rename WHO NAME              `web`, another, or the `infra` of the pod
+    finishes CODE                from now on it ends as soon as it is started
+    pod create [WISH=VALUE ...]  and `start`, `stop`, `restart`, `remove`: the pod `site`, all of whose
+                                 containers do it; `pod fails VERB`: one of them does not
+    settle, refresh, list        as the engine's methods; what is owed by all of the pod, too
     full, space                  no space for a commit, from now on; or again
     clock SECONDS                the wall clock is set
     corrupt                      the stored record becomes nonsense
-    is STATUS, run N, code N     what is on record
+    is STATUS, run N, code N     what is on record; `no_code`: why there is none
+    checkpointed, restored       how its last run ended, or began
+    pod is STATUS                of all of it; `gone`: there is none
     waits N                      whoever waits is told N
     health STATUS                how it stands by its checks; `none`: nothing is said
     watched, unwatched           whether somebody sees to its checks
     sessions N                   so many that have joined it run
     lives, ended                 whether the first process really lives
     volumes NAME ...             these there are, those of containers as `own`
-    settled                      record and world agree, nothing is in doubt
+    settled                      record and world agree, of the pod's containers too; nothing is in doubt
+    bare                         nothing is left of its run
     gone                         nothing is left, and the name is free
 """
 
@@ -34,7 +41,16 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lockgate import AlreadyStopped, Engine, IllegalState, NoSuchContainer, OperationFailed
+from tests.incidents import pods
+
+from lockgate import (
+    AlreadyStopped,
+    Engine,
+    IllegalState,
+    InvalidArgument,
+    NoSuchContainer,
+    OperationFailed,
+)
 from lockgate.adapters.simulated import DRIFTS, FaultPlan
 from lockgate.adapters.simulated.faults import TURNS
 from lockgate.adapters.store.memory import MemoryStore
@@ -47,7 +63,7 @@ from lockgate.effects.sessions import Standing
 from lockgate.errors import NotRunning
 from lockgate.simulation import simulated
 from lockgate.statemachine import inputs as i
-from lockgate.statemachine.record import newborn
+from lockgate.statemachine.record import VOLATILE, newborn
 from lockgate.testing import properties as promised
 from lockgate.testing.deaths import Fuse, Killed
 from lockgate.testing.stores import FullStore
@@ -63,6 +79,9 @@ COMMANDS: dict[str, i.Command] = {
     "restart": i.Restart(),
     "mount": i.Mount(),
     "unmount": i.Unmount(),
+    "checkpoint": i.Checkpoint(),
+    "snapshot": i.Checkpoint(leave_running=True),
+    "restore": i.Restore(),
     "cleanup": i.Cleanup(),
     "remove": i.Remove(),
     "remove!": i.Remove(force=True),
@@ -114,6 +133,7 @@ class Stage:
             promised.replays(newborn(Config(id=container)), history)
             promised.ordered_before_heard(history)
             promised.stop_wins(history)
+        pods.nobody_is_left_alone(self.engine.pods())
 
     # ---- what is done --------------------------------------------------------------------
 
@@ -123,16 +143,20 @@ class Stage:
 
     def _create(self, engine: Engine, *wishes: str) -> None:
         given = dict(wish.split("=") for wish in wishes)
+        in_pod = bool(given.pop("pod", ""))
         engine.create(
             name=given.pop("name", NAME),
             rootfs="/",
             command=["sh"],
-            network="private",
+            network="none" if in_pod else "private",
             auto_remove=bool(given.pop("auto_remove", "")),
             restart=given.pop("restart", "no"),  # type: ignore[arg-type]
             restart_retries=int(given.pop("retries", "0")),
             mounts=_volumes(given.pop("volumes", None)),
             health=_health(given.pop("health", None)),
+            pod=pods.POD if in_pod else "",
+            init=given.pop("init", ""),  # type: ignore[arg-type]
+            requires=list(filter(None, given.pop("requires", "").split("+"))),
         )
         assert not given, f"no such wishes: {given}"
 
@@ -146,10 +170,15 @@ class Stage:
                     self.ids.append(row.container)
 
     def _command(self, word: str, engine: Engine | None = None) -> None:
-        command = COMMANDS[word]
         engine = engine or self.engine
+        if word == "settle":
+            engine.settle(NAME)
+            return
+        command = COMMANDS[word]
         if isinstance(command, i.Remove):
             engine.remove(NAME, force=command.force)
+        elif isinstance(command, i.Checkpoint):
+            engine.checkpoint(NAME, leave_running=command.leave_running)
         elif word == "signal":
             engine.kill(NAME, 10)
         else:
@@ -170,10 +199,10 @@ class Stage:
             return
         raise AssertionError("it was stopped as if it ran")
 
-    def do_refused(self, word: str) -> None:
+    def do_refused(self, word: str, *wishes: str) -> None:
         try:
-            self._command(word)
-        except (IllegalState, NoSuchContainer):
+            self._create(self.engine, *wishes) if word == "create" else self._command(word)
+        except (IllegalState, InvalidArgument, NoSuchContainer):
             return
         raise AssertionError(f"{word} was accepted")
 
@@ -183,7 +212,9 @@ class Stage:
         with self._noting():
             try:
                 word = words[where + 1]
-                if word == "create":
+                if word == "pod":
+                    pods.act(engine, *words[where + 2 :])
+                elif word == "create":
                     self._create(engine)
                 else:
                     self._command(word, engine)
@@ -211,8 +242,28 @@ class Stage:
         for one in self.engine.sessions(NAME):
             self.host.sessions.end(one.id, int(code))
 
-    def do_settle(self) -> None:
-        self.engine.settle(NAME)
+    def do_pod(self, word: str, *rest: str) -> None:
+        with self._noting():
+            if word == "is":
+                pods.stands(self.engine, *rest)
+            elif word == "fails":
+                assert not pods.act(self.engine, *rest), f"{rest} succeeded"
+            else:
+                assert pods.act(self.engine, word, *rest), f"{word} has failed"
+
+    def do_rename(self, who: str, name: str) -> None:
+        container = self.engine.pod(pods.POD).infra.id if who == "infra" else who
+        self.engine.rename(container, name)
+
+    def do_finishes(self, code: str) -> None:
+        start, mine = self.host.runtime.start, self.engine.resolve(NAME)
+
+        def started(config: Config, epoch: int, *, again: bool) -> None:
+            start(config, epoch, again=again)
+            if config.id == mine:
+                self.host.end(mine, int(code))
+
+        self.host.runtime.start = started  # type: ignore[method-assign]
 
     def do_refresh(self) -> None:
         assert not self.engine.refresh()
@@ -282,6 +333,18 @@ class Stage:
         assert record.exit_code == int(code)
         assert (record.exit_code == -1) == bool(record.exit_reason), "unknown needs a reason"
 
+    def do_no_code(self) -> None:
+        record = self.engine.inspect(NAME)
+        assert record.exit_code is None and record.exit_reason, record.exit_code
+
+    def do_checkpointed(self) -> None:
+        record = self.engine.inspect(NAME)
+        assert record.checkpointed and record.checkpointed_at
+
+    def do_restored(self) -> None:
+        record = self.engine.inspect(NAME)
+        assert record.restored and not record.checkpointed and record.started_at
+
     def do_waits(self, code: str) -> None:
         heard = [self.engine.wait(NAME, timeout=5) for _ in "early and late"]
         promised.waits_agree(heard)
@@ -312,8 +375,18 @@ class Stage:
         assert sorted(found) == sorted(names), found
 
     def do_settled(self) -> None:
-        record = self.engine.sync(NAME)
-        promised.settled(record, promised.footprint(self.host.world(record.id)))
+        for one in self._meant():
+            record = self.engine.sync(one)
+            promised.settled(record, promised.footprint(self.host.world(record.id)))
+
+    def _meant(self) -> list[str]:
+        """It, and those of the pod."""
+        members = [one.id for pod in self.engine.pods() for one in (*pod.members, pod.infra)]
+        return list(dict.fromkeys([self.engine.resolve(NAME), *members]))
+
+    def do_bare(self) -> None:
+        held = promised.footprint(self.host.world(self.engine.resolve(NAME))).held
+        assert not held.intersection(VOLATILE), f"it holds {held}"
 
     def do_gone(self) -> None:
         assert not self.engine.list() and not self.host.worlds(), "something is left"

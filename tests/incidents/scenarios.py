@@ -17,9 +17,7 @@ class Incident(Struct, frozen=True):
     why: str = ""
 
 
-PODS = "not here: there are no pods"
 EXEC = "elsewhere: tests/real/test_exec.py"
-CHECKPOINT = "not yet: there are no checkpoints"
 HOOKS = "not here: those hooks are run by the OCI runtime, which says how they end"
 RUNTIME = "elsewhere: inside the runtime or monitor, which we call and do not build"
 SESSION = "not here: it needs a unit manager or a session of it"
@@ -48,8 +46,32 @@ INCIDENTS = (
         remove!
         gone
     """),
-    Incident("B006", "podman#15740", "An interrupted pod cannot be removed", why=PODS),
-    Incident("B007", "podman#12034", "A pod whose members are gone breaks the listing", why=PODS),
+    Incident("B006", "podman#15740", "An interrupted pod cannot be removed", """
+        dies after CreateLayer in pod create
+        reboot
+        list
+        pod remove!
+        pod is gone
+        pod create
+        dies before DeleteLayer in pod remove!
+        pod is removing
+        reboot
+        list
+        pod is gone
+        pod create
+    """),
+    Incident("B007", "podman#12034", "A pod whose members are gone breaks the listing", """
+        pod create
+        create pod=yes
+        pod start
+        stop
+        dies before Halt in pod remove
+        list
+        pod is removing
+        pod remove
+        pod is gone
+        gone
+    """),
     Incident("B009", "podman 0bbef4b830", "An interrupted start is told as a success", """
         create
         fault StartRuntime after
@@ -309,7 +331,16 @@ INCIDENTS = (
         is stopped
         run 1
     """),
-    Incident("B066", "podman#14921", "Fast restarts against the pod's removal", why=PODS),
+    Incident("B066", "podman#14921", "Fast restarts against the pod's removal", """
+        pod create
+        create pod=yes restart=always
+        pod start
+        end 1
+        dies before StartRuntime in settle
+        pod remove!
+        pod is gone
+        gone
+    """),
     Incident("B067", "podman#18615", "Each restart by policy leaks a namespace", """
         create restart=always
         start
@@ -411,7 +442,18 @@ INCIDENTS = (
         gone
         volumes v
     """),
-    Incident("B091", "podman#14929", "A pod's removal locks everything at once", why=PODS),
+    Incident("B091", "podman#14929", "A pod's removal locks everything at once", """
+        pod create
+        create name=db pod=yes
+        create pod=yes requires=db
+        pod start
+        fault DeleteLayer dirty
+        pod fails remove!
+        pod is removing
+        pod remove!
+        pod is gone
+        gone
+    """),
     Incident("B093", "podman#25585", "A lock is kept on an error path", """
         create
         start
@@ -468,9 +510,35 @@ INCIDENTS = (
         remove
         gone
     """),
-    Incident("B108", "podman 627ac1c96b", "A stopped pod keeps its cgroup", why=PODS),
-    Incident("B109", "podman#11750", "A name stays taken after renaming",
-             why="not yet: containers cannot be renamed"),
+    Incident("B108", "podman 627ac1c96b", "A stopped pod keeps its cgroup", """
+        pod create
+        create pod=yes
+        pod start
+        pod stop
+        pod is exited
+        settled
+        pod start
+        settled
+        run 2
+        pod stop
+        pod remove
+        pod is gone
+        gone
+    """),
+    Incident("B109", "podman#11750", "A name stays taken after renaming", """
+        pod create
+        create pod=yes
+        rename web old
+        rename infra web
+        rename infra other
+        create name=web
+        rename web new
+        pod remove
+        pod is gone
+        create name=old
+        create name=other
+        create
+    """),
     Incident("B111", "cri-o 20eba5edf7", "A failed start keeps what it reserved", """
         create
         fault StartRuntime refused
@@ -517,7 +585,7 @@ INCIDENTS = (
     Incident("B127", "podman#4666", "A killed client's session blocks removal", why=EXEC),
     Incident("B129", "podman#15377", "Monitors of detached sessions leak", why=EXEC),
     Incident("B130", "containerd#9719", "A session's end is told after the container's",
-             why="not here: sessions are told by files; nothing of them is announced"),
+             why="elsewhere: tests/statemachine/test_step.py"),
     Incident("B132", "containerd#7802", "A grandchild keeps a session's output open",
              why="not here: the end of the process is waited for, not that of its output"),
     Incident("B133", "runc#3132", "Exec into what is frozen hangs",
@@ -582,17 +650,98 @@ INCIDENTS = (
              why="elsewhere: tests/real/test_health.py (a watcher is told the folder and the programs)"),
     Incident("B147", "podman#14531", "Stopping health units waits for others",
              why="not here: a watcher ends with its run, by itself, and nobody waits for it"),
-    Incident("B148", "podman PR 12117", "Restored, yet marked as checkpointed", why=CHECKPOINT),
-    Incident("B150", "youki f07d0fdf", "Checkpointed, yet there in the runtime", why=CHECKPOINT),
-    Incident("B151", "podman def182d396", "Restore leaves out steps of start", why=CHECKPOINT),
-    Incident("B153", "podman#8432", "Checkpointed shows exit code 0", why=CHECKPOINT),
-    Incident("B154", "podman 06fa617f61", "Stop of the pod and start of a member", why=PODS),
+    Incident("B148", "podman PR 12117", "Restored, yet marked as checkpointed", """
+        create
+        start
+        checkpoint
+        checkpointed
+        restore
+        restored
+        is running
+        checkpoint
+        checkpointed
+        start
+        is running
+        run 3
+    """),
+    Incident("B150", "youki f07d0fdf", "Checkpointed, yet there in the runtime", """
+        create
+        start
+        checkpoint
+        is exited
+        ended
+        bare
+        settled
+        init
+        run 2
+        settled
+    """),
+    Incident("B151", "podman def182d396", "Restore leaves out steps of start", """
+        create health=none
+        start
+        checkpoint
+        unwatched
+        dies after RestoreRuntime in restore
+        settled
+        is running
+        watched
+        lives
+        check 0
+        health healthy
+    """),
+    Incident("B153", "podman#8432", "Checkpointed shows exit code 0", """
+        create restart=always
+        start
+        checkpoint
+        is exited
+        no_code
+        waits -1
+        settle
+        is exited
+    """),
+    Incident("B154", "podman 06fa617f61", "Stop of the pod and start of a member", """
+        pod create
+        create pod=yes
+        pod start
+        dies before Halt in pod stop
+        start
+        settled
+        pod is running
+        stop
+        dies before Halt in pod stop
+        start
+        settled
+        pod is running
+    """),
     Incident("B156", "podman#2450", "Members start before what they need",
              why="elsewhere: tests/engine/test_graph.py"),
     Incident("B157", "podman#18180", "Removing all ignores who needs whom",
              why="elsewhere: tests/cli/test_choosing.py"),
-    Incident("B159", "podman#15631", "An init container inherits the restart policy", why=PODS),
-    Incident("B160", "podman 30eb6b6aae", "The end of an init container stops the pod", why=PODS),
+    Incident("B159", "podman#15631", "An init container inherits the restart policy", """
+        pod create
+        refused create pod=yes init=always restart=always
+        create pod=yes init=always
+        create name=app pod=yes restart=always
+        finishes 0
+        pod start
+        pod is running
+        settle
+        run 1
+        pod restart
+        run 2
+    """),
+    Incident("B160", "podman 30eb6b6aae", "The end of an init container stops the pod", """
+        pod create exit_policy=stop
+        create pod=yes init=always
+        create name=app pod=yes
+        finishes 0
+        start
+        settle
+        pod is degraded
+        pod start
+        pod is running
+        run 1
+    """),
     Incident("B162", "docker-lvm-plugin#24", "A volume's counter survives a crash", """
         create volumes=data
         mount

@@ -12,7 +12,7 @@ from lockgate import lifecycle
 from lockgate.adapters.simulated.sessions import SimulatedSessions
 from lockgate.effects.config import SHARED, Config
 from lockgate.effects.ports import Commit
-from lockgate.effects.sessions import Session
+from lockgate.effects.sessions import Seen
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Status
 from lockgate.testing import rehearsal
@@ -172,20 +172,20 @@ def test_a_store_that_lets_go_of_what_is_needed_is_found_out(
     assert report.problem.startswith("P18"), report
 
 
-def outliving(self: SimulatedSessions, container: str, epoch: int) -> tuple[Session, ...]:
+def outliving(self: SimulatedSessions, container: str, epoch: int) -> tuple[Seen, ...]:
     """A host on which nothing ends with its run."""
     return tuple(self._sessions.get((container, epoch), {}).values())
 
 
-def mistaken(self: SimulatedSessions, container: str, epoch: int) -> tuple[Session, ...]:
+def mistaken(self: SimulatedSessions, container: str, epoch: int) -> tuple[Seen, ...]:
     """A host that tells of one run what another had."""
     there = self._sessions.get((container, epoch), {}).values()
-    return tuple(replace(one, epoch=epoch + 1) for one in there)
+    return tuple(replace(one, session=replace(one.session, epoch=epoch + 1)) for one in there)
 
 
 @pytest.mark.parametrize("look", [outliving, mistaken])
 def test_a_host_on_which_sessions_are_not_those_of_a_run_is_found_out(
-    look: Callable[[SimulatedSessions, str, int], tuple[Session, ...]],
+    look: Callable[[SimulatedSessions, str, int], tuple[Seen, ...]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(SimulatedSessions, "look", look)

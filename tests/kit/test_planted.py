@@ -45,7 +45,7 @@ EXITED = replace(WEB, status=Status.EXITED, exit_code=1)
 PORT = (PortMapping(8080, 80, host_ip="192.0.2.1"),)
 EVERYWHERE = (PortMapping(8080, 80),)
 LINKS = (Link("net", "eth0", "", ("10.0.0.2/24",)),)
-SESSION = Session(id="s", container="web", epoch=2, wish=Wish(command=("ls",)), created_at=1, pid=7)
+SESSION = Session(id="s", container="web", epoch=2, wish=Wish(command=("ls",)), created_at=1)
 HALT = Halt("web", 2, None, None, 15, 1, False)
 
 

@@ -81,6 +81,7 @@ UNWELL = Health(HealthStatus.UNHEALTHY, 3)
 CHECKED = replace(
     RUNNING, config=replace(CONFIG, health=HealthCheck(command=("true",))), health=UNWELL
 )
+DEFERRED = replace(RUNNING, config=replace(CONFIG, deferred_network=True))
 WATCHED = World(True, True, True, True, "running", 1, watched=1)
 HEAL = i.Kill(by_health=True)
 
@@ -212,6 +213,7 @@ BITES: list[tuple[str, Callable[[], object]]] = [
     ("P26", lambda: promised.kept_its_word(DUMPING, Step(RUNNING))),
     ("P26", lambda: promised.kept_its_word(UPDATING, Step(RUNNING))),
     ("P26", lambda: promised.limits_kept(RUNNING, LIMITED)),
+    ("P26", lambda: promised.connected(DEFERRED, WATCHED)),
 ]
 
 
@@ -254,6 +256,8 @@ def test_a_sound_place_breaks_nothing() -> None:
     promised.one_truthful_exit(STOPPED, ENDED)
     promised.health_of_a_run(CHECKED)
     promised.watched(CHECKED, WATCHED)
+    promised.connected(DEFERRED, replace(WATCHED, plugged=1))
+    promised.connected(RUNNING, WATCHED)
     promised.owed_for_health(CHECKED, HEAL)
     promised.kept_its_word(STARTING, Step(RUNNING))
     promised.kept_its_word(STARTING, Step(replace(CONFIGURED, faults=(Fault("failed", "no"),))))
@@ -331,6 +335,11 @@ GONE = replace(OWNER, record=None, world=World(), namespace="")
             "P18",
         ),
         (promised.sessions_of_a_run, (replace(OWNER, world=ENDED, sessions=1),), "P21"),
+        (
+            promised.sessions_of_a_run,
+            (replace(OWNER, record=replace(RUNNING, status=Status.STOPPED, sessions=("a",))),),
+            "P21",
+        ),
     ],
 )
 def test_checks_of_several_bite(

@@ -13,6 +13,7 @@ import pytest
 from tests.network.laboratory import CLONE_NEWNET, HOST, OUTSIDE, Lab, command, names
 
 from lockgate import Engine
+from lockgate.adapters.network.bridge import missing
 from lockgate.adapters.network.netavark import located
 from lockgate.adapters.network.plugins import Plugins
 from lockgate.adapters.syscalls import setns
@@ -26,12 +27,14 @@ def why_no_networks() -> str:
     for program in ("ip", "iptables", "nsenter"):
         if shutil.which(program) is None:
             return f"there is no {program} (make system)"
-    return "" if tools() else "there are neither CNI plugins nor netavark (make system)"
+    return (
+        "" if tools() else "there are neither nftables, nor CNI plugins, nor netavark (make system)"
+    )
 
 
 def tools() -> list[str]:
     """What containers can be plugged in with here."""
-    here = {"cni": Plugins().find("bridge"), "netavark": located()}
+    here = {"bridge": not missing(), "cni": Plugins().find("bridge"), "netavark": located()}
     return [name for name, program in here.items() if program]
 
 
@@ -91,16 +94,12 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def lab(
-    tool: str, namespaces: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Lab]:
+def lab(tool: str, namespaces: tuple[Path, Path], tmp_path: Path) -> Iterator[Lab]:
     """The networks `web` and `back` (internal) have been used once, so that what plugins make once
     and for all is there; at the end everything else is gone."""
-    if tool != "cni":
-        monkeypatch.setenv("CNI_PATH", str(tmp_path / "no plugins"))
     host, client = namespaces
     root = tmp_path / "root"
-    with Engine.open(root, runtime="runc") as engine:
+    with Engine.open(root, runtime="runc", network_driver=tool) as engine:
         made = Lab(host, client, root, tool, engine)
         engine.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
         engine.create_network("web", dns=["192.0.2.53"])
@@ -117,5 +116,7 @@ def lab(
         assert not left, f"left behind, or taken away: {left}"
         for network in engine.networks():
             engine.remove_network(network.name)
-        assert made.footprint()["links"] == {"lo", "out"}
+        after = made.footprint()
+        assert after["links"] == {"lo", "out"}
+        assert not any("lockgate" in rule for rule in after["rules"])
         assert not any(names(place) for place in (root / "leases").iterdir())

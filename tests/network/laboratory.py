@@ -1,5 +1,6 @@
 """What tests of real networks work with: a host, a client outside it, and ways to look at both."""
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -92,6 +93,7 @@ class Lab:
         """All that networks leave on a host: links, rules, leases, claims, notes, namespaces."""
         places = (
             "attached",
+            "attached-bridge",
             "attached-netavark",
             "attached-user",
             "slirp",
@@ -102,18 +104,35 @@ class Lab:
         )
         files = {place: names(self.root / place) for place in places}
         return files | {
-            "links": {
-                line.split()[0].split("@")[0] for line in command("ip", "-br", "link").splitlines()
-            },
-            "rules": {
-                line
-                for line in command("iptables-save").splitlines()
-                if not line.startswith(
-                    ("#", ":PREROUTING", ":INPUT", ":FORWARD", ":OUTPUT", ":POST")
-                )
-            },
+            "links": _links(),
+            "rules": _rules(),
             "helpers": {name for name in _programs(self.host) if name not in OURS},
         }
+
+
+def _links() -> set[str]:
+    """When those are gone that go with a namespace: they carry nothing any more, and the kernel does
+    away with them a moment later; the test's own time limit ends the wait."""
+    while True:
+        shown = [line.split() for line in command("ip", "-br", "link").splitlines()]
+        if not any(name.startswith("veth") and "UP" not in flags for name, _, _, flags in shown):
+            return {name.partition("@")[0] for name, *_ in shown}
+
+
+def _rules() -> set[str]:
+    """Of iptables; and of the tables of our own, all at once, without the networks they are of."""
+    iptables = {
+        line
+        for line in command("iptables-save").splitlines()
+        if not line.startswith(("#", ":PREROUTING", ":INPUT", ":FORWARD", ":OUTPUT", ":POST"))
+    }
+    tables = command("nft", "list", "tables").splitlines() if shutil.which("nft") else []
+    ours = [table.split()[1:] for table in tables if "lockgate-" in table]
+    return iptables | {
+        line.strip(" ,\t{}")
+        for table in ours
+        for line in command("nft", "list", "table", *table).splitlines()
+    }
 
 
 def _programs(netns: Path) -> Iterator[str]:

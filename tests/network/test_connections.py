@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_interface
 
 import pytest
+from tests.network.conftest import tools
 from tests.network.laboratory import HOST, OUTSIDE, Lab, command, says, within
 
 from lockgate import Engine, OperationFailed, Record
-from lockgate.adapters.network import netavark
+from lockgate.adapters.network import bridge, netavark
+from lockgate.adapters.network.firewall import Firewall
 from lockgate.effects.outcome import Dns
 
 pytestmark = pytest.mark.real
@@ -137,30 +139,45 @@ def test_many_are_plugged_in_and_out_at_once(lab: Lab) -> None:
         list(pool.map(lambda name: lab.engine.remove(name, force=True, timeout=0), names))
 
 
-def test_who_plugged_in_takes_out(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even when another tool has come, or is preferred, meanwhile."""
+def test_who_plugged_in_takes_out(lab: Lab) -> None:
+    """Even when another driver has been chosen meanwhile."""
     lab.sleeper("web", ports=["8080:80"])
     lab.engine.start("web")
-    monkeypatch.setenv("CNI_PATH", "/no/plugins" if lab.tool == "cni" else "")
-    with Engine.open(lab.root, runtime="runc") as other:
-        if lab.tool == "cni":
-            with pytest.raises(OperationFailed, match="there is no network plugin"):
-                other.remove("web", force=True, timeout=0)
-        else:
-            other.remove("web", force=True, timeout=0)
+    with Engine.open(lab.root, runtime="runc", network_driver=other_than(lab.tool)) as other:
+        other.remove("web", force=True, timeout=0)
 
 
-def test_without_any_tool_it_is_said_what_to_install(
+@pytest.mark.only("cni")
+def test_drivers_serve_one_network_in_turns(lab: Lab) -> None:
+    lab.server("one", "hello")
+    with Engine.open(lab.root, runtime="runc", network_driver="bridge") as other:
+        other.create(name="two", image="busybox", command=["sleep", "600"], network="web")
+        two = other.start("two")
+        assert heard(lab, 80, two.netns, address(lab.engine.inspect("one"))) == "hello"
+        other.remove("two", force=True, timeout=0)
+    command(
+        "nft", "delete", "table", "inet", Firewall(lab.root).table
+    )  # it would stay with the network
+
+
+def other_than(driver: str) -> str:
+    return next(one for one in tools() if one != driver)
+
+
+@pytest.mark.only("bridge")
+def test_without_any_driver_it_is_said_what_to_install(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(bridge, "PROGRAMS", {"no-ip": "iproute2", "no-nft": "nftables"})
     monkeypatch.setenv("CNI_PATH", "/no/plugins")
     monkeypatch.setattr(netavark, "PLACES", ())
-    monkeypatch.setenv("PATH", "/usr/bin:/usr/sbin:/bin:/sbin")
     lab.sleeper("web", ports=["8080:80"])
     before = lab.footprint()
-    with Engine.open(lab.root, runtime="runc") as bare:
-        with pytest.raises(OperationFailed, match="install the CNI plugins"):
+    with Engine.open(lab.root, runtime="runc", network_driver="") as bare:
+        with pytest.raises(OperationFailed) as failed:
             bare.start("web")
+    for said in ("bridge: it needs iproute2 and nftables", "no CNI plugins", "no netavark"):
+        assert said in str(failed.value)
     assert lab.footprint() == before
 
 

@@ -1,9 +1,9 @@
 """The network `user`: a process of its own for every container, and nothing of it on the host."""
 
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.network.laboratory import HOST, OUTSIDE, Lab, command, within
@@ -12,15 +12,14 @@ from tests.network.test_killed import victim
 
 from lockgate import OperationFailed, Status
 from lockgate.adapters.network import usermode
-from lockgate.adapters.network.usermode import Slirp
 from lockgate.adapters.oci.process import send
 from lockgate.effects.outcome import Dns
 from lockgate.statemachine.status import Presence
 
 pytestmark = [
     pytest.mark.real,
-    pytest.mark.only("cni"),
-    pytest.mark.skipif(not Slirp(Path()).works(), reason="there is no slirp4netns"),
+    pytest.mark.only("bridge"),
+    pytest.mark.skipif(shutil.which("slirp4netns") is None, reason="there is no slirp4netns"),
 ]
 
 

@@ -12,9 +12,23 @@ from typing import Any
 from unittest import mock
 
 from lockgate import Engine
+from lockgate.adapters.network import bridge, firewall
+from lockgate.adapters.network.leases import Leases
 from lockgate.adapters.network.netavark import Netavark
 from lockgate.adapters.network.plugins import Plugins
 from lockgate.adapters.network.usermode import Slirp
+
+TOOLS: tuple[tuple[Any, str], ...] = (
+    (bridge, "ip"),
+    (bridge, "ip_within"),
+    (firewall, "nft"),
+    (Leases, "take"),
+    (Leases, "release"),
+    (Plugins, "call"),
+    (Netavark, "_call"),
+    (Slirp, "add"),
+    (Slirp, "delete"),
+)
 
 OPERATIONS: dict[str, Callable[[Engine], object]] = {
     "start": lambda engine: engine.start("web"),
@@ -34,17 +48,16 @@ def main(root: str, operation: str, place: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def fused(call: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*words: Any) -> Any:
+        def called(*words: Any, **more: Any) -> Any:
             fuse("before")
-            result = call(*words)
+            result = call(*words, **more)
             fuse("after")
             return result
 
         return called
 
     with ExitStack() as patches:
-        tools = ((Plugins, "call"), (Netavark, "_call"), (Slirp, "add"), (Slirp, "delete"))
-        for tool, method in tools:
+        for tool, method in TOOLS:
             patches.enter_context(mock.patch.object(tool, method, fused(getattr(tool, method))))
         with Engine.open(root, runtime="runc", probe=fuse) as engine:
             OPERATIONS[operation](engine)

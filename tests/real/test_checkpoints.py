@@ -193,6 +193,14 @@ class TestArchive:
         opened.create(name="other", image="busybox", command=SLEEPING)
         assert opened.restore("other", source=archive).status is Status.RUNNING
 
+    def test_or_makes_a_new_one(self, opened: Engine, web: str, tmp_path: Path) -> None:
+        archive = tmp_path / "archive.tar"
+        before = opened.inspect(web).config
+        opened.checkpoint(web, export=archive)
+        made = opened.restore_archive(archive, name="other")
+        assert (made.status, made.config.command) == (Status.RUNNING, before.command)
+        assert made.id != before.id
+
     def test_a_hostile_one_is_refused_and_touches_nothing(
         self, opened: Engine, web: str, tmp_path: Path
     ) -> None:

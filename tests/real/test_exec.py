@@ -4,10 +4,12 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from lockgate import Engine, OperationFailed
 from lockgate.effects.sessions import Standing
@@ -33,6 +35,27 @@ def said(engine: Engine, tmp_path: Path, *command: str, **wishes: object) -> tup
 
 @pytest.mark.usefixtures("web")
 class TestCall:
+    def test_it_is_told_of_and_forgotten(self, engine: Engine, tmp_path: Path) -> None:
+        assert said(engine, tmp_path, "sh", "-c", "exit 5")[0] == 5
+        began, died = [one for one in engine.events() if one.session]
+        assert (began.event, died.event, died.exit_code) == ("exec", "exec_died", 5)
+        assert began.session == died.session
+        assert engine.sessions("web") == ()
+
+    def test_others_see_it_while_it_runs(self, engine: Engine, tmp_path: Path) -> None:
+        begun = ("sh", "-c", "while [ ! -e /over ]; do sleep 0.02; done; exit 4")
+        codes: list[int] = []
+        caller = threading.Thread(target=lambda: codes.append(said(engine, tmp_path, *begun)[0]))
+        caller.start()
+        until(lambda: any(one.event == "exec" for one in engine.events()))
+        (one,) = engine.sessions("web")
+        assert (one.standing, one.attached) == (Standing.RUNNING, True)
+        assert engine.inspect("web").sessions == (one.id,)
+        engine.exec("web", ["touch", "/over"])
+        assert engine.exec_wait("web", one.id, 20) == 4
+        caller.join()
+        assert codes == [4]
+
     def test_streams_and_code_are_its_own(self, engine: Engine, tmp_path: Path) -> None:
         script = "echo out; echo err >&2; exit 5"
         assert said(engine, tmp_path, "sh", "-c", script) == (5, "out\n", "err\n")
@@ -114,9 +137,13 @@ class TestExec:
 
     def test_a_monitor_that_dies_leaves_an_end_nobody_saw(self, engine: Engine) -> None:
         session = engine.exec("web", ["sleep", "50"])
-        status = Path(f"/proc/{session.pid}/status").read_text()
+        assert session.process is not None
+        status = Path(f"/proc/{session.process.pid}/status").read_text()
         (monitor,) = [line.split()[1] for line in status.splitlines() if line.startswith("PPid")]
         os.kill(int(monitor), 9)
+        until(lambda: not Path(f"/proc/{monitor}/exe").exists())
+        assert engine.session("web", session.id) == session  # it lives on
+        engine.exec_kill("web", session.id)
         assert engine.exec_wait("web", session.id, 20) == -1
         assert "monitor" in engine.session("web", session.id).exit_reason
 
@@ -124,8 +151,12 @@ class TestExec:
 def test_what_it_uses_and_by_whom(engine: Engine, web: str) -> None:
     session = engine.exec("web", ["sleep", "50"])
     first, second = engine.top("web")
+    assert (first.inside, first.tty) == (1, False)
+    assert second.inside > 1
     assert (first.command, second.command) == (("sleep", "60"), ("sleep", "50"))
-    assert {first.pid, second.pid} == {engine.inspect("web").process.pid, session.pid}  # type: ignore[union-attr]
+    its_own = engine.inspect("web").process
+    assert its_own and session.process
+    assert {first.pid, second.pid} == {its_own.pid, session.process.pid}
     used = engine.usage("web")
     assert used.pids == 2
     assert used.memory and used.cpu

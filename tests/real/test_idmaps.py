@@ -3,12 +3,25 @@
 import os
 import tarfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from lockgate import Device, Engine, IdMap, OperationFailed, Secret, VolumeMount
+from lockgate import (
+    Device,
+    Engine,
+    IdMap,
+    Namespaces,
+    OperationFailed,
+    Record,
+    Secret,
+    StillNeeded,
+    VolumeMount,
+)
+from lockgate.adapters.oci import choose
+from lockgate.adapters.oci.choice import unable
 from lockgate.testing import busybox
 
 pytestmark = pytest.mark.real
@@ -37,7 +50,7 @@ def engine(folder: Path, tmp_path: Path, runtime: str) -> Iterator[Engine]:
     with Engine.open(folder / "root", runtime=runtime) as made:
         made.import_image("busybox", rootfs)
         yield made
-        for record in made.list():
+        for record in reversed(made.list()):
             made.remove(record.id, force=True, timeout=0)
 
 
@@ -147,6 +160,90 @@ def test_a_user_it_does_not_have(engine: Engine) -> None:
     engine.create(name="web", image="busybox", command=["sh"], user="70000", uid_maps=MAPS)
     with pytest.raises(OperationFailed, match="user 70000 is not among the ids this container has"):
         engine.start("web")
+
+
+class TestWithAnother:
+    """In the user namespace of another container, and in others of its namespaces that go with it."""
+
+    @pytest.fixture
+    def owner(self, engine: Engine) -> Record:
+        own = Namespaces(ipc="shareable")
+        made = engine.create(
+            name="owner",
+            image="busybox",
+            command=["sleep", "60"],
+            uid_maps=MAPS,
+            network="private",
+            namespaces=own,
+        )
+        return engine.start(made.id)
+
+    @pytest.mark.parametrize("network", ["none", "host", "private"])
+    def test_it_has_the_same_users(self, engine: Engine, owner: Record, network: str) -> None:
+        guest = engine.create(
+            name="guest",
+            image="busybox",
+            command=["sh", "-c", "id -u; stat -c %u:%g / /home/file; touch /new; sleep 60"],
+            network=network,
+            namespaces=Namespaces(user="container:owner"),
+        )
+        assert guest.config.uid_maps == MAPS
+        guest = engine.start("guest")
+        assert namespace(guest, "user") == namespace(owner, "user")
+        assert namespace(guest, "mnt") != namespace(owner, "mnt")
+        assert written(engine, 3) == ["0", "0:0", "5:6"]
+
+    def test_all_that_can_be_anothers(self, engine: Engine, owner: Record) -> None:
+        kinds = ("pid", "ipc", "uts", "cgroup", "user")
+        guest = engine.create(
+            name="guest",
+            image="busybox",
+            command=["sh", "-c", "echo hi > /dev/shm/file; cat /proc/1/comm; sleep 60"],
+            network="container:owner",
+            namespaces=Namespaces(**dict.fromkeys(kinds, "container:owner")),
+        )
+        guest = engine.start(guest.id)
+        assert [kind for kind in (*kinds, "net") if same(guest, owner, kind)] == [*kinds, "net"]
+        with pytest.raises(StillNeeded):
+            engine.remove("owner", force=True)
+        assert engine.restart("owner", timeout=0).epoch == 2
+        again, owner = engine.inspect("guest"), engine.inspect("owner")
+        assert (again.epoch, same(again, owner, "user")) == (2, True)
+        assert "sleep" in written(engine, 1)
+
+    def test_in_a_network_that_was_made_outside(
+        self, engine: Engine, owner: Record, runtime: str
+    ) -> None:
+        own = Namespaces(user="container:owner")
+        guest = engine.create(
+            name="guest",
+            image="busybox",
+            command=["sleep", "60"],
+            network="private",
+            deferred_network=False,
+            namespaces=own,
+        )
+        if unable(choose(runtime).runtime, guest.config):
+            with pytest.raises(
+                OperationFailed, match=r"runc .* and in the network private, if .*: use crun"
+            ):
+                engine.start("guest")
+        else:
+            assert same(engine.start("guest"), owner, "user")
+
+
+def written(engine: Engine, most: int) -> list[str]:
+    """The lines of the guest, once there are so many."""
+    return [line.text for line in islice(engine.logs("guest", follow=True), most)]
+
+
+def namespace(record: Record, kind: str) -> str:
+    assert record.process is not None
+    return str(Path(f"/proc/{record.process.pid}/ns/{kind}").readlink())
+
+
+def same(one: Record, other: Record, kind: str) -> bool:
+    return namespace(one, kind) == namespace(other, kind)
 
 
 def test_where_the_way_is_barred(engine: Engine, folder: Path) -> None:

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 from returns.result import Success
 
-from lockgate import Engine, Namespaces, PodStatus, Record, Status
+from lockgate import (
+    Engine,
+    Namespaces,
+    OperationFailed,
+    PodStatus,
+    Record,
+    Status,
+    VolumeMount,
+)
 from lockgate.effects.config import InitKind
 from lockgate.testing import busybox
 
@@ -172,17 +180,38 @@ class TestWhole:
 class TestWithoutAPod:
     """The same namespaces, one by one."""
 
+    def test_what_cannot_start_gives_back_what_it_was_lent(
+        self, engine: Engine, tmp_path: Path
+    ) -> None:
+        """Memory others could share, namespaces of another, a part of a volume."""
+        volume = Path(engine.create_volume("data").path)
+        (volume / "part").mkdir()
+        part = VolumeMount(volume="data", destination="/part", subpath="part")
+        engine.create(name="owner", image="busybox", command=["sleep", "60"])
+        engine.start("owner")
+        engine.create(
+            name="web",
+            image="busybox",
+            command=["/nowhere"],
+            mounts=[part],
+            namespaces=Namespaces(ipc="shareable", uts="container:owner"),
+        )
+        before = pins(tmp_path)
+        with pytest.raises(OperationFailed, match="/nowhere"):
+            engine.start("web")
+        assert pins(tmp_path) == before
+
     def test_of_a_container_that_shares_them(self, engine: Engine) -> None:
         def made(name: str, script: str, **own: str) -> Record:
             return engine.create(
                 name=name,
                 image="busybox",
                 command=["sh", "-c", script],
-                namespaces=Namespaces(**own),  # type: ignore[arg-type]
+                namespaces=Namespaces(**own),
             )
 
         made("owner", "echo hi > /dev/shm/file; sleep 60", ipc="shareable")
-        shares = dict.fromkeys(("ipc", "pid", "uts"), "container:owner")
+        shares = dict.fromkeys(("ipc", "pid", "uts", "cgroup"), "container:owner")
         made("guest", "until cat /dev/shm/file; do sleep 0.01; done; hostname; sleep 60", **shares)
         guest = engine.start("guest")
         owner = engine.inspect("owner")

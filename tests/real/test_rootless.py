@@ -203,6 +203,8 @@ def test_what_only_root_may_is_refused_in_words(image: Ordinary) -> None:
     image.lockgate("network", "create", "back")
     sleeper(image, "--net", "back", name="other")
     assert "without root there is the network `user`" in image.no("start", "other")
+    sleeper(image, "--uidmap", "0:1000:1000", name="mapped")
+    assert "needs the host's root" in image.no("start", "mapped")
 
 
 # ---- namespaces -------------------------------------------------------------------------
@@ -429,6 +431,55 @@ def test_a_cgroup_of_his_own_limits_and_freezes(image: Ordinary, delegated: str)
     assert Cgroups.here().directories(cgroup) == ()
 
 
+PURE = """
+set -e
+top=/sys/fs/cgroup
+[ -e $top/cgroup.controllers ] || { umount -R $top; mount -t cgroup2 cgroup2 $top; }
+echo $$ > "$top$1/cgroup.procs"
+shift
+exec "$@"
+"""
+
+
+@pytest.fixture
+def pure(image: Ordinary) -> Iterator[str]:
+    """His host has version 2 of cgroups and no other; one of them is his, and his commands in it."""
+    (tree,) = (one for one in Cgroups.here().hierarchies if one.unified)
+    path = f"/lockgate-test-{os.getpid()}-pure"
+    place = tree.mountpoint / path[1:]
+    for one in (place, place / "shell"):
+        one.mkdir()
+        for name in ("", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"):
+            os.chown(one / name, UID, UID)
+    image.lockgate("unshare", "--end")
+    image.before = ("sh", "-c", PURE, "sh", f"{path}/shell")
+    yield path
+    image.lockgate("rm", "--all", "--force", "-t", "0")
+    image.lockgate("unshare", "--end")
+    image.before = ()
+    Cgroups((tree,)).remove(path, 10)
+
+
+@pytest.mark.parametrize("program", ["runc", "crun"])
+def test_version_two_alone_delegated(image: Ordinary, pure: str, program: str) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"there is no {program} (make system)")
+    image.environment = {"LOCKGATE_RUNTIME": program}
+    assert "v2 (cgroup2)" in image.run(*LOCKGATE, "doctor").out
+    sleeper(image)
+    image.lockgate("start", "web")
+    told = image.inspect("web")
+    assert told["cgroup"] == f"{pure}/lockgate/{told['id']}"
+    assert Cgroups.here().members(told["cgroup"]) >= {told["pid"]}
+    image.lockgate("pause", "web")
+    assert image.inspect("web")["state"] == "paused"
+    image.lockgate("unpause", "web")
+    assert "sleep 600" in image.lockgate("exec", "web", "ps")
+    image.lockgate("kill", "web")
+    image.lockgate("rm", "web")
+    assert Cgroups.here().directories(told["cgroup"]) == ()
+
+
 # ---- storage -----------------------------------------------------------------------------
 
 
@@ -452,6 +503,31 @@ def test_fuse_overlayfs_where_the_kernel_mounts_no_overlay(boat: Ordinary) -> No
     boat.lockgate("export", "-o", f"{HOME}/web.tar", "web")
     assert "etc/made" in boat.run("tar", "tf", f"{HOME}/web.tar").out
     assert "fuse-overlayfs" not in boat.processes().values()
+
+
+def test_one_store_with_his_podman(boat: Ordinary) -> None:
+    if any(shutil.which(name) is None for name in ("containers-storage", "podman", "skopeo")):
+        pytest.skip("there is no containers-storage, podman or skopeo (make system)")
+    graph, run = f"{HOME}/graph", f"{HOME}/run"
+    podman = (
+        *("podman", "--root", graph, "--runroot", run, "--storage-driver", "overlay"),
+        *("--tmpdir", f"{HOME}/tmp", "--runtime", "runc", "--cgroup-manager", "cgroupfs"),
+    )
+    assert "without root there is no store of the host's" in boat.no(
+        "--storage", "containers-storage", "image", "ls"
+    )
+    place = f"containers-storage:[overlay@{graph}+{run}]"
+    boat.lockgate("--storage", place, "image", "import", "busybox", str(HOME / "busybox.tar"))
+    assert "localhost/busybox" in boat.run(*podman, "images").out
+    sleeper(boat)
+    boat.lockgate("start", "web")
+    boat.lockgate("exec", "web", "touch", "/made")
+    assert "A /made" in boat.lockgate("diff", "web")
+    assert "web" in boat.run(*podman, "ps", "--all", "--external").out
+    assert "in use by a container" in boat.run(*podman, "image", "rm", "busybox").err
+    boat.lockgate("rm", "--force", "web")
+    assert boat.run(*podman, "image", "rm", "busybox").code == 0
+    slain(pid for pid, name in boat.processes().items() if name.startswith("podman"))
 
 
 def test_a_directory_that_was_replaced_hides_what_was_there(image: Ordinary) -> None:

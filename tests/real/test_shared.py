@@ -2,10 +2,11 @@
 
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.adapters.layouts import Layout, Member, directory, docker_archive, member
 from tests.sharing import Others, others
 
 from lockgate import Engine, InvalidArgument, OperationFailed, Status
@@ -148,6 +149,54 @@ def test_devices_in_it_are_for_the_privileged(engine: Engine, privileged: bool) 
     )
     assert ("nodev" in line.split()[5].split(",")) is not privileged
     engine.unmount("web")
+
+
+class TestLayouts:
+    """Brought by skopeo, which bounds nothing: what it is given has been read before."""
+
+    @pytest.fixture
+    def layout(self) -> Callable[..., Layout]:
+        def made(*members: Member) -> Layout:
+            layout = Layout()
+            layout.tag(layout.image([directory("a"), *members]), "x")
+            return layout
+
+        return made
+
+    def test_in_every_form(
+        self, engine: Engine, layout: Callable[..., Layout], tmp_path: Path
+    ) -> None:
+        whole = [directory("a"), member("a/f", content=b"f")]
+        forms = [
+            layout(*whole[1:]).write(tmp_path / "folder"),
+            layout(*whole[1:]).pack(tmp_path / "oci.tar"),
+            docker_archive(tmp_path / "docker.tar", whole, config={}),
+        ]
+        for number, source in enumerate(forms):
+            image = engine.import_image(f"form{number}", source)
+            assert image.size > 0
+
+    @pytest.mark.parametrize(
+        ("reason", "hostile"),
+        [
+            ("reaches the host", member("sda", tarfile.BLKTYPE, devmajor=8)),
+            ("leads out", member("../f")),
+            ("whiteout of nothing", member("a/.wh...")),
+        ],
+    )
+    def test_hostile_ones_leave_nothing(
+        self,
+        engine: Engine,
+        shared: Others,
+        layout: Callable[..., Layout],
+        tmp_path: Path,
+        reason: str,
+        hostile: Member,
+    ) -> None:
+        before = engine.images(), shared.store.layers()
+        with pytest.raises(OperationFailed, match=reason):
+            engine.import_image("x", layout(hostile).write(tmp_path / "folder"))
+        assert (engine.images(), shared.store.layers()) == before
 
 
 class TestTheyRemoveIt:

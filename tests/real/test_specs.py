@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from tests.golden.specs import CASES, FOLDER
 
+from lockgate.adapters import labels
 from lockgate.adapters.facts import APPARMOR
 from lockgate.adapters.network.namespaces import drop, make
 from lockgate.adapters.oci.cgroups import Cgroups
@@ -89,6 +90,9 @@ def _of_this_host(spec: dict[str, Any], bundle: Path) -> dict[str, Any]:
             one["path"] = str(bundle / "netns")
     if not APPARMOR.exists():
         spec["process"].pop("apparmorProfile", None)
+    if not labels.present():
+        spec["process"].pop("selinuxLabel", None)
+        spec["linux"].pop("mountLabel", None)
     for one in spec["process"].get("rlimits", ()):
         most = resource.getrlimit(getattr(resource, one["type"]))[1]
         if most != resource.RLIM_INFINITY:

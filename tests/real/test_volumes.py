@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate import Engine, VolumeInUse, VolumeMount
+from lockgate import Engine, OperationFailed, VolumeInUse, VolumeMount
 
 pytestmark = pytest.mark.real
 
@@ -29,6 +29,22 @@ def test_a_volume_outlives_its_containers(engine: Engine) -> None:
     engine.remove("second")
     engine.remove_volume("data")
     assert engine.volumes() == ()
+
+
+def test_a_part_of_one(engine: Engine) -> None:
+    """A directory and a file; links that somebody puts in their place lead nowhere."""
+    whole = VolumeMount(volume="data", destination="/data")
+    script = "mkdir -p /data/a && echo hi > /data/a/file && ln -s / /data/root"
+    assert run(engine, "first", script, whole) == 0
+    parts = (
+        VolumeMount(volume="data", destination="/srv", subpath="a"),
+        VolumeMount(volume="data", destination="/srv-file", subpath="a/file", readonly=True),
+    )
+    script = "grep hi /srv/file && grep hi /srv-file && touch /srv/new && ! touch /srv-file"
+    assert run(engine, "second", script, *parts) == 0
+    outside = VolumeMount(volume="data", destination="/srv", subpath="root/proc")
+    with pytest.raises(OperationFailed, match="root/proc of volume data cannot be mounted"):
+        run(engine, "third", "true", outside)
 
 
 def test_its_own_goes_with_the_container(engine: Engine) -> None:

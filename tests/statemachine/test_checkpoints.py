@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from lockgate.effects.config import Attachment
 from lockgate.effects.health import HealthCheck
 from lockgate.effects.hooks import Hook
 from lockgate.effects.model import (
@@ -12,10 +13,12 @@ from lockgate.effects.model import (
     CreateRuntime,
     ExportCheckpoint,
     ImportCheckpoint,
+    JoinNetwork,
     RestoreRuntime,
     StartRuntime,
 )
-from lockgate.effects.outcome import Dumped, Exited, Restored, Saved
+from lockgate.effects.network import Link
+from lockgate.effects.outcome import Dumped, Exited, Joined, Restored, Saved
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.law import PLANS, STAGES
 from lockgate.statemachine.policy import owes_removal, owes_restart
@@ -27,6 +30,61 @@ from .conftest import CONFIG, MONITOR, PROCESS, Story
 
 At = Callable[[Status], Story]
 ABSENT, UNCERTAIN, PRESENT = Presence.ABSENT, Presence.UNCERTAIN, Presence.PRESENT
+
+
+NETS = (Attachment("net", aliases=("w",)), Attachment("lan", ip="10.1.0.9"))
+LINKS = (
+    Link("net", "eth0", "02:00:00:00:00:07", ("10.0.0.7/24", "fd00::7/64")),
+    Link("lan", "eth1", "02:00:00:00:00:08", ("10.1.0.9/24",)),
+)
+
+
+class TestAddresses:
+    """Connections that are written down have two ends: who is restored has its own again."""
+
+    def plugged(self, *, links: bool = True) -> Story:
+        config = replace(CONFIG, network="net", networks=NETS)
+        story = Story(newborn(config)).tell(i.Create(config)).through().tell(i.Start())
+        story.done().done(Joined("/netns", links=LINKS)).through()
+        return story.tell(i.Checkpoint(links=links)).through()
+
+    def asked_for(self, story: Story, asked: i.Restore) -> tuple[Attachment, ...]:
+        story.tell(asked)
+        (joined,) = (one.effect for one in story.record.pending if type(one.effect) is JoinNetwork)
+        return joined.networks
+
+    def test_they_are_asked_for_again(self) -> None:
+        assert self.asked_for(self.plugged(), i.Restore(ip="same", mac="same")) == (
+            Attachment("net", "10.0.0.7", "02:00:00:00:00:07", ("w",)),
+            Attachment("lan", "10.1.0.9", "02:00:00:00:00:08"),
+        )
+
+    def test_or_any_others_though_its_maker_had_wished_for_some(self) -> None:
+        asked = self.asked_for(self.plugged(), i.Restore(ip="any", mac="any"))
+        assert asked == (Attachment("net", aliases=("w",)), Attachment("lan"))
+
+    @pytest.mark.parametrize(
+        ("links", "asked"),
+        [(True, i.Restore()), (False, i.Restore(ip="same", mac="same"))],
+        ids=["not asked for", "not known"],
+    )
+    def test_or_those_of_a_start(self, links: bool, asked: i.Restore) -> None:
+        assert self.asked_for(self.plugged(links=links), asked) == ()
+
+    def test_an_archive_does_not_say(self) -> None:
+        story = self.plugged().tell(i.Restore(source="/archive", ip="same", mac="same")).done()
+        (joined,) = (one.effect for one in story.record.pending if type(one.effect) is JoinNetwork)
+        assert joined.networks == ()
+
+    def test_they_are_forgotten_with_the_checkpoint(self) -> None:
+        story = self.plugged()
+        assert story.record.checkpoint_links == LINKS
+        kept = replace(story.record)
+        story.tell(i.Restore(ip="same", mac="same")).through()
+        assert story.record.checkpoint_links == ()
+        again = Story(kept).tell(i.Restore(keep=True)).through()
+        assert again.record.checkpoint_links == LINKS
+        assert Story(kept).tell(i.Remove()).through().record.checkpoint_links == ()
 
 
 def dumped(at: At) -> Story:

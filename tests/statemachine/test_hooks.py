@@ -1,14 +1,15 @@
 """Hooks that a run owes when it is over: once, and not before the runtime has let it go (P20)."""
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 
 from lockgate.effects.hooks import Hook
-from lockgate.effects.model import RunPoststop, Watch
+from lockgate.effects.model import RunPoststop
 from lockgate.effects.outcome import Created, Fact, Saved, Settled
 from lockgate.statemachine.inputs import Booted, Cleanup, Create, Init, Remove, Restart, Start, Stop
-from lockgate.statemachine.law import PLANS, STAGES, WAYS, _ways
+from lockgate.statemachine.law import PLANS, STAGES, WAYS
 from lockgate.statemachine.record import holds, newborn
 from lockgate.statemachine.status import Status
 
@@ -167,19 +168,19 @@ def test_where_there_are_none_nothing_of_them_is_written_down(
     assert not {"settle", "poststop"} & set(story.record.todo)
 
 
+OF_SOME = ({"settle", "poststop"}, {"watch", "follow"}, {"connect", "reconnect"})
+"""Stages that only containers have that owe hooks, have checks, have a deferred network."""
+
+
 def test_each_way_is_known_without_them() -> None:
     ways = {plan.stages for plan in PLANS.values()}
     ways |= {stage.undo for stage in STAGES.values() if stage.undo is not None}
-    assert {
-        (False, False): _ways((RunPoststop, Watch)),
-        (False, True): _ways((RunPoststop,)),
-        (True, False): _ways((Watch,)),
-        (True, True): _ways(()),
-    } == WAYS
-    for (hooked, checked), known in WAYS.items():
-        unneeded = (set() if hooked else {"settle", "poststop"}) | (
-            set() if checked else {"watch", "follow"}
-        )
-        assert set(known) == ways
+    assert set(WAYS) == ways
+    for has in product((False, True), repeat=3):
+        unneeded: set[str] = set()
+        for needed, names in zip(has, OF_SOME, strict=True):
+            unneeded |= set() if needed else names
+        hooked, checked, late = has
         for stages in ways:
-            assert known[stages] == tuple(name for name in stages if name not in unneeded)
+            known = WAYS[stages][hooked][checked][late]
+            assert known == tuple(name for name in stages if name not in unneeded)

@@ -54,18 +54,18 @@ def test_the_lookup_walks_as_transitions_walks(begin: Status, triggers: list[str
 
 def test_a_misspelt_status_is_refused() -> None:
     with pytest.raises(LawError, match="'go' names no known status: 'nowhere'"):
-        compiled([{"trigger": "go", "source": "nowhere", "dest": Status.RUNNING}])
+        compiled([{"trigger": "go", "source": "nowhere", "dest": Status.RUNNING}], Status)
 
 
 def test_two_rows_for_one_move_are_refused() -> None:
     row = {"trigger": "go", "source": Status.CREATED, "dest": Status.RUNNING}
     with pytest.raises(LawError, match="two rows for"):
-        compiled([row, row])
+        compiled([row, row], Status)
 
 
 def test_a_reflexive_row_stays_where_it_is() -> None:
     row = {"trigger": "stay", "source": Status.CREATED, "dest": "="}
-    assert compiled([row]) == {(Status.CREATED, "stay"): Status.CREATED}
+    assert compiled([row], Status) == {(Status.CREATED, "stay"): Status.CREATED}
 
 
 @pytest.mark.parametrize(

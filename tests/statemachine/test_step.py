@@ -412,6 +412,76 @@ class TestRemove:
         assert story.through().record.gone
 
 
+class TestSessions:
+    """Processes that join its run: told in order, and outlived by none (P21)."""
+
+    END = Exited(3, 8)
+
+    @pytest.mark.parametrize("status", [Status.RUNNING, Status.PAUSED])
+    def test_one_comes_and_goes(self, at: At, status: Status) -> None:
+        story = at(status).tell(i.SessionBegan(1, "a")).tell(i.SessionBegan(1, "b"))
+        assert story.record.sessions == ("a", "b")
+        answer = step(story.record, i.SessionEnded(1, "a", self.END))
+        assert isinstance(answer, Step)
+        assert answer.record.sessions == ("b",)
+        assert answer.notices == (Notice("exec_died", exit_code=3, session="a"),)
+        assert story.events == ["exec", "exec"]
+
+    def test_what_is_known_is_no_news(self, at: At) -> None:
+        story = at(Status.RUNNING).tell(i.SessionBegan(1, "a"))
+        before = story.record
+        for news in (
+            i.SessionBegan(1, "a"),
+            i.SessionBegan(2, "b"),
+            i.SessionEnded(1, "b", self.END),
+            i.SessionEnded(2, "a", self.END),
+        ):
+            assert story.tell(news).record is before
+
+    @pytest.mark.parametrize("status", [Status.ABSENT, Status.CONFIGURED, Status.CREATED])
+    def test_where_nothing_runs_none_joins(self, at: At, status: Status) -> None:
+        record = at(status).record
+        assert step(record, i.SessionBegan(record.epoch, "a")) == Step(record)
+
+    def test_their_ends_are_told_before_that_of_the_run(self, at: At) -> None:
+        """B130: also of those whose end nobody has seen."""
+        story = at(Status.RUNNING).tell(i.SessionBegan(1, "a")).tell(i.SessionBegan(1, "b"))
+        story.tell(i.SessionEnded(1, "b", self.END))
+        answer = step(story.record, i.Died(1, Exited(7, 9)))
+        assert isinstance(answer, Step)
+        assert answer.record.sessions == ()
+        assert answer.notices == (
+            Notice("exec_died", exit_code=-1, session="a"),
+            Notice("died", exit_code=7),
+        )
+        story.tell(i.Died(1, Exited(7, 9)))
+        before = story.record
+        assert story.tell(i.SessionEnded(1, "a", self.END)).record is before
+
+    def test_of_a_short_one_both_is_told_at_once(self, at: At) -> None:
+        short = i.SessionEnded(1, "a", self.END, untold=True)
+        answer = step(at(Status.RUNNING).record, short)
+        assert isinstance(answer, Step)
+        assert [one.event for one in answer.notices] == ["exec", "exec_died"]
+        known = at(Status.RUNNING).tell(i.SessionBegan(1, "a"))
+        assert known.tell(short).events == ["exec", "exec_died"]
+        for record in (at(Status.CREATED).record, at(Status.CONFIGURED).record):
+            assert step(record, short) == Step(record)
+        late = i.SessionEnded(2, "a", self.END, untold=True)
+        assert step(known.record, late) == Step(known.record)
+
+    @pytest.mark.parametrize("leave_running", [False, True])
+    def test_a_checkpoint_takes_them_along(self, at: At, leave_running: bool) -> None:
+        story = at(Status.RUNNING).tell(i.SessionBegan(1, "a"))
+        story.tell(i.Checkpoint(leave_running=leave_running)).through()
+        if leave_running:
+            assert story.record.sessions == ("a",)
+            assert story.events == ["exec", "checkpoint"]
+        else:
+            assert story.record.sessions == ()
+            assert story.events == ["exec", "exec_died", "checkpoint", "cleanup"]
+
+
 class TestDeath:
     def test_is_noted_once(self, at: At) -> None:
         story = at(Status.RUNNING).tell(i.Died(1, Exited(7, 9, reason="seen")))
@@ -496,6 +566,27 @@ class TestResuming:
     def test_a_clean_failure_the_second_time_proves_nothing(self, at: At) -> None:
         story = at(Status.CONFIGURED).tell(i.Start()).tell(i.Resumed()).failed(dirty=False)
         assert story.record.mount is Presence.UNCERTAIN
+
+
+class TestRenamed:
+    @pytest.mark.parametrize("status", [Status.CONFIGURED, Status.RUNNING, Status.PAUSED])
+    def test_changes_its_name_and_nothing_else(self, at: At, status: Status) -> None:
+        story = at(status)
+        before = story.record
+        story.tell(i.Renamed("app"))
+        assert story.events == ["rename"]
+        assert story.record.config.name == "app"
+        assert story.tell(i.Renamed(before.config.name)).record == before
+
+    def test_leaves_what_is_being_done_alone(self, at: At) -> None:
+        story = at(Status.RUNNING).tell(i.Stop()).tell(i.Renamed("app")).done()
+        assert (story.record.status, story.record.config.name) == (Status.STOPPED, "app")
+
+    def test_is_no_news_of_what_is_not_there_or_called_so(self, at: At) -> None:
+        for story in (at(Status.ABSENT), at(Status.CONFIGURED)):
+            before = story.record
+            name = "app" if before.status is Status.ABSENT else before.config.name
+            assert story.tell(i.Renamed(name)).record is before
 
 
 class TestSalvage:

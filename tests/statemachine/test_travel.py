@@ -129,6 +129,7 @@ class TestParting:
         ((i.Start(),), "Note over machine: running"),
         ((i.Start(), i.Died(1, Exited(7, 9))), "world-->>machine: run 1 ended with 7"),
         ((i.Start(), i.Checked(1, 9, True)), "world-->>machine: health check passed"),
+        ((i.Renamed("app"),), "user->>machine: rename to app"),
         ((i.Start(), i.Checked(1, 9, False)), "world-->>machine: health check failed"),
         ((i.Start(), Failed(2, Fault("failed", "no; space\n#left"))), "failed (2): no, space left"),
         ((i.Start(), Failed(2, Fault("failed", "no"))), "machine->>world: Unmount (5, again)"),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -24,8 +24,15 @@ from lockgate.adapters.storage.archive import read_archive
 from lockgate.adapters.storage.blobs import Blobs, blobs_of_archive, blobs_of_directory
 from lockgate.adapters.storage.directory import read_directory
 from lockgate.adapters.storage.documents import Configuration, Wishes
-from lockgate.adapters.storage.entries import Allowance, AnyEntry, Limits, accepted, refused
-from lockgate.adapters.storage.layouts import wanted_platform
+from lockgate.adapters.storage.entries import (
+    Allowance,
+    AnyEntry,
+    Limits,
+    accepted,
+    refused,
+    survey,
+)
+from lockgate.adapters.storage.layouts import find_image, wanted_platform
 from lockgate.adapters.storage.packing import write_archive
 from lockgate.adapters.storage.records import check_new
 from lockgate.adapters.storage.shared.store import SharedStore, StoredImage, StoredLayer, complaint
@@ -95,10 +102,13 @@ class SharedImages:
         ensure_directory(self._root, 0o700)
         with tempfile.TemporaryDirectory(dir=self._root, prefix=".importing-") as draft:
             with self._opened(source) as content:
-                if isinstance(content, str):
+                if isinstance(content, Packed):
                     if wishes:
                         raise refused("give its wishes when a container is made, not now")
-                    origin = f"{content}:{source}" + (f":{reference}" if reference else "")
+                    _check(content.blobs, reference, platform)
+                    origin = f"{content.transport}:{source}" + (
+                        f":{reference}" if reference else ""
+                    )
                 else:
                     if reference or platform:
                         raise refused("it is one root file system, and no choice of images")
@@ -157,18 +167,18 @@ class SharedImages:
     # ---- bringing ----------------------------------------------------------------------------
 
     @contextmanager
-    def _opened(self, source: Path) -> "Iterator[str | Iterable[AnyEntry]]":
-        """The transport that reads it, or the entries of a root file system."""
+    def _opened(self, source: Path) -> "Iterator[Packed | Iterable[AnyEntry]]":
+        """Blobs of images, or the entries of a root file system."""
         if source.is_dir():
             top = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                yield _transport(blobs_of_directory(top), "oci") or read_directory(top)
+                yield _packed(blobs_of_directory(top), "oci") or read_directory(top)
             finally:
                 os.close(top)
             return
         with source.open("rb", buffering=0) as file:
             with blobs_of_archive(file, self._root, Limits().size) as blobs:
-                yield _transport(blobs, "oci-archive") or read_archive(file)
+                yield _packed(blobs, "oci-archive") or read_archive(file)
 
     def _copied(self, origin: str, name: str, platform: str) -> None:
         wanted = wanted_platform(platform)
@@ -200,10 +210,24 @@ def _meant(name: str) -> tuple[str, ...]:
     return (_full(name), f"docker.io/{short}", f"docker.io/library/{short}")
 
 
-def _transport(blobs: Blobs | None, layout: str) -> str:
+class Packed(NamedTuple):
+    """Images as they lie somewhere, and what skopeo calls that."""
+
+    transport: str
+    blobs: Blobs
+
+
+def _packed(blobs: Blobs | None, layout: str) -> Packed | None:
     if blobs is None:
-        return ""
-    return layout if blobs.has("oci-layout") else "docker-archive"
+        return None
+    return Packed(layout if blobs.has("oci-layout") else "docker-archive", blobs)
+
+
+def _check(blobs: Blobs, reference: str, platform: str) -> None:
+    """Others' tools bound nothing and take any device: what is refused elsewhere is so here."""
+    allowance = Allowance(Limits())
+    for layer in find_image(blobs, reference, platform).layers:
+        survey(accepted(layer.entries(), allowance))
 
 
 def _nanoseconds(stamp: str) -> int:

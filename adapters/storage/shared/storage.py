@@ -10,7 +10,7 @@ written around each call, with the count before it, and tells after a crash whet
 """
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,13 +19,21 @@ from msgspec import Struct
 
 from lockgate.adapters.filesystem import bundle, ensure_directory, read_bounded, write_atomic
 from lockgate.adapters.nonsense import NONSENSE
+from lockgate.adapters.storage.mapping import (
+    UserNamespaces,
+    admit,
+    let_through,
+    reachable,
+    view_mapped,
+)
 from lockgate.adapters.storage.mounting import view_of_layers
 from lockgate.adapters.storage.overlay import OverlayStorage, is_mounted, manner, viewed
 from lockgate.adapters.storage.shared.images import SharedImages
 from lockgate.adapters.storage.shared.store import SharedStore, StoredContainer, complaint
 from lockgate.adapters.storage.volumes import LocalVolumes
 from lockgate.adapters.syscalls import UnmountFlag, unmount
-from lockgate.effects.config import Config
+from lockgate.effects.config import Config, IdMap
+from lockgate.effects.idmaps import owner
 from lockgate.effects.outcome import Mounted, PortError
 from lockgate.effects.ports import Image
 
@@ -52,20 +60,22 @@ class SharedStorage:
         self.root, self.store = self._own.root, store
         self.images = SharedImages(self.root, store)
         self.volumes = LocalVolumes(self.root, self.seen)
+        self._namespaces = UserNamespaces()
 
     def create(self, config: Config) -> None:
         """A container of the store, of the same id and name, above the image; the bundle (0700);
         its volumes. A name that another has there is `PortError("refused")`, clean (MAP L-44)."""
         if config.rootfs:
             return self._own.create(config)
-        if config.uid_maps:
-            reason = "containers with users of their own are not kept in a shared store"
-            raise PortError("refused", reason, dirty=False)
+        for way in (self.root, self.store.graph) if config.uid_maps else ():
+            reachable(way, owner(config)[0])
         if self.store.container(config.id) is None:
             self._make(config)
         place = bundle(self.root, config.id)
         ensure_directory(place.parent, 0o700)
         ensure_directory(place, 0o700)
+        if config.uid_maps:
+            self._given(config, place)
         try:
             self.volumes.provide(config)
         except PortError as error:  # by now there is something to be undone
@@ -86,6 +96,8 @@ class SharedStorage:
         if note is None or not there or not _ours(note, counted):
             self._write(config, Note(str(merged), count=counted if there else 0))
             self.store.done("mount it", "mount", *_words(config), config.id)
+        if config.uid_maps:  # the store gives the top to its own root each time (MAP §2.38)
+            os.chown(merged, *owner(config))
         self._write(config, Note(str(merged), held=True))
         return Mounted(str(merged))
 
@@ -128,8 +140,15 @@ class SharedStorage:
                 yield top
             return
         upper = self.upper(config)
-        layers = [upper, *self.lower(config)]
-        view = viewed(upper.with_name("merged"), upper, lambda: view_of_layers(layers))
+        lower = self.lower(config)
+
+        def unmounted() -> int:
+            if config.uid_maps:
+                scratch = bundle(self.root, config.id)
+                return view_mapped(upper, lower, self._namespaces.of(config), scratch)
+            return view_of_layers([upper, *lower])
+
+        view = viewed(upper.with_name("merged"), upper, unmounted)
         try:
             yield view
         finally:
@@ -161,7 +180,8 @@ class SharedStorage:
         }
         words = ("--id", config.id, "--metadata", msgspec.json.encode(metadata).decode())
         names = ("--name", config.name) if config.name else ()
-        end = self.store.call("create-container", *words, *names, image.id)
+        maps = (*_map("--uidmap", config.uid_maps), *_map("--gidmap", config.gid_maps))
+        end = self.store.call("create-container", *words, *names, *maps, image.id)
         if not end.code:
             return
         for other in self.store.containers():
@@ -172,6 +192,24 @@ class SharedStorage:
                 )
                 raise PortError("refused", reason, dirty=False)
         raise PortError("failed", f"the store does not create it: {complaint(end)}")
+
+    def _given(self, config: Config, place: Path) -> None:
+        """The root of a mapped container has what is its own, and a way to it, as others' engines see
+        to. Where the kernel maps no owners the store copies layers: what is in them would be mapped
+        once more by whoever looks in, and is refused."""
+        layers = self.store.layers()
+        layer = self._stored(config).layer
+        parent = layers[layers[layer].parent]
+        if parent.maps:
+            reason = (
+                f"the store has copied layer {parent.id[:12]} with other owners, for this kernel or "
+                "the file system cannot map them: that needs Linux 5.19, and ext4, xfs or btrfs"
+            )
+            raise PortError("refused", reason)
+        admit(self.root, place, *owner(config))
+        within = self.store.directory(layer)
+        let_through(self.store.graph, within.parent, within)
+        os.chown(within / "diff", *owner(config))
 
     def _stored(self, config: Config) -> StoredContainer:
         found = self.store.container(config.id)
@@ -219,6 +257,11 @@ def _words(config: Config) -> tuple[str, ...]:
         *(("--storage-opt", "overlay.mountopt=dev") if how.devices else ()),
         *(("--label", how.label) if how.label else ()),
     )
+
+
+def _map(option: str, maps: Sequence[IdMap]) -> tuple[str, ...]:
+    said = ",".join(f"{one.container}:{one.host}:{one.size}" for one in maps)
+    return (option, said) if said else ()
 
 
 def _ours(note: Note, counted: int) -> bool:

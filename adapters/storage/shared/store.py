@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from lockgate.adapters.commands import Finished, finished
 from lockgate.adapters.filesystem import read_bounded
 from lockgate.adapters.nonsense import NONSENSE
+from lockgate.adapters.userns import confined
 from lockgate.effects.outcome import PortError
 
 COMMAND = "containers-storage"
@@ -32,12 +33,14 @@ _Line = TypeVar("_Line")
 
 
 class StoredLayer(Struct, frozen=True, rename="kebab"):
-    """A line of layers.json; `diff_size` bytes as an archive, -1 for unknown."""
+    """A line of layers.json; `diff_size` bytes as an archive, -1 for unknown. `maps`: what it
+    contains is owned by the users of somebody's namespace."""
 
     id: str
     parent: str = ""
     diff_digest: str = ""
     diff_size: int = -1
+    maps: tuple[dict[str, int], ...] = field(default=(), name="uidmap")
 
 
 class StoredImage(Struct, frozen=True):
@@ -81,6 +84,12 @@ class SharedStore:
         if shutil.which(COMMAND) is None:
             reason = f"a shared store needs the command {COMMAND}: install it"
             raise PortError("missing", reason, dirty=False)
+        if confined() and found["graph"] is None:
+            reason = (
+                f"without root there is no store of the host's: write {COMMAND}:[overlay@/GRAPH+/RUN]; "
+                "`podman info` tells where yours is"
+            )
+            raise PortError("refused", reason, dirty=False)
         self.graph, self.run = Path(found["graph"] or GRAPH), Path(found["run"] or RUN)
 
     @property

@@ -52,6 +52,7 @@ SECTIONS: Sections = (
             moments.checkpoint,
             moments.restore,
             moments.update,
+            life.rename,
             life.stop,
             life.kill,
             life.wait,
@@ -192,6 +193,13 @@ def _rows(commands: Sequence[click.Command]) -> list[tuple[str, str]]:
     help="OCI hooks for every container of this folder from now on, beside its own hooks.d; several "
     "times, a file of the same name in a later one wins.",
 )
+@click.option(
+    "--network-driver",
+    metavar="DRIVER",
+    envvar="LOCKGATE_NETWORK_DRIVER",
+    help="Who plugs containers of this folder into networks by name from now on: bridge, cni or "
+    "netavark; an empty one lets the host decide.",
+)
 @click.version_option(lockgate.__version__, prog_name="lockgate", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(
@@ -200,6 +208,7 @@ def cli(
     runtime: str | None,
     storage: str | None,
     hooks: tuple[Path, ...],
+    network_driver: str | None,
 ) -> None:
     """Containers that change their state only as the law allows: one step at a time, under a lock,
     written down before it is done. No daemon; all there is, is in one folder.
@@ -207,5 +216,7 @@ def cli(
     A NAME is a container's name, its id, or the beginning of an id that no other has. Where several
     may be given, all are done; the exit code is that of the first that failed.
     """
-    opener = context.obj or partial(opened, storage=storage, hooks=hooks or None)
+    opener = context.obj or partial(
+        opened, storage=storage, hooks=hooks or None, network_driver=network_driver
+    )
     context.obj = Session(context, root, runtime, opener)

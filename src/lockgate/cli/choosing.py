@@ -66,6 +66,19 @@ def _fits(record: "Record", kind: str, wanted: tuple[str, ...]) -> bool:
 
 def chosen(command: Callable[..., T]) -> Callable[..., T]:
     """Gives a command its `names`: those it was given, or with --all or --filter those there are."""
+    return _chosen(command, lambda rest: False)
+
+
+def chosen_or(
+    nobody: Callable[[Mapping[str, object]], bool],
+) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """As `chosen`, but that it may be none, if the other options say so."""
+    return lambda command: _chosen(command, nobody)
+
+
+def _chosen(
+    command: Callable[..., T], nobody: Callable[[Mapping[str, object]], bool]
+) -> Callable[..., T]:
 
     @click.argument("names", metavar="[NAME]...", nargs=-1)
     @click.option("-a", "--all", "everything", is_flag=True, help="All there are.")
@@ -79,7 +92,10 @@ def chosen(command: Callable[..., T]) -> Callable[..., T]:
     )
     @wraps(command)
     def wrapped(names: Sequence[str], everything: bool, filters: Filters, **rest: object) -> T:
-        if sum((bool(names), everything, bool(filters))) != 1:
+        given = sum((bool(names), everything, bool(filters)))
+        if not given and nobody(rest):
+            return command(names=(), **rest)
+        if given != 1:
             raise click.UsageError("name containers, or give --all or --filter: one of them")
         if not names:
             session = click.get_current_context().find_object(Session)

@@ -51,7 +51,11 @@ BIND_FLAGS = FLAGS | {
     "z": {"relabel": "shared"},
     "Z": {"relabel": "private"},
 }
-VOLUME_FLAGS = FLAGS | {"z": {}, "Z": {}}  # labelled when it was made
+VOLUME_FLAGS = FLAGS | {
+    "nocreate": {"existing": True},
+    "z": {},  # labelled when it was made
+    "Z": {},
+}
 TMPFS_FLAGS = FLAGS | {"tmpcopyup": {"copy_up": True}, "notmpcopyup": {"copy_up": False}}
 
 
@@ -102,10 +106,15 @@ def grouped(asked: dict[str, Any]) -> dict[str, Any]:
             **_one("--security-opt", security, take("security_options")),
         ),
         "namespaces": Namespaces(
-            pid=take("pid"), ipc=take("ipc"), uts=take("uts"), cgroup=take("cgroup")
+            pid=take("pid"),
+            ipc=take("ipc"),
+            uts=take("uts"),
+            cgroup=take("cgroup"),
+            user=take("userns"),
         ),
         "uid_maps": [*_each("--uidmap", id_map, take("uid_maps"))],
         "gid_maps": [*_each("--gidmap", id_map, take("gid_maps"))],
+        "deferred_network": take("deferred_network"),
         "dns": Dns(take("dns_servers"), take("dns_search"), take("dns_options")),
     }
 
@@ -190,6 +199,8 @@ def mount(text: str) -> Mount:
                 wishes["propagation"] = value
             case "bind-nonrecursive":
                 wishes["recursive"] = not _truth(value, equals)
+            case "subpath" | "volume-subpath":
+                wishes["subpath"] = value
             case "tmpfs-size":
                 wishes["size"] = size(value)
             case "tmpfs-mode":

@@ -149,6 +149,18 @@ def _departed(engine: "Engine", name: str) -> None:
         pass  # somebody else removed it, or has started it again
 
 
+@click.command(short_help="Give it another name.")
+@click.argument("reference", metavar="NAME")
+@click.argument("name", metavar="NEW-NAME")
+@pass_session
+def rename(session: Session, reference: str, name: str) -> int:
+    """Give the container another name, whatever it is doing; the old one is free then.
+
+    Its history is found by either. /etc/hosts in the container tells of the new one from its next run on.
+    """
+    return exits.each((reference,), lambda one: session.engine.rename(one, name))
+
+
 @click.command(short_help="Give back what its run held, and keep it.")
 @chosen
 @pass_session

@@ -11,16 +11,26 @@ from lockgate.cli.session import Session, pass_session
 @click.command(short_help="Show the processes of a container.")
 @JSON
 @NAME
+@click.argument("fields", metavar="[FIELD]...", nargs=-1)
 @pass_session
-def top(session: Session, name: str, as_json: bool) -> int:
-    """Show the processes of a container's run, by their pids on this host."""
+def top(session: Session, name: str, fields: tuple[str, ...], as_json: bool) -> int:
+    """Show the processes of a container's run, by their pids on this host.
+
+    FIELD: pid, ppid, uid, state, cpu, memory, command; besides elapsed, inside (its pid there), tty.
+    """
     from lockgate.cli import view
 
+    if unknown := [one for one in fields if one not in view.PROCESSES]:
+        raise click.UsageError(
+            f"{unknown[0]!r} is nothing to show; there are: {', '.join(view.PROCESSES)}"
+        )
+    shown = fields or view.USUAL
     found = session.engine.top(name)
     if as_json:
         output.as_json(found)
     else:
-        output.table(view.PROCESSES, [view.process_row(one) for one in found])
+        rows = [view.process_row(one, shown) for one in found]
+        output.table(tuple(map(str.upper, shown)), rows)
     return exits.OK
 
 

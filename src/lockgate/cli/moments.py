@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from lockgate.cli import exits
-from lockgate.cli.choosing import chosen
+from lockgate.cli.choosing import chosen, chosen_or
 from lockgate.cli.params import NAMES, as_size
 from lockgate.cli.session import Session, pass_session
 
@@ -62,25 +62,30 @@ def checkpoint(
     "source",
     metavar="FILE",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
-    help="Take it from this archive, for a container that was created for it.",
+    help="Take it from this archive; left without NAME, into a new container.",
 )
-@chosen
+@click.option("--name", "-n", metavar="N", default="", help="Of the new one, if not as the old.")
+@click.option("--ignore-static-ip", is_flag=True, help="It may have any other address.")
+@click.option("--ignore-static-mac", is_flag=True, help="Likewise.")
+@chosen_or(lambda asked: asked["source"] is not None)
 @pass_session
 def restore(
-    session: Session,
-    names: tuple[str, ...],
-    tcp_established: bool,
-    keep: bool,
-    source: Path | None,
+    session: Session, /, names: tuple[str, ...], source: Path | None, name: str, **asked: Any
 ) -> int:
     """Go on with the processes of the container where its checkpoint was taken, as a new run.
 
-    Legal from configured, stopped and exited, where there is a checkpoint. One that fails gives back
-    what it took. Whoever wrote an archive decides what the processes do.
+    Legal from configured, stopped and exited, where there is a checkpoint. It has its addresses again.
+    One that fails gives back what it took. With --import and no NAME a container is made as the
+    archive says, but for what would be this host's. Whoever wrote an archive decides what the processes do.
     """
     _one_file(names, source, "--import")
     engine = session.engine
-    act = partial(engine.restore, tcp_established=tcp_established, keep=keep, source=source)
+    if source is not None and not names:
+        click.echo(engine.restore_archive(source, name=name, **asked).id)
+        return exits.OK
+    if name:
+        raise click.UsageError("--name is for a new container: give --import, and no NAME")
+    act = partial(engine.restore, source=source, **asked)
     return exits.each(names, act, turns=engine.turns(names))
 
 

@@ -26,6 +26,16 @@ def as_size(ctx: click.Context, param: click.Parameter, value: str) -> int:
         raise click.BadParameter(str(problem), ctx, param) from None
 
 
+def as_log_size(ctx: click.Context, param: click.Parameter, value: str | None) -> int:
+    """`max-size=SIZE`: the only option logs have."""
+    if value is None:
+        return 0
+    key, _, text = value.partition("=")
+    if key != "max-size":
+        raise click.BadParameter(f"{key!r} is no option of logs: write max-size=SIZE", ctx, param)
+    return as_size(ctx, param, text)
+
+
 def as_policy(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, int]:
     """`POLICY` or `on-failure:N`."""
     policy, colon, retries = value.partition(":")

@@ -16,7 +16,7 @@ import click
 from lockgate.cli import exits
 from lockgate.cli.health import HEALTH, wished
 from lockgate.cli.joining import KEYS, relayed
-from lockgate.cli.params import as_network, as_policy, as_size, pairs, words
+from lockgate.cli.params import as_log_size, as_network, as_policy, as_size, pairs, words
 from lockgate.cli.session import Session, pass_session
 from lockgate.cli.streams import show
 from lockgate.cli.wishes import ISOLATION
@@ -80,6 +80,13 @@ WISHES = (
         default=10,
         show_default=True,
         help="Seconds from the stop signal to SIGKILL.",
+    ),
+    click.option(
+        "--log-opt",
+        "log_size",
+        metavar="max-size=SIZE",
+        callback=as_log_size,
+        help="Its log is begun anew after so much.",
     ),
     click.option(
         "-l", "--label", "labels", metavar="K=V", multiple=True, callback=pairs, help="Any number."

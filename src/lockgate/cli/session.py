@@ -38,8 +38,15 @@ def opened(
     runtime: str | None,
     storage: str | None = None,
     hooks: Sequence[Path] | None = None,
+    network_driver: str | None = None,
 ) -> "AbstractContextManager[Engine]":
     from lockgate.engine import Engine
     from lockgate.rootless import enter
 
-    return Engine.open(enter(root), runtime=runtime, storage=storage, hooks=hooks)
+    return Engine.open(
+        enter(root),
+        runtime=runtime,
+        storage=storage,
+        hooks=hooks,
+        network_driver=network_driver,
+    )

@@ -5,7 +5,7 @@ Pure. The keys of the dictionaries are what scripts rely on; they are added to, 
 
 import shlex
 import signal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,9 +28,12 @@ from lockgate.statemachine.inputs import (
     Input,
     Kill,
     Remove,
+    Renamed,
     Restart,
     Resumed,
     Salvaged,
+    SessionBegan,
+    SessionEnded,
     Stop,
 )
 from lockgate.statemachine.law import RESTING
@@ -130,6 +133,7 @@ def container(record: Record, busy: str = "") -> dict[str, Any]:
         "requires": config.requires,
         "stop_signal": signal_name(config.stop_signal),
         "stop_timeout": config.stop_timeout,
+        "log_size": config.log_size,
         "labels": dict(config.labels),
         "annotations": dict(config.annotations),
         "auto_remove": config.auto_remove,
@@ -410,6 +414,8 @@ def event(one: Event) -> dict[str, Any]:
         "event": one.event,
         "exit_code": one.exit_code,
         "signal": signal_name(one.signal) if one.signal else None,
+        "health": one.health or None,
+        "session": one.session or None,
     }
 
 
@@ -421,6 +427,8 @@ EVENTS = EVENT_LINE.format("NUMBER", "TIME", "CONTAINER", "EVENT", "NAME")
 
 def event_line(one: Event) -> str:
     what = one.event
+    if one.session:
+        what += f" {one.session[:SHORT]}"
     if one.health:
         what += f" {one.health}"
     if one.signal:
@@ -449,8 +457,14 @@ def heard(given: Input, asked: Mapping[int, str]) -> str:
             return f"died (run {epoch}, exit code {end.code})"
         case Checked(_, _, passed):
             return f"health check {'passed' if passed else 'failed'}"
+        case SessionBegan(_, session):
+            return f"exec (session {session[:12]})"
+        case SessionEnded(_, session, end):
+            return f"session {session[:12]} died (exit code {end.code})"
         case Resumed():
             return "resumed by another process"
+        case Renamed(name):
+            return f"rename to {name}"
         case Booted():
             return "the host was restarted"
         case Salvaged():
@@ -501,13 +515,26 @@ def entry_rows(entries: Iterable[Entry]) -> Iterator[tuple[object, ...]]:
 
 # ---- what is used ------------------------------------------------------------------------
 
-PROCESSES = ("PID", "PPID", "UID", "STATE", "CPU", "MEMORY", "COMMAND")
+PROCESSES: dict[str, Callable[[Running], object]] = {
+    "pid": lambda one: one.pid,
+    "ppid": lambda one: one.ppid,
+    "uid": lambda one: one.uid,
+    "state": lambda one: one.state,
+    "cpu": lambda one: f"{one.cpu / 1e9:.2f}s",
+    "memory": lambda one: sized(one.memory),
+    "command": lambda one: shlex.join(one.command),
+    "elapsed": lambda one: f"{one.age / 1e9:.0f}s",
+    "inside": lambda one: one.inside or None,
+    "tty": lambda one: "yes" if one.tty else "no",
+}
+"""What `top` can show of a process."""
+
+USUAL = ("pid", "ppid", "uid", "state", "cpu", "memory", "command")
 USAGE = ("ID", "NAME", "CPU", "MEMORY", "LIMIT", "PIDS", "READ", "WRITTEN")
 
 
-def process_row(one: Running) -> tuple[object, ...]:
-    used = (f"{one.cpu / 1e9:.2f}s", sized(one.memory))
-    return (one.pid, one.ppid, one.uid, one.state, *used, shlex.join(one.command))
+def process_row(one: Running, fields: Sequence[str]) -> tuple[object, ...]:
+    return tuple(PROCESSES[field](one) for field in fields)
 
 
 def usage(record: Record, used: Usage) -> dict[str, Any]:

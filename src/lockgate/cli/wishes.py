@@ -11,7 +11,6 @@ import click
 from lockgate.cli.params import as_size, pairs
 
 Command: TypeAlias = Callable[..., int]
-SHARING = click.Choice(["private", "host"])
 WHOSE = "private [the default], host or container:C"
 
 
@@ -28,7 +27,10 @@ ISOLATION = (
         help="A path of the host, or a volume.",
     ),
     _any(
-        "--mount", "mounts", metavar="type=T,K=V,…", help="bind, volume: src, dst, ro; tmpfs: dst."
+        "--mount",
+        "mounts",
+        metavar="type=T,K=V,…",
+        help="bind, volume: src, dst, ro; subpath; tmpfs: dst.",
     ),
     _any("--tmpfs", metavar="DST[:OPT,…]", help="Memory as a directory: size=64m, mode=1777."),
     click.option(
@@ -89,10 +91,20 @@ ISOLATION = (
     _any("--add-host", "hosts", metavar="NAME:IP", help="A line of /etc/hosts."),
     _any("--uidmap", "uid_maps", metavar="C:H:N", help="N users from C on are H on here."),
     _any("--gidmap", "gid_maps", metavar="C:H:N", help="Groups likewise [as --uidmap]."),
+    click.option(
+        "--deferred-network/--no-deferred-network",
+        default=None,
+        help="Its network is set up after create [with --uidmap].",
+    ),
     click.option("--pid", metavar="WHOSE", default="private", help=f"PID namespace: {WHOSE}."),
     click.option(
         "--ipc", metavar="WHOSE", default="private", help=f"IPC: {WHOSE}; shareable: for others."
     ),
     click.option("--uts", metavar="WHOSE", default="private", help=f"Hostname: {WHOSE}."),
-    click.option("--cgroupns", "cgroup", type=SHARING, default="private", help="Whose cgroups."),
+    click.option(
+        "--cgroupns", "cgroup", metavar="WHOSE", default="private", help=f"Cgroups: {WHOSE}."
+    ),
+    click.option(
+        "--userns", metavar="container:C", default="", help="Users: those of another container."
+    ),
 )

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Self
 
 from lockgate.effects.interpreter import unprobed
 from lockgate.engine.artifacts import Artifacts
+from lockgate.engine.brought import Brought
 from lockgate.engine.health import Checking
 from lockgate.engine.looking import Looking
-from lockgate.engine.moments import Moments
 from lockgate.engine.mounts import Mounts
 from lockgate.engine.pods import Pods
 from lockgate.engine.volumes import Volumes
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # only for its name: a real host needs none of it
     from lockgate.adapters.simulated.host import SimulatedHost
 
 
-class Engine(Pods, Volumes, Mounts, Artifacts, Moments, Checking, Looking):
+class Engine(Pods, Volumes, Mounts, Artifacts, Brought, Checking, Looking):
     """Containers in one folder. A context manager; safe for several threads and processes.
 
     References to containers are a name, a full id, or an unambiguous prefix of an id. Methods that
@@ -43,6 +43,7 @@ class Engine(Pods, Volumes, Mounts, Artifacts, Moments, Checking, Looking):
         storage: str | None = None,
         hooks: Sequence[str | Path] | None = None,
         watchers: bool = True,
+        network_driver: str | None = None,
         probe: Callable[[str], None] = unprobed,
     ) -> Self:
         """The engine of this folder, which is made if need be.
@@ -54,6 +55,9 @@ class Engine(Pods, Volumes, Mounts, Artifacts, Moments, Checking, Looking):
         left out, it is what it was when the folder was made, or the first that works.
         `hooks` are directories of OCI hooks beside the folder's own `hooks.d`, later before
         earlier; left out, they are what they were when last said.
+        `network_driver` is who plugs containers into networks by name: `bridge`, `cni` or
+        `netavark`; left out, it is what was last said, and where nothing was (or "") the first
+        of them that can.
         `watchers`: each run with health checks has a process that sees to them; without, the
         program that embeds the engine does (`watch_all`).
         Without root, a program enters its user's namespaces before (`lockgate.rootless.enter`).
@@ -63,7 +67,7 @@ class Engine(Pods, Volumes, Mounts, Artifacts, Moments, Checking, Looking):
 
         directories = None if hooks is None else [Path(one) for one in hooks]
         try:
-            host = real(Path(root), runtime, conmon, storage, directories, watchers)
+            host = real(Path(root), runtime, conmon, storage, directories, watchers, network_driver)
         except OSError as problem:
             raise LockgateError(f"cannot open an engine in {root}: {problem}") from problem
         return cls(host, probe)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from typing import TypeAlias
 
 from returns.result import Failure, Result, Success
 
@@ -28,11 +29,14 @@ from lockgate.errors import (
 from lockgate.host import Host
 from lockgate.lifecycle import Lifecycle, readable, salvaged
 from lockgate.statemachine.health import current
-from lockgate.statemachine.inputs import Checked, Command, Input
+from lockgate.statemachine.inputs import Checked, Command, Input, Renamed
 from lockgate.statemachine.policy import owes
 from lockgate.statemachine.record import Record, Refused
 from lockgate.statemachine.status import Status
 from lockgate.telemetry import ToldInterpreter
+
+Told: TypeAlias = Checked | Renamed
+"""What is told by users or for them, and cannot be refused by the law."""
 
 GLANCE = 0.02
 """Seconds a listing waits for a lock before it shows what it sees without it."""
@@ -43,7 +47,7 @@ class Core:
 
     def __init__(self, host: Host, probe: Callable[[str], None] = unprobed) -> None:
         self.host = host
-        self._lifecycle = Lifecycle(host.ports)
+        self._lifecycle = Lifecycle(host.ports, host.sessions)
         self._interpreter = ToldInterpreter(
             self._lifecycle, host.store, host.locks, host.me, host.lives, probe
         )
@@ -107,7 +111,7 @@ class Core:
         return None
 
     def _done(
-        self, name: str, command: Command | Checked, container: str, gate: Gate | None = None
+        self, name: str, command: Command | Told, container: str, gate: Gate | None = None
     ) -> Record:
         gate = gate or self._gate(container, command)
         try:
@@ -179,5 +183,11 @@ def faults_raised(verb: str, name: str, what: str) -> Generator[None]:
         raise OperationFailed(verb, name, fault_of(problem), what) from problem
 
 
-def _verb(command: Command | Checked) -> str:
-    return "check" if isinstance(command, Checked) else str(command.verb)
+def _verb(command: Command | Told) -> str:
+    match command:
+        case Checked():
+            return "check"
+        case Renamed():
+            return "rename"
+        case _:
+            return str(command.verb)

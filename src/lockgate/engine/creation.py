@@ -60,6 +60,7 @@ class Creation(Images, Networks):
         stdin: bool = False,
         stop_signal: int | str = "",
         stop_timeout: int = 10,
+        log_size: int = 0,
         labels: Mapping[str, str] | None = None,
         annotations: Mapping[str, str] | None = None,
         auto_remove: bool = False,
@@ -80,6 +81,7 @@ class Creation(Images, Networks):
         gid_maps: Iterable[IdMap] = (),
         dns: Dns = DNS,
         hosts: Iterable[tuple[str, str]] = (),
+        deferred_network: bool | None = None,
         health: HealthCheck | Literal["none"] | None = None,
         requires: Sequence[str] = (),
         pod: str = "",
@@ -89,11 +91,12 @@ class Creation(Images, Networks):
 
         With `auto_remove` it goes when its run is over, with a `restart` policy another run
         follows, though no engine may be open then (`settle`). What is left empty is taken from the
-        image. `network` is a mode (`none`, `host`, `private`, `container:NAME`) or the networks to join,
+        image. Its log is begun anew, and what was in it is lost, after `log_size` bytes. `network` is a mode (`none`, `host`, `private`, `container:NAME`) or the networks to join,
         `ports` what is published of the container there; both as values or as written on the
         command line. `secrets` are copied now, `devices` looked up at each start; `hosts` are pairs
         of a name and an address. With `uid_maps` it has users of its own; `gid_maps` left out are
-        the same. Its cgroup is in `cgroup_parent`, a path or the name of a systemd slice.
+        the same. With `deferred_network` its network namespace is made by the runtime and set up
+        before its process starts; left out, for those with users of their own. Its cgroup is in `cgroup_parent`, a path or the name of a systemd slice.
         `systemd`: that is what it runs, and it gets what that needs. `health` is checked while it
         runs, instead of what the image says. `requires` names containers that are to run while this
         one does and stay as long as it. In a `pod` it lives in that one's namespaces; as an `init`
@@ -116,6 +119,7 @@ class Creation(Images, Networks):
         published = validation.ports(ports)
         given = validation.environment(env)
         users = isolation.id_maps(uid_maps, "users")
+        own = isolation.namespaces(namespaces, self.resolve)
         container = token_hex(32)
         config = Config(
             id=container,
@@ -136,6 +140,7 @@ class Creation(Images, Networks):
             stdin=stdin,
             stop_signal=_stop_signal(stop_signal, base.stop_signal, systemd=systemd),
             stop_timeout=validation.seconds(stop_timeout, "stop timeout") or 0,
+            log_size=validation.log_size(log_size),
             labels=validation.pairs(labels or {}, "label"),
             annotations=validation.pairs(annotations or {}, "annotation"),
             auto_remove=auto_remove,
@@ -154,18 +159,20 @@ class Creation(Images, Networks):
             sysctls=isolation.sysctls(sysctls or {}),
             limits=isolation.limits(limits, memory),
             security=isolation.security(security),
-            namespaces=isolation.namespaces(namespaces, self.resolve),
+            namespaces=own,
             uid_maps=users,
             gid_maps=isolation.id_maps(gid_maps, "groups") or users,
             dns=isolation.dns(dns),
             hosts=isolation.hosts(hosts),
+            deferred_network=isolation.deferred(
+                deferred_network, mode, users=bool(users or own.user)
+            ),
             health=validation.health(base.health if health is None else health),
             requires=tuple(
                 dict.fromkeys(map(self.resolve, validation.words(requires, "list of containers")))
             ),
         )
-        isolation.consistent(config)
-        return self._made(self._lodged(self._placed(config, pod, init)))
+        return self._made(isolation.consistent(self._lodged(self._placed(config, pod, init))))
 
     def _made(self, config: Config) -> Record:
         creation = Create(as_read(config), self.host.ports.clock.boot())

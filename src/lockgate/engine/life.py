@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from lockgate import validation
 from lockgate.effects.health import HealthStatus
 from lockgate.effects.outcome import UNKNOWN_EXIT, PortError
-from lockgate.effects.ports import LogLine
+from lockgate.effects.ports import LogLine, Mark, Store
 from lockgate.engine.members import Members
 from lockgate.errors import (
     AlreadyStopped,
@@ -22,6 +22,7 @@ from lockgate.statemachine.inputs import (
     Kill,
     Pause,
     Remove,
+    Renamed,
     Restart,
     Start,
     Stop,
@@ -77,6 +78,24 @@ class Life(Members):
 
     def restart(self, reference: str, timeout: int | None = None) -> Record:
         return self._command(reference, Restart(validation.seconds(timeout)))
+
+    def rename(self, reference: str, name: str) -> Record:
+        """Another name, at once and whatever it is doing; the old one is free then, and still leads to
+        its history. /etc/hosts tells of it from its next run on.
+
+        Raises `NameTaken`, and `InvalidArgument` for what cannot be a name, or where names belong to
+        a store that is shared with others.
+        """
+        wish = validation.name(name)
+        if self.host.names_kept:
+            raise InvalidArgument(self.host.names_kept)
+        before = self.inspect(reference)
+        if before.status is Status.ABSENT and self.sync(before.id).gone:  # it was never made
+            raise NoSuchContainer(reference)
+        after = self._done(before.config.name, Renamed(wish), before.id)
+        if after.gone:
+            raise NoSuchContainer(reference)
+        return after
 
     def cleanup(self, reference: str) -> Record:
         """Give back mounts, network and the runtime's object of a run that has ended."""
@@ -141,8 +160,9 @@ class Life(Members):
     def wait_for(
         self, reference: str, conditions: Collection[str], timeout: float | None = None
     ) -> str:
-        """Until one of these is true of it: the name of a status, of a health status, or `removed`;
-        returns which. Who waits for health alone gets `NotRunning` when its run is over (L-23).
+        """Until one of these is, or for a moment was, true of it: the name of a status, of a health
+        status, or `removed`; returns which, the first of several. Who waits for health alone gets
+        `NotRunning` when its run is over (L-23).
 
         Raises `TimeoutError`, and `NoSuchContainer` when it goes and nobody waits for that. Holds no
         lock while it waits.
@@ -156,13 +176,16 @@ class Life(Members):
             raise InvalidArgument(
                 f"{unknown[0]!r} is nothing to wait for; there are: {', '.join(sorted(known))}"
             )
-        container = self.resolve(reference)
+        passed = Passed(self.host.store, self.resolve(reference))
         if not healths.isdisjoint(conditions):
-            self._watched(self.inspect(container))
+            self._watched(self.inspect(passed.container))
         deadline = None if timeout is None else time.monotonic() + timeout
         patience = BRIEFLY
         while True:
-            record = self._present(container)
+            record = self._present(passed.container)
+            for state in passed.states():
+                if state in conditions:
+                    return state
             now = REMOVED if record is None else str(record.status)
             if now in conditions:
                 return now
@@ -174,7 +197,7 @@ class Life(Members):
                 raise NotRunning("wait for the health of", reference, record.status)
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"{reference} is {now} after {timeout} seconds")
-            time.sleep(patience)
+            self.host.store.wait_events(passed.newest, patience)
             patience = min(2 * patience, AT_MOST)
 
     def _present(self, container: str) -> Record | None:
@@ -187,19 +210,53 @@ class Life(Members):
     def run_to_end(self, reference: str) -> Iterator[LogLine]:
         """Start it and yield what it writes until it has ended and all of that is read."""
         record = self.start(reference)
-        offset = 0
+        mark: Mark | None = None
         while True:
             ended = self._glimpse(record.id)
             over = ended is None or self._ended(ended)
-            lines, offset = self.host.logs.read(record.config, offset)
+            lines, mark = self.host.logs.read(record.config, mark)
             yield from lines
             if over and not lines:
                 return
             if not over:
-                self.host.logs.wait(record.config, offset, 0.2)
+                self.host.logs.wait(record.config, mark, 0.2)
 
 
 def _over(record: Record) -> bool:
     """It does not run, and nothing is under way or owed that would change that."""
     idle = record.operation is None and not owes_restart(record)
     return idle and record.status not in LIVE
+
+
+REACHED = {
+    "create": Status.CONFIGURED,
+    "init": Status.CREATED,
+    "start": Status.RUNNING,
+    "restore": Status.RUNNING,
+    "pause": Status.PAUSED,
+    "unpause": Status.RUNNING,
+    "died": Status.STOPPED,
+}
+"""Where an event leaves a container, though it may be elsewhere by the time somebody looks (L-20)."""
+
+
+class Passed:
+    """What a container has been from here on, by its events; each is told once."""
+
+    def __init__(self, store: Store, container: str) -> None:
+        self._store, self.container = store, container
+        self.newest = store.newest_event()
+        self._ended = False
+
+    def states(self) -> Iterator[str]:
+        for event in self._store.events(self.newest):
+            self.newest = event.number
+            if event.container != self.container:
+                continue
+            self._ended = event.event == "died" or (self._ended and event.event != "init")
+            if reached := REACHED.get(event.event):
+                yield str(reached)
+            elif event.event == "cleanup" and self._ended:
+                yield str(Status.EXITED)
+            elif event.health:
+                yield event.health

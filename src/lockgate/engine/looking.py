@@ -9,7 +9,7 @@ from returns.result import Result
 
 from lockgate.adapters.filesystem import replacing
 from lockgate.effects.config import Config
-from lockgate.effects.ports import Change, Event, LogLine, Sizes
+from lockgate.effects.ports import Change, Event, LogLine, Mark, Sizes
 from lockgate.effects.usage import Running, Usage
 from lockgate.engine.core import Core, faults_raised
 from lockgate.errors import NoSuchContainer
@@ -39,25 +39,25 @@ class Looking(Core):
         """What it has written: the last `tail` lines of it (`None`: all), from and up to a moment;
         with `follow` also what it writes, until its run has ended or it is gone."""
         record = self.inspect(reference)
-        offset = 0 if tail is None else self.host.logs.last(record.config, max(0, tail))
-        for line in self._written(record, offset, follow):
+        mark = None if tail is None else self.host.logs.last(record.config, max(0, tail))
+        for line in self._written(record, mark, follow):
             at = _moment(line.at) if since or until else None
             if at is not None and until is not None and at > until:
                 return
             if at is None or since is None or at >= since:
                 yield line
 
-    def _written(self, record: Record, offset: int, follow: bool) -> Iterator[LogLine]:
+    def _written(self, record: Record, mark: Mark | None, follow: bool) -> Iterator[LogLine]:
         patience = BRIEFLY
         while True:
             over = not follow or self._at_rest(record.id)
-            lines, offset = self.host.logs.read(record.config, offset)
+            lines, mark = self.host.logs.read(record.config, mark)
             yield from lines
             if over and not lines:
                 return
             patience = BRIEFLY if lines else min(2 * patience, AT_MOST)
             if not over:
-                self.host.logs.wait(record.config, offset, patience)
+                self.host.logs.wait(record.config, mark, patience)
 
     def _at_rest(self, container: str) -> bool:
         try:

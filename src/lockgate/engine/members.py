@@ -266,11 +266,12 @@ class Members(Core):
         return None if record is None or record.gone else record
 
     def _lodged(self, config: Config) -> Config:
-        """With the hostname of whose it has; raises `InvalidArgument` where somebody lends nothing."""
+        """With the hostname, and the ids, of whose it has; raises `InvalidArgument` where somebody
+        lends nothing."""
         for kind, owner in borrowed(config):
             lender = self.inspect(owner).config
             own = getattr(lender.namespaces, kind)
-            if own not in ("private", SHAREABLE):
+            if own not in ("private", SHAREABLE) and not (kind == "user" and _has_users(lender)):
                 raise InvalidArgument(f"container {lender.name} has no {kind} namespace of its own")
             if kind == "ipc" and own != SHAREABLE:
                 raise InvalidArgument(
@@ -281,4 +282,13 @@ class Members(Core):
                 if config.hostname and config.pod is None:
                     raise InvalidArgument(f"the hostname is that of container {lender.name}")
                 config = replace(config, hostname=lender.hostname or lender.id[:12])
+            if kind == "user":
+                if config.uid_maps or config.gid_maps:
+                    raise InvalidArgument(f"the ids are those of container {lender.name}")
+                config = replace(config, uid_maps=lender.uid_maps, gid_maps=lender.gid_maps)
         return config
+
+
+def _has_users(config: Config) -> bool:
+    """Of its own, which others can be given."""
+    return bool(config.uid_maps) and not config.namespaces.user

@@ -43,7 +43,7 @@ class Moments(Graph):
                 "so would be its checkpoint: export it, or leave it running"
             )
         target = "" if export is None else str(Path(export).absolute())
-        command = Checkpoint(leave_running, tcp_established, keep, target)
+        command = Checkpoint(leave_running, tcp_established, keep, target, links=True)
         self._able(command.verb, record)
         if not leave_running:
             self._free_of_guests("checkpoint", record.id)
@@ -56,18 +56,28 @@ class Moments(Graph):
         tcp_established: bool = False,
         keep: bool = False,
         source: str | Path | None = None,
+        ignore_static_ip: bool = False,
+        ignore_static_mac: bool = False,
     ) -> Record:
         """Go on where its checkpoint was taken, as a new run: legal from configured, stopped and exited.
 
         What it needs is started before, as for a start, and its layer, limits, mounts and hooks are
-        its own as they are now. `keep`: the checkpoint can be gone on from again. `source`: an
-        archive to take the checkpoint from. One that fails gives back what it took.
+        its own as they are now. It is given the addresses again that it had, which may be somebody
+        else's by now; with `ignore_static_ip` and `ignore_static_mac` any, even if it was made with
+        some. `keep`: the checkpoint can be gone on from again. `source`: an archive to take the
+        checkpoint from. One that fails gives back what it took.
 
         Raises `OperationFailed`, before anything is touched, where this host cannot do it. Whoever
         wrote an archive decides what the container's processes do; restore none you would not run.
         """
         archive = "" if source is None else str(Path(source).absolute())
-        command = Restore(tcp_established, keep, archive)
+        command = Restore(
+            tcp_established,
+            keep,
+            archive,
+            ip="any" if ignore_static_ip else "same",
+            mac="any" if ignore_static_mac else "same",
+        )
         record = self.inspect(reference)
         self._able(Verb.RESTORE, record)
         return self._over(

@@ -123,7 +123,7 @@ class Pods(Creation, Duties, Many):
         )
         if not config.command:
             raise InvalidArgument(f"the image {image} names no command")
-        self._made(self._lodged(isolation.consistent(config)))
+        self._made(isolation.consistent(self._lodged(config)))
         return self.pod(pod)
 
     def start_pod(self, reference: str) -> Outcomes:

@@ -2,16 +2,31 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from secrets import token_hex
 
 from lockgate import validation
-from lockgate.effects.ports import Attached, LogLine
+from lockgate.effects.model import Process
+from lockgate.effects.outcome import PortError
+from lockgate.effects.ports import Attached, LogLine, Mark, StoreError
 from lockgate.effects.sessions import Session, Standing, Wish
 from lockgate.engine.core import Core, faults_raised
-from lockgate.errors import InvalidArgument, NoSuchSession, NotRunning
+from lockgate.errors import InvalidArgument, LockgateError, NoSuchSession, NotRunning
+from lockgate.statemachine.inputs import SessionBegan, SessionEnded
+from lockgate.statemachine.law import ATTACHABLE, JOINABLE
 from lockgate.statemachine.record import Record
-from lockgate.statemachine.sessions import process, wishing
-from lockgate.statemachine.status import Status
+from lockgate.statemachine.sessions import (
+    Begun,
+    Deliver,
+    Exec,
+    SessionInput,
+    SessionRefused,
+    SessionStep,
+    Tell,
+    session_step,
+    standing,
+)
+from lockgate.statemachine.spec.joining import process, wishing
 
 Streams = tuple[int, int, int]
 """Descriptors for standard input, output and error."""
@@ -39,7 +54,8 @@ class Joining(Core):
         wish = _wish(command, env, workdir, user, False, privileged)
         record, session, given = self._prepared(reference, wish)
         with faults_raised("exec in", record.config.name, "container"):
-            self.host.sessions.begin(record.config, session, given)
+            process = self.host.sessions.begin(record.config, session, given)
+        self._joined(session, process)
         return self._session(record, session.id)
 
     def call(
@@ -60,15 +76,27 @@ class Joining(Core):
         With `terminal` they are those of one, which it then has to itself. Raises as `exec` does.
         """
         wish = _wish(command, env, workdir, user, terminal, privileged)
-        record, session, given = self._prepared(reference, wish)
-        with faults_raised("exec in", record.config.name, "container"):
-            return self.host.sessions.call(record.config, session, given, streams)
+        record, session, given = self._prepared(reference, wish, attached=True)
+        told = False
+
+        def began(process: Process | None) -> None:
+            nonlocal told
+            told = True
+            self._joined(session, process)
+
+        try:
+            with faults_raised("exec in", record.config.name, "container"):
+                end = self.host.sessions.call(record.config, session, given, streams, began)
+            self._tell(session, SessionEnded(session.epoch, session.id, end, not told))
+        finally:
+            self.host.sessions.forget(session)
+        return end.code
 
     def attach(self, reference: str) -> Attached:
         """Connect to its first process; nothing it writes from here on is missed. `Attached.relay`
         then carries bytes. Raises `NotRunning`, `OperationFailed`."""
         record = self.inspect(reference)
-        if record.status not in (Status.CREATED, Status.RUNNING):
+        if record.status not in ATTACHABLE:
             raise NotRunning("attach to", record.config.name, record.status)
         with faults_raised("attach to", record.config.name, "container"):
             return self.host.sessions.attach(record.config)
@@ -76,7 +104,8 @@ class Joining(Core):
     def sessions(self, reference: str) -> tuple[Session, ...]:
         """Those of the newest run, oldest first, and how they stand."""
         record = self.inspect(reference)
-        return self.host.sessions.look(record.id, record.epoch)
+        there = map(standing, self.host.sessions.look(record.id, record.epoch))
+        return tuple(one for one in there if one.standing is not Standing.ABSENT)
 
     def session(self, reference: str, session: str) -> Session:
         """By its id or the beginning of it. Raises `NoSuchSession`."""
@@ -87,13 +116,16 @@ class Joining(Core):
         `NoSuchSession` also when it goes with its run meanwhile."""
         record = self.inspect(reference)
         found = self._session(record, session)
-        if found.standing is not Standing.STOPPED:
-            port = self.host.sessions
-            ended = port.await_exit(record.id, record.epoch, found.id, timeout)
-            if ended is None and self._session(record, found.id).standing is not Standing.STOPPED:
+        if found.exit_code is not None:
+            return found.exit_code
+        end = self.host.sessions.await_exit(record.id, record.epoch, found.id, timeout)
+        if end is None:
+            code = self._session(record, found.id).exit_code
+            if code is None:
                 raise TimeoutError(f"session {found.id[:12]} has not ended in {timeout} seconds")
-            found = ended or self._session(record, found.id)
-        return -1 if found.exit_code is None else found.exit_code
+            return code
+        self._tell(found, SessionEnded(found.epoch, found.id, end))
+        return end.code
 
     def exec_kill(self, reference: str, session: str, signal: int | str = "KILL") -> None:
         """Send its process a signal, and no other process. Raises `OperationFailed` when it has
@@ -101,25 +133,34 @@ class Joining(Core):
         number = validation.signal_number(signal)
         record = self.inspect(reference)
         found = self._session(record, session)
+        answer = session_step(found, Tell(number))
         with faults_raised("signal", found.id[:12], "session"):
-            self.host.sessions.signal(record.config, record.epoch, found.id, number)
+            if isinstance(answer, SessionRefused):
+                raise PortError("missing", f"it is {answer.standing}: it has ended", dirty=False)
+            for order in answer.orders:
+                assert isinstance(order, Deliver)
+                self.host.sessions.signal(record.config, record.epoch, order.process, order.signal)
 
     def exec_output(self, reference: str, session: str) -> Iterator[LogLine]:
         """What it has written so far."""
         record = self.inspect(reference)
-        found, offset = self._session(record, session), 0
+        found = self._session(record, session)
+        mark: Mark | None = None
         while True:
-            lines, offset = self.host.sessions.output(record.id, record.epoch, found.id, offset)
+            lines, mark = self.host.sessions.output(record.id, record.epoch, found.id, mark)
             if not lines:
                 return
             yield from lines
 
     # ---- inside --------------------------------------------------------------------------
 
-    def _prepared(self, reference: str, wish: Wish) -> tuple[Record, Session, bytes]:
+    def _prepared(
+        self, reference: str, wish: Wish, *, attached: bool = False
+    ) -> tuple[Record, Session, bytes]:
+        """The container, the session as it is asked for, and what the runtime is to be given."""
         record = self.inspect(reference)
         name = record.config.name
-        if record.status is not Status.RUNNING:
+        if record.status not in JOINABLE:
             raise NotRunning("exec in", name, record.status)
         session = Session(
             id=token_hex(32),
@@ -131,14 +172,36 @@ class Joining(Core):
         with faults_raised("exec in", name, "container"):
             wished = wishing(record.config, wish)
             facts = self.host.ports.surroundings.facts(wished, record.mountpoint)
-            return record, session, process(record, wish, facts)
+            return (
+                record,
+                _after(session, Exec(self.host.me.process, attached)),
+                process(record, wish, facts),
+            )
+
+    def _joined(self, session: Session, process: Process | None) -> None:
+        """It runs: kept with its files, and told to its container."""
+        self.host.sessions.keep(_after(session, Begun(process)))
+        self._tell(session, SessionBegan(session.epoch, session.id))
+
+    def _tell(self, session: Session, news: SessionBegan | SessionEnded) -> None:
+        """It is what it is, whether that can be written down or not."""
+        with suppress(StoreError, LockgateError):
+            self._interpreter.submit(session.container, news)
 
     def _session(self, record: Record, reference: str) -> Session:
         there = self.host.sessions.look(record.id, record.epoch)
-        found = [one for one in there if reference and one.id.startswith(reference)]
+        meant = (one for one in there if reference and one.session.id.startswith(reference))
+        found = [one for one in map(standing, meant) if one.standing is not Standing.ABSENT]
         if len(found) != 1:
             raise NoSuchSession(record.config.name, reference)
         return found[0]
+
+
+def _after(session: Session, given: SessionInput) -> Session:
+    """What this makes of it; only of what it cannot refuse."""
+    answer = session_step(session, given)
+    assert isinstance(answer, SessionStep)
+    return answer.session
 
 
 def _wish(

@@ -50,6 +50,8 @@ CONFIG = Config(id="c", name="c", network="private", restart="always")
 MORE = 1 << 30
 CHECKED = replace(CONFIG, health=HealthCheck(command=("true",), retries=2, on_failure="restart"))
 """The same with health checks, which nobody sees to but we."""
+DEFERRED = replace(CONFIG, deferred_network=True)
+"""The same with a network that is set up after create."""
 FEWER: tuple[i.Command, ...] = (
     i.Start(),
     i.Stop(),
@@ -193,6 +195,7 @@ class OneContainer:
             promised.at_rest(record, there)
             promised.watched(record, world)
             promised.limits_kept(record, world)
+            promised.connected(record, world)
 
     # ---- where it must get ---------------------------------------------------------------
 
@@ -222,6 +225,8 @@ class OneContainer:
         }
         if self._config.health is None:
             unmet.add("watch")
+        if not self._config.deferred_network:
+            unmet |= {"connect", "reconnect"}
         stages = [name for name in STAGES if name not in unmet]
         places |= {f"stage {name}": partial(at_stage, name) for name in stages}
         places |= INTERESTING
@@ -328,7 +333,9 @@ ASKED_FOR: Mapping[str, tuple[i.Command, ...]] = {
     "thaw": (i.Unpause(),),
     "attach": (i.Mount(),),
     "detach": (i.Unmount(),),
-    **dict.fromkeys(("dump", "snap", "pack", "take", "restore", "follow", "spend"), CHECKPOINTS),
+    **dict.fromkeys(
+        ("dump", "snap", "pack", "take", "restore", "reconnect", "follow", "spend"), CHECKPOINTS
+    ),
     "adjust": LIMITS,
 }
 """Stages that only such commands lead to."""

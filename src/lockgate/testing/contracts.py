@@ -197,6 +197,22 @@ class HostContract:
             ports.runtime.delete(config, 1, force=False, process=made.process, monitor=made.monitor)
         self.given_back(ports, config)
 
+    def test_a_network_is_set_up_in_the_namespace_that_the_runtime_made(
+        self, ports: Ports, config: Config
+    ) -> None:
+        late = replace(config, network="private", deferred_network=True)
+        assert ports.network.join(late, 1).netns == ""
+        made = self.created(ports, late)
+        first = ports.network.connect(late, 1, made.process)
+        assert first.netns and ports.network.connect(late, 1, made.process) == first
+        ports.runtime.delete(late, 1, force=True, process=made.process, monitor=made.monitor)
+        with pytest.raises(PortError) as gone:
+            ports.network.connect(late, 1, made.process)
+        assert (gone.value.fault.kind, gone.value.fault.dirty) == ("missing", False)
+        ports.network.leave(late, 1)
+        ports.network.leave(late, 1)
+        self.given_back(ports, late)
+
     def test_freezing_and_thawing_twice_is_once(self, ports: Ports, config: Config) -> None:
         made = self.running(ports, config)
         ports.runtime.freeze(config, 1)
@@ -480,6 +496,17 @@ class VolumesContract:
             volumes.remove("nowhere", unused)
         for missing in (not_found.value.fault, not_removed.value.fault):
             assert (missing.kind, missing.dirty) == ("missing", False)
+
+    def test_one_that_must_be_there_is_not_made(self, host: Host, config: Config) -> None:
+        for wish in (
+            VolumeMount(volume="data", destination="/d", existing=True),
+            VolumeMount(volume="data", destination="/d", subpath="a"),
+        ):
+            with pytest.raises(PortError, match="data") as refusal:
+                host.ports.storage.create(replace(config, mounts=(wish,)))
+            assert refusal.value.fault.kind == "missing"
+            assert host.volumes.list() == ()
+            host.ports.storage.delete(config)
 
     def test_one_in_use_stays(self, volumes: Volumes) -> None:
         volumes.create("data")

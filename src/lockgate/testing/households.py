@@ -29,7 +29,16 @@ from lockgate.testing import properties as promised
 from lockgate.testing.deaths import Killed
 from lockgate.testing.explore import Broken
 from lockgate.testing.identity import FORGOTTEN, Identity, epochs_of, ranked
-from lockgate.testing.rehearsal import Explored, Kept, Meanwhile, Stage, Turned, Waits, dies
+from lockgate.testing.rehearsal import (
+    Explored,
+    Kept,
+    Meanwhile,
+    Stage,
+    Turned,
+    Waits,
+    dies,
+    joined,
+)
 from lockgate.testing.rig import RESTARTS, Place, Rig, ended, restarted
 
 Act: TypeAlias = Callable[[Explored], object]
@@ -131,7 +140,7 @@ class Households:
         for config in self._configs:
             for verb, act in ACTS.items():
                 idle = verb in SETTLING and not has_duties(config)
-                if not idle and (verb != "exec" or self._execs):
+                if not idle and (verb not in JOINING or self._execs):
                     yield Command(verb, config.id, partial(act, config))
         if len(self._configs) > 1:
             yield Command("remove --depend", self._configs[0].id, partial(_all, self._configs[0]))
@@ -151,8 +160,9 @@ class Households:
         for one in node.kept:
             if one.config.id == command.container:
                 there = one.record is not None or one.damaged
-                crowded = command.verb == "exec" and one.sessions > 0
-                return there != (command.verb == "create") and not crowded
+                if command.verb in JOINING and (one.sessions > 0) == (command.verb == "exec"):
+                    return False
+                return there != (command.verb == "create")
         return any(one.record or one.damaged for one in node.kept)
 
     def _commanded(self, node: Household, command: Command) -> Iterator[tuple[str, Household]]:
@@ -292,6 +302,7 @@ class Households:
             ),
             "boot": NOW if record.boot in (NOW, "") else BEFORE,
             "pending": tuple(_elsewhere(order, renamed) for order in record.pending),
+            "sessions": tuple(joined(config.id, number) for number in range(len(record.sessions))),
         }
         if config.restart != "on-failure":
             told["restarts"] = 0
@@ -472,6 +483,9 @@ class Households:
         }
         if self._execs:
             places["a process has joined"] = lambda node: any(one.sessions for one in node.kept)
+            places["that is on record"] = lambda node: any(
+                one.record and one.record.sessions for one in node.kept
+            )
         if len(names) > 1:
             places["it runs, and what it needs has ended"] = lambda node: (
                 node.kept[-1].world.alive and not node.kept[0].world.alive
@@ -493,6 +507,9 @@ EXPECTED: Mapping[str, tuple[Status, ...]] = {
 
 SAME = ("done", "scarce", "denied")
 """Turns that are no fault, or differ from another only in words."""
+
+JOINING = ("exec", "exec ends")
+"""What is about a process beside the first: one at a time."""
 
 SETTLING = ("settle", "settle late")
 """What the monitor calls, of those to whom something may be owed."""
@@ -519,6 +536,14 @@ def _settled_late(config: Config, engine: Explored) -> object:
     return engine.settle(config.id, epoch + 1)
 
 
+def _parted(config: Config, engine: Explored) -> object:
+    """Whoever looks next is told."""
+    for one in engine.sessions(config.id):
+        assert engine.simulation is not None
+        engine.simulation.sessions.end(one.id, BY_ITSELF)
+    return engine.inspect(config.id)
+
+
 def _all(config: Config, engine: Explored) -> object:
     return engine.remove(config.id, force=True, depend=True)
 
@@ -535,6 +560,7 @@ ACTS: Mapping[str, Callable[[Config, Explored], object]] = MappingProxyType(
         "settle": lambda config, engine: engine.settle(config.id),
         "settle late": _settled_late,
         "exec": lambda config, engine: engine.exec(config.id, ["true"]),
+        "exec ends": lambda config, engine: _parted(config, engine),
     }
 )
 """What is asked of each, as the engine's own methods have it."""

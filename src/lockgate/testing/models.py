@@ -11,6 +11,7 @@ from lockgate.effects.config import SHARED, Config
 from lockgate.testing.containers import (
     CHECKED,
     CHECKPOINTS,
+    DEFERRED,
     FEWER,
     LIMITS,
     SOME,
@@ -47,6 +48,7 @@ WHOLE = (
     "one container, checkpoints",
     "one container, checkpoints and health checks",
     "one container, limits",
+    "one container, deferred network",
 )
 """Those that together must use every row of the law."""
 
@@ -59,9 +61,16 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
             OneContainer, mounts=0, commands=FEWER, besides=CHECKPOINTS
         ),
         "one container, checkpoints and health checks": partial(
-            OneContainer, faults=False, mounts=0, config=CHECKED, besides=CHECKPOINTS
+            OneContainer,
+            faults=False,
+            mounts=0,
+            config=replace(CHECKED, deferred_network=True),
+            besides=CHECKPOINTS,
         ),
         "one container, limits": partial(OneContainer, mounts=0, commands=SOME, besides=LIMITS),
+        "one container, deferred network": partial(
+            OneContainer, mounts=0, config=DEFERRED, commands=FEWER
+        ),
         "two operators, either may die": partial(TwoOperators, faults=False),
         "two operators, all faults": TwoOperators,
         LOCKS: Orders,

@@ -142,8 +142,8 @@ MUTANTS = (
     Mutant(
         "nobody runs the hooks",
         "step",
-        "return WAYS[record.poststop != (), record.config.health is not None][stages]",
-        "return WAYS[False, record.config.health is not None][stages]",
+        "return WAYS[stages][record.poststop != ()][record.config.health is not None]",
+        "return WAYS[stages][False][record.config.health is not None]",
     ),
     Mutant(
         "a failed stop cleans up under a live container",
@@ -262,7 +262,7 @@ MUTANTS = (
     Mutant(
         "after a reboot an operation goes on where it was",
         "step",
-        'changes["todo"] = _needed(record, plan.stages) if plan else ()',
+        "todo = _needed(record, plan.stages) if plan else ()",
         "pass",
     ),
     Mutant(
@@ -275,15 +275,15 @@ MUTANTS = (
     Mutant(
         "a checkpoint that was left running has ended it",
         "step",
-        "if not effect.leave_running and record.status is Status.RUNNING:",
-        "if record.status is Status.RUNNING:",
+        "if not effect.leave_running and draft.status is Status.RUNNING:",
+        "if draft.status is Status.RUNNING:",
         model="one container, checkpoints",
     ),
     Mutant(
         "ended by a checkpoint looks like success",
         "step",
-        '"exit_code": None,\n            "exit_reason": CHECKPOINTED',
-        '"exit_code": 0,\n            "exit_reason": CHECKPOINTED',
+        '"exit_code": None, "exit_reason": CHECKPOINTED',
+        '"exit_code": 0, "exit_reason": CHECKPOINTED',
         model="one container, checkpoints",
     ),
     Mutant(
@@ -332,6 +332,20 @@ MUTANTS = (
         "orders",
         "force = r.status is not Status.STOPPED",
         "force = r.status not in (Status.STOPPED, Status.EXITED)",
+    ),
+    Mutant(
+        "it is started though its network could not be set up",
+        "law",
+        '"connect": Stage(asks=(ConnectNetwork,), when=unconnected, undo=UNWIND)',
+        '"connect": Stage(asks=(ConnectNetwork,), when=unconnected)',
+        model="one container, deferred network",
+    ),
+    Mutant(
+        "its network is set up when it runs already",
+        "law",
+        '"specify", "create", "connect")\nLAUNCH = (*INIT, "watch", "launch")',
+        '"specify", "create")\nLAUNCH = (*INIT, "watch", "launch", "reconnect")',
+        model="one container, deferred network",
     ),
     Mutant(
         "nobody sees to the checks",

@@ -40,9 +40,7 @@ PLUGGED = netavark.NetavarkNote(
     info=NetworkInfo(name="web", subnets=("10.0.0.0/24",), gateways=("10.0.0.1",), bridge="web0"),
 )
 HOOK = Hook("/bin/true")
-SESSION = Session(
-    id="s", container=CONTAINER, epoch=1, wish=Wish(command=("sh",)), created_at=1, pid=7
-)
+SESSION = Session(id="s", container=CONTAINER, epoch=1, wish=Wish(command=("sh",)), created_at=1)
 
 
 def hook(data: bytes, folder: Path) -> None:

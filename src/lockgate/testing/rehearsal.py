@@ -215,17 +215,23 @@ class Stage:
 
     def _sessions(self, container: str, world: World) -> int:
         there = self.host.sessions.look(container, world.epoch)
-        return sum(one.standing is Standing.RUNNING for one in there)
+        return sum(one.end is None for one in there)
+
+
+def joined(container: str, number: int) -> str:
+    """The id of a process that has joined its run."""
+    return f"{container}-{number}"
 
 
 def _session(one: Kept, number: int) -> Session:
     wish = Wish(command=("true",))
     return Session(
-        id=f"{one.config.id}-{number}",
+        id=joined(one.config.id, number),
         container=one.config.id,
         epoch=one.world.epoch,
         wish=wish,
         created_at=0,
+        standing=Standing.CREATED,
     )
 
 

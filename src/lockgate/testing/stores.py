@@ -62,6 +62,9 @@ class FullStore:
     def events(self, after: int = 0) -> Iterator[Event]:
         return self._store.events(after)
 
+    def newest_event(self) -> int:
+        return self._store.newest_event()
+
     def wait_events(self, after: int, timeout: float) -> None:
         self._store.wait_events(after, timeout)
 

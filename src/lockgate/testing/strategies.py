@@ -59,6 +59,7 @@ configs: SearchStrategy[Config] = st.builds(
     network=st.sampled_from((*NETWORK_MODES, "web")),
     stop_signal=st.integers(min_value=1, max_value=64),
     stop_timeout=st.integers(min_value=0, max_value=60),
+    log_size=st.sampled_from((0, 4096, 1 << 20)),
     created_at=times,
 )
 
@@ -214,8 +215,19 @@ def commands(config: Config) -> SearchStrategy[i.Command]:
         st.sampled_from((i.Init(), i.Start(), i.Pause(), i.Unpause(), i.Mount(), i.Cleanup())),
         st.builds(i.Revive, st.booleans()),
         st.builds(i.Unmount, st.booleans()),
-        st.builds(i.Checkpoint, st.booleans(), export=st.sampled_from(("", "/archive"))),
-        st.builds(i.Restore, keep=st.booleans(), source=st.sampled_from(("", "/archive"))),
+        st.builds(
+            i.Checkpoint,
+            st.booleans(),
+            export=st.sampled_from(("", "/archive")),
+            links=st.booleans(),
+        ),
+        st.builds(
+            i.Restore,
+            keep=st.booleans(),
+            source=st.sampled_from(("", "/archive")),
+            ip=st.sampled_from(("", "same", "any")),
+            mac=st.sampled_from(("", "same", "any")),
+        ),
         st.builds(i.Update, memory=st.none() | sizes, pids=st.none() | st.integers(0, 99)),
         st.builds(i.Stop, timeouts),
         st.builds(i.Restart, timeouts),
@@ -231,6 +243,7 @@ def inputs(config: Config) -> SearchStrategy[i.Input]:
         st.builds(i.Died, st.integers(min_value=0, max_value=3), exits),
         st.just(i.Resumed()),
         st.builds(i.Booted, st.sampled_from(("", "one boot", "another"))),
+        st.builds(i.Renamed, st.sampled_from(("web", "db"))),
         st.builds(i.Salvaged, st.just(config), st.integers(min_value=0, max_value=999)),
         st.builds(Done, st.integers(min_value=0, max_value=20), facts),
         st.builds(Failed, st.integers(min_value=0, max_value=20), faults),

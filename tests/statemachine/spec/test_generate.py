@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lockgate.effects.capabilities import CAPABILITIES
-from lockgate.effects.config import Config, Namespaces, cgroup
+from lockgate.effects.config import Config, IdMap, Namespaces, cgroup
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Accounts
 from lockgate.statemachine.spec import generate
@@ -181,6 +181,19 @@ class TestLivingWithAnother:
         assert (places["pid"], places["ipc"], places["uts"]) == ("/n/pid", "/n/ipc", "/n/uts")
         assert "hostname" not in made  # it is theirs
         assert destinations(made)["/dev/shm"]["source"] == "/n/shm"
+        assert complaints(made) == []
+
+    def test_its_users_go_with_their_maps(self) -> None:
+        config = replace(
+            CONFIG,
+            namespaces=Namespaces(user="container:o", cgroup="container:o"),
+            uid_maps=(IdMap(container=0, host=100_000, size=65_536),),
+            gid_maps=(IdMap(container=0, host=100_000, size=65_536),),
+        )
+        made = spec(config, replace(EFFECT, lodging=(("cgroup", "/n/cgroup"), ("user", "/n/user"))))
+        assert {"type": "user", "path": "/n/user"} in made["linux"]["namespaces"]
+        assert {"type": "cgroup", "path": "/n/cgroup"} in made["linux"]["namespaces"]
+        assert made["linux"]["uidMappings"][0]["hostID"] == 100_000
         assert complaints(made) == []
 
     def test_who_lends_it_has_the_same_memory(self) -> None:

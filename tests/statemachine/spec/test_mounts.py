@@ -15,7 +15,7 @@ from lockgate.effects.config import (
     VolumeMount,
 )
 
-from .conftest import CONFIG, FACTS, destinations, spec
+from .conftest import CONFIG, EFFECT, FACTS, destinations, spec
 
 
 def mounted(*mounts: Mount, read_only: bool = False) -> dict[str, dict[str, object]]:
@@ -114,6 +114,17 @@ def test_a_volume_is_the_directory_behind_it() -> None:
         "source": "/volumes/data",
         "options": ["rbind", "ro", "rprivate", "nosuid", "nodev"],
     }
+
+
+def test_a_part_of_a_volume_is_where_it_is_pinned() -> None:
+    wishes = (
+        VolumeMount(volume="data", destination="/srv", subpath="a"),
+        VolumeMount(volume="data", destination="/all"),
+    )
+    facts = replace(FACTS, volumes=(("data", "/volumes/data"),))
+    effect = replace(EFFECT, lodging=(("/srv", "/n/part0"),))
+    made = destinations(spec(replace(CONFIG, mounts=wishes), effect, facts))
+    assert (made["/srv"]["source"], made["/all"]["source"]) == ("/n/part0", "/volumes/data")
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ _ALL = (
         "P26",
         "result fidelity",
         "Success is reported exactly when what was asked for is so; nothing is announced before.",
-        ("kept_its_word", "announced_in_time", "limits_kept"),
+        ("kept_its_word", "announced_in_time", "limits_kept", "connected"),
     ),
     Property(
         "P27",

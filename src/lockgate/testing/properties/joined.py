@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from lockgate.effects.sessions import Session, Standing
+from lockgate.statemachine.law import INHABITED
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Status
 from lockgate.testing.explore import Broken
@@ -10,8 +11,10 @@ from lockgate.testing.properties.company import RUNS, Member
 
 
 def sessions_of_a_run(members: Sequence[Member]) -> None:
-    """P21: no process that has joined a run outlives it."""
+    """P21: no process that has joined a run outlives it, in the world or on record."""
     for one in members:
+        if one.record and one.record.sessions and one.record.status not in INHABITED:
+            raise Broken("P21", f"{one.config.id} is {one.record.status}, and sessions are in it")
         if one.sessions and not one.world.alive:
             raise Broken("P21", f"{one.config.id} has ended, and {one.sessions} sessions have not")
 

@@ -204,6 +204,13 @@ def limits_kept(record: Record, world: World) -> None:
         raise Broken("P26", f"says {record.config.memory} bytes of memory, has {world.memory}")
 
 
+def connected(record: Record, world: World) -> None:
+    """P26, at rest: what runs with a network that was to be set up after create has one."""
+    runs = world.alive and record.status in (Status.RUNNING, Status.PAUSED)
+    if record.config.deferred_network and runs and world.plugged != record.epoch:
+        raise Broken("P26", "runs with a network that nobody has set up")
+
+
 def one_truthful_exit(record: Record, world: World) -> None:
     """P02: the code on record is the one it ended with, or says that nobody saw it."""
     if record.exit_code is None or record.process is None or record.epoch != world.epoch:

@@ -64,6 +64,8 @@ def stale_is_no_news(step: Stepper, record: Record) -> None:
         Done(record.tickets + 1),
         Failed(record.tickets + 1, LATE),
         i.Checked(record.epoch - 1, 1, False),
+        i.SessionBegan(record.epoch - 1, "late"),
+        i.SessionEnded(record.epoch - 1, "late", OTHER_END),
     ):
         if step(record, late) != Step(record):
             raise Broken("P09", f"late news was believed: {late}")
