@@ -249,7 +249,9 @@ class Pod(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a pod was asked to be, in the config of the container that holds it together.
 
     Its networks and published ports are that container's. `shares` are the namespaces that members
-    live in; `created_at` nanoseconds since the Unix epoch.
+    live in; `created_at` nanoseconds since the Unix epoch. Its containers together may use
+    `memory` bytes, `pids` threads, and `cpu_quota` microseconds of CPU time in each `cpu_period`; 0: no
+    limit. Where there is one their cgroups are in `cgroup`, an absolute path.
     """
 
     id: str
@@ -258,18 +260,24 @@ class Pod(Struct, frozen=True, kw_only=True, omit_defaults=True):
     exit_policy: ExitPolicy = "continue"
     labels: tuple[tuple[str, str], ...] = ()
     created_at: int = 0
+    memory: int = 0
+    pids: int = 0
+    cpu_quota: int = 0
+    cpu_period: int = 0
+    cgroup: str = ""
 
 
 class Membership(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a container in a pod: the pod's id, and that of the container that holds it together.
 
-    `ends`: the pod is stopped when the last such member has ended.
+    `ends`: the pod is stopped when the last such member has ended. `cgroup`: the pod's.
     """
 
     pod: str
     infra: str
     init: InitKind = ""
     ends: bool = False
+    cgroup: str = ""
 
 
 LIMITS, SECURITY, NAMESPACES, DNS = Limits(), Security(), Namespaces(), Dns()
@@ -405,10 +413,17 @@ def pod_of(config: Config) -> str:
     return config.pod.pod if config.pod is not None else ""
 
 
+def pod_cgroup(config: Config) -> str:
+    """That of the pod it is in, or holds together; empty where there is none."""
+    if config.holds is not None:
+        return config.holds.cgroup
+    return config.pod.cgroup if config.pod is not None else ""
+
+
 def lodges(config: Config) -> bool:
     """Is there anything to see to in its namespaces before a run can begin in them? Not where the
     runtime makes them, or the host has them."""
-    if config.network not in UNPLUGGED or volume_parts(config):
+    if config.network not in UNPLUGGED or (config.mounts and volume_parts(config)):
         return True
     own = config.namespaces
     # most have wished for nothing here, and every start asks

@@ -106,6 +106,7 @@ class ConnectNetwork(Effect, frozen=True, gc=False, tag="connect-network", omit_
     process: Process | None
     mountpoint: str
     lodging: Lodging = ()
+    networks: tuple[Attachment, ...] = ()  # as in `JoinNetwork`
     vital: ClassVar[bool] = True
 
 

@@ -12,7 +12,7 @@ from returns.pipeline import is_successful
 from returns.result import safe
 
 from lockgate.effects import model as e
-from lockgate.effects.config import Config
+from lockgate.effects.config import Attachment, Config
 from lockgate.effects.outcome import (
     Connected,
     Done,
@@ -58,8 +58,7 @@ def _carried_out(order: e.Order, config: Config, ports: Ports) -> Fact | None:
         case e.Unmount():
             ports.storage.unmount(config)
         case e.JoinNetwork(_, epoch, _, networks):
-            joining = replace(config, networks=networks) if networks else config
-            return ports.network.join(joining, epoch)
+            return ports.network.join(_plugged(config, networks), epoch)
         case e.LeaveNetwork(_, epoch):
             ports.network.leave(config, epoch)
         case e.ConnectNetwork():
@@ -115,12 +114,17 @@ NAMING = frozenset({"hosts", "resolv.conf"})
 """Files that tell of what was plugged in."""
 
 
+def _plugged(config: Config, networks: tuple[Attachment, ...]) -> Config:
+    """With these addresses, if any are asked for."""
+    return replace(config, networks=networks) if networks else config
+
+
 def _connected(effect: e.ConnectNetwork, config: Config, ports: Ports) -> Connected:
     """As `WriteSpec` after `JoinNetwork`, but that it has been created since: of its files those are
     written once more that tell of its network, and its spec stands."""
     if effect.process is None:
         raise PortError("missing", "no process is known for this run", dirty=False)
-    made = ports.network.connect(config, effect.epoch, effect.process)
+    made = ports.network.connect(_plugged(config, effect.networks), effect.epoch, effect.process)
     facts = ports.surroundings.facts(config, effect.mountpoint)
     run = (effect.container, effect.epoch, effect.mountpoint)
     known = e.WriteSpec(*run, made.netns, made.links, made.dns, effect.lodging)

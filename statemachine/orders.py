@@ -23,7 +23,8 @@ from lockgate.statemachine.status import Presence, Status
 
 
 def _connect_network(r: Record) -> e.ConnectNetwork:
-    return e.ConnectNetwork(r.config.id, r.epoch, r.process, r.mountpoint, r.lodging)
+    run = (r.config.id, r.epoch, r.process, r.mountpoint, r.lodging)
+    return e.ConnectNetwork(*run, _networks(r))
 
 
 def _write_spec(r: Record) -> e.WriteSpec:

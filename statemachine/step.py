@@ -42,6 +42,7 @@ from lockgate.effects.outcome import (
     Saved,
     Settled,
 )
+from lockgate.statemachine.conditions import Kind
 from lockgate.statemachine.health import after, owed_action
 from lockgate.statemachine.inputs import (
     Booted,
@@ -73,7 +74,6 @@ from lockgate.statemachine.law import (
     PLANS,
     STAGES,
     WAYS,
-    Kind,
     Plan,
     Stage,
     Way,

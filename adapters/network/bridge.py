@@ -1,7 +1,7 @@
 """The tool bridge: bridge interfaces by the kernel's own means, iproute2 and nftables, and no program else.
 
-A container costs two calls of `ip`, one of `nft`, and as many more of `nft` as it has ports to give back. It serves the networks
-made here, for IPv4; others have plugins of their own. Three rules:
+A container costs two calls of `ip` and one of `nft`, and another when ports are given back. It serves
+the networks made here, for IPv4; others have plugins of their own. Three rules:
 
 - what stands for a whole network (bridge, table) is looked for at every joining and made where it
   is not; it goes with the network;
@@ -26,7 +26,7 @@ from lockgate.adapters.network.conflist import Conflist
 from lockgate.adapters.network.firewall import Firewall
 from lockgate.adapters.network.iproute import ip, ip_within
 from lockgate.adapters.network.leases import PATIENCE, Leases
-from lockgate.adapters.network.namespaces import holds
+from lockgate.adapters.network.namespaces import TOOLS, holds
 from lockgate.adapters.network.notes import Desk
 from lockgate.adapters.network.plumbing import INTERFACE, Note, Subject
 from lockgate.effects.config import Attachment, Config, PortMapping
@@ -120,7 +120,7 @@ class Bridge:
         note, keeping = replace(note, addresses=(address,)), (subject.fd,)
         if not _stands(note.info):
             with self._locks.hold(SCOPE, PATIENCE):
-                _made(note.info)
+                _made(note.info, keeping)
         _connected(note, keeping)
         _configured(note, keeping)
         if not note.info.internal:
@@ -136,13 +136,13 @@ class Bridge:
         )
 
     def delete(self, note: BridgeNote, subject: Subject) -> None:
-        holder = (subject.container, note.interface)
+        holder, keeping = (subject.container, note.interface), (subject.fd,)
         if subject.leaving:
             links.set_down(note.cable)
         else:
-            _disconnected(note.cable)
+            _disconnected(note.cable, keeping)
         address = note.address or self._leases.held(note.network, holder)
-        self._firewall.withdraw(address, note.ports, (subject.fd,))
+        self._firewall.withdraw(address, note.ports, keeping)
         self._leases.release(note.network, holder)
 
     def told(self, note: BridgeNote) -> tuple[Link, Dns | None]:
@@ -164,7 +164,8 @@ class Bridge:
 
 def missing() -> str:
     """What is to be installed before anything can be done; empty where nothing is."""
-    absent = [package for name, package in PROGRAMS.items() if shutil.which(name) is None]
+    places = TOOLS["PATH"]
+    absent = [package for name, package in PROGRAMS.items() if not shutil.which(name, path=places)]
     return f"it needs {' and '.join(absent)}" if absent else ""
 
 
@@ -183,30 +184,30 @@ def _stands(info: NetworkInfo) -> bool:
     return links.is_up(info.bridge) and links.address(info.bridge) == info.gateways[0]
 
 
-def _made(info: NetworkInfo) -> None:
+def _made(info: NetworkInfo, keeping: Sequence[int]) -> None:
     """The bridge, with a hardware address of its own: else it would have that of one of its ports, and
     another one when that goes."""
     subnet, gateway = IPv4Network(info.subnets[0]), info.gateways[0]
     own = hardware_address(gateway or str(subnet.network_address))
     if not links.exists(info.bridge):
-        ip(f"link add {info.bridge} address {own} type bridge")
+        ip(f"link add {info.bridge} address {own} type bridge", keeping=keeping)
     if gateway:
         _set("ip_forward")
         _set(f"conf/{info.bridge}/route_localnet")
     else:
-        ip(f"link set {info.bridge} up")
+        ip(f"link set {info.bridge} up", keeping=keeping)
         return
     ip(
         f"link set {info.bridge} up",
         f"address replace {gateway}/{subnet.prefixlen} broadcast + dev {info.bridge}",
+        keeping=keeping,
     )
 
 
 def _connected(note: BridgeNote, keeping: Sequence[int]) -> None:
     """A cable from the bridge right into the namespace, both ends up. What a crash has left of it is
     taken away before."""
-    if links.exists(note.cable):
-        _disconnected(note.cable)
+    _disconnected(note.cable, keeping)
     netns = os.open(note.netns, os.O_RDONLY | os.O_CLOEXEC)
     try:
         ip(
@@ -233,19 +234,20 @@ def _configured(note: BridgeNote, keeping: Sequence[int]) -> None:
     ip_within(note.netns, *lines, keeping=keeping)
 
 
-def _disconnected(cable: str) -> None:
+def _disconnected(cable: str, keeping: Sequence[int]) -> None:
     if not links.exists(cable):
         return
     try:
-        ip(f"link delete {cable}")
+        ip(f"link delete {cable}", keeping=keeping)
     except PortError:
         if links.exists(cable):  # else its namespace has gone meanwhile, and it with that
             raise
 
 
 def _set(name: str) -> None:
-    """Raises `PortError("denied")`."""
+    """To 1, where it is not. Raises `PortError("denied")`."""
     try:
-        (SYSCTL / name).write_text("1")
+        if (SYSCTL / name).read_text().strip() != "1":
+            (SYSCTL / name).write_text("1")
     except OSError as problem:
         raise PortError("denied", f"cannot set {SYSCTL / name}: {problem.strerror}") from None

@@ -124,7 +124,7 @@ class Firewall:
 
     def forget(self, network: NetworkInfo, *, last: bool) -> None:
         """The network is no more; with the last one the table goes. Nothing there is fine."""
-        if shutil.which(PROGRAM) is None:
+        if shutil.which(PROGRAM, path=TOOLS["PATH"]) is None:
             return
         with suppress(Absent):
             if last:

@@ -2,9 +2,8 @@
 of volumes.
 
 Two rules. A namespace is pinned by a bind mount of its handle, one file a run, so that what the
-runtime opens later is what was found now. And a pid is believed only while the directory of its
-process is held open and the kernel says that it is in that container's cgroup: then no later process of the
-same number can be meant (P15).
+runtime opens later is what was found now. And a process is believed only while its directory is held
+open and it is known to live: then no later process of the same number can be meant (P15).
 """
 
 import os
@@ -12,24 +11,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from lockgate.adapters.filesystem import read_bounded
 from lockgate.adapters.network.namespaces import Namespaces, drop, pinned
+from lockgate.adapters.oci.process import alive
 from lockgate.adapters.parts import pin
 from lockgate.adapters.syscalls import MountFlag, mount
 from lockgate.effects.config import SHAREABLE, Config, borrowed, volume_parts
-from lockgate.effects.model import Lodging
+from lockgate.effects.model import Lodging, Process
 from lockgate.effects.outcome import Home, PortError
 
-FirstProcess: TypeAlias = Callable[[str], tuple[int, int] | None]
-"""Of a container: the newest run and the number its first process had; None for one that never
-ran."""
+FirstProcess: TypeAlias = Callable[[str], tuple[int, Process] | None]
+"""Of a container: the newest run, and its first process; None for one that has none."""
 
 Volume: TypeAlias = Callable[[str], Path]
 """Where the content of one is, by its name."""
 
 SHM = "shm"
 SHM_FLAGS = MountFlag.NOSUID | MountFlag.NODEV | MountFlag.NOEXEC
-CGROUP_LIMIT = 1 << 16
 
 
 class Lodgings:
@@ -56,8 +53,11 @@ class Lodgings:
                 pin(self._volume(one.volume), one.subpath, handle := pinned_anew(f"part{number}"))
                 places.append((one.destination, str(handle)))
             for kind, owner in borrowed(config):
-                run, pid = self._first(owner) or (0, 0)
-                _pin(owner, pid, kind, handle := pinned_anew(kind))
+                found = self._first(owner)
+                if found is None:
+                    raise unlent(owner)
+                run, process = found
+                _pin(owner, process, kind, handle := pinned_anew(kind))
                 places.append((kind, str(handle)))
                 homes[owner] = Home(owner, run)
                 if kind == "ipc" and _there(shm := self._handle(owner, run, SHM)):
@@ -94,16 +94,14 @@ def unlent(owner: str) -> PortError:
     return PortError("missing", reason, dirty=False)
 
 
-def _pin(owner: str, pid: int, kind: str, handle: Path) -> None:
+def _pin(owner: str, first: Process, kind: str, handle: Path) -> None:
     handle.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        process = os.open(f"/proc/{pid}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:  # there is no process 0
+        process = os.open(f"/proc/{first.pid}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
         raise unlent(owner) from None
     try:
-        # from here on only that very process answers, whoever gets its number
-        groups = read_bounded("cgroup", CGROUP_LIMIT, dir_fd=process)
-        if not any(owner in line.split("/") for line in groups.decode().splitlines()):
+        if not alive(first):  # it lives, so what was opened is its, whoever gets its number later
             raise unlent(owner)
         os.close(os.open(handle, os.O_CREAT | os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400))
         mount(f"/proc/self/fd/{process}/ns/{kind}", handle, "", MountFlag.BIND)

@@ -2,6 +2,5 @@
 
 from lockgate.adapters.oci.choice import Chosen, choose
 from lockgate.adapters.oci.conmon import ConmonRuntime
-from lockgate.adapters.oci.run import first_process
 
-__all__ = ["Chosen", "ConmonRuntime", "choose", "first_process"]
+__all__ = ["Chosen", "ConmonRuntime", "choose"]

@@ -29,6 +29,7 @@ from lockgate.adapters.oci.launch import (
     restoring,
 )
 from lockgate.adapters.oci.limits import Changes, changes, in_words_of, lasting
+from lockgate.adapters.oci.pods import PodCgroup
 from lockgate.adapters.oci.process import identify, send
 from lockgate.adapters.oci.removal import Removal
 from lockgate.adapters.oci.run import Run
@@ -300,6 +301,7 @@ class ConmonRuntime:
                 reason = f"{name} lives (process {living}): stop it, or force"
                 raise PortError("refused", reason, dirty=False)
             removal.demolish(process, monitor)
+        PodCgroup(self._cgroups, config).left()
 
     # ---- Monitor -------------------------------------------------------------------------
 
@@ -336,8 +338,9 @@ class ConmonRuntime:
         run.make()
         line = command_line(run, config, self._conmon, command)
         line += [*options, *exit_command(self._at_exit(config, run.epoch))]
-        said = launch(run, config, line, command, self._cgroups, deadline)
-        answer = None if said else heard(run, deadline)
+        with PodCgroup(self._cgroups, config).made():
+            said = launch(run, config, line, command, self._cgroups, deadline)
+            answer = None if said else heard(run, deadline)
         if answer is None or answer.data <= 1:
             why = failure(run, answer, said)
             raise PortError(kind_of(why), f"{self._command.name} cannot create it: {why}")
@@ -380,6 +383,7 @@ class ConmonRuntime:
         """The fault of an attempt, after everything of it is removed; dirty if that failed."""
         try:
             self._removal(config, run).demolish(None, None)
+            PodCgroup(self._cgroups, config).left()
         except (PortError, OSError):
             return PortError(fault.kind, fault.reason, dirty=True)
         return PortError(fault.kind, fault.reason, dirty=False)

@@ -18,7 +18,7 @@ from lockgate.adapters.oci.command import RuntimeCommand, complaint, printable
 from lockgate.adapters.oci.process import arguments, descendants, held
 from lockgate.adapters.oci.run import RESERVED, Answer, Run
 from lockgate.adapters.sockets import bound
-from lockgate.effects.config import USERMODES, Config, by_systemd
+from lockgate.effects.config import USERMODES, Config, by_systemd, pod_cgroup
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
 
@@ -83,7 +83,7 @@ def launch(
             reason = f"cannot run the monitor {line[0]}: {error.strerror}; is conmon installed?"
             raise PortError("missing", reason) from None
         if config.cgroup_parent and not by_systemd(config):  # its tree is not ours to change
-            cgroups.enter(f"{config.cgroup_parent}/{RESERVED}", child.pid)
+            cgroups.enter(f"{_above(config)}/{RESERVED}", child.pid)
         with suppress(BrokenPipeError):  # it refused already: its exit status says so (MAP L-57)
             os.write(say, _BEGIN)
         code = _reaped(child, deadline)
@@ -91,6 +91,11 @@ def launch(
             return ""
         said = complaint(os.pread(stderr, _STDERR_LIMIT, 0))
         return said or f"conmon ended with status {code} and said nothing"
+
+
+def _above(config: Config) -> str:
+    """Where monitors are, beside what is theirs: no limit of a pod is on them."""
+    return pod_cgroup(config).rpartition("/")[0] or config.cgroup_parent
 
 
 def command_line(run: Run, config: Config, conmon: Path, runtime: RuntimeCommand) -> list[str]:

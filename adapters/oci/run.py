@@ -224,13 +224,6 @@ class Run(Struct, frozen=True):
             return b""
 
 
-def first_process(root: Path, container: str) -> tuple[int, int] | None:
-    """The newest run of a container, and the number its first process had: whose it is now, must be
-    asked elsewhere. None for one that never ran."""
-    run = Run.newest(root, container)
-    return (run.epoch, run.pid()) if run else None
-
-
 def _cleared(place: Path) -> None:
     """Of a run that somebody did not live to remove."""
     if os.path.lexists(place):

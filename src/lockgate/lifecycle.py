@@ -4,16 +4,17 @@ The only place where the pure machine, the books and the ports meet.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import assert_never
 
 import msgspec
 
 from lockgate.effects.config import Config, needs, pod_of
 from lockgate.effects.interpreter import Rejected, Stepped
-from lockgate.effects.model import Order
+from lockgate.effects.model import Order, Process
 from lockgate.effects.outcome import Exited, Fault, Outcome, PortError
 from lockgate.effects.perform import perform
-from lockgate.effects.ports import Commit, Event, Ports, Row, Sessions
+from lockgate.effects.ports import Commit, Event, Ports, Row, Sessions, Store
 from lockgate.statemachine import history
 from lockgate.statemachine.graph import stays
 from lockgate.statemachine.inputs import (
@@ -54,6 +55,13 @@ def salvaged(row: Row) -> Record:
     answer = step(newborn(Config(id=row.container)), salvage(row))
     assert isinstance(answer, Step)
     return answer.record
+
+
+def first_process(store: Store, container: str) -> tuple[int, Process] | None:
+    """The newest run of a container, and its first process, alive or not; None where none is known."""
+    row = store.row(container)
+    record = readable(row.container, row.name, row.record) if row else None
+    return (record.epoch, record.process) if record and record.process else None
 
 
 class Lifecycle:
@@ -148,9 +156,10 @@ class Lifecycle:
     def _parted(self, record: Record) -> Iterator[SessionEnded]:
         """Only those it knows of are looked for, so that a look costs as much as what lives."""
         for one in record.sessions:
-            seen = self._sessions.seen(record.id, record.epoch, one)
-            if seen is not None and seen.end is not None:
-                yield SessionEnded(record.epoch, one, seen.end)
+            with suppress(PortError, OSError):  # as of its own end
+                seen = self._sessions.seen(record.id, record.epoch, one)
+                if seen is not None and seen.end is not None:
+                    yield SessionEnded(record.epoch, one, seen.end)
 
     def look(self, record: Record) -> Exited | None:
         """Has the run this record tells of ended, without its knowing? Needs no lock."""
@@ -161,10 +170,9 @@ class Lifecycle:
         if record.status not in LIVE:
             return None
         run = (record.config, record.epoch, record.process, record.monitor)
-        try:
+        with suppress(PortError, OSError):
             return self._ports.monitor.look(*run)
-        except (PortError, OSError):
-            return None
+        return None
 
     def perform(self, record: Record, order: Order) -> Outcome:
         return performed(record, order, self._performed)

@@ -153,4 +153,4 @@ def _about(record: Record) -> Facts:
 
 
 def _verb(command: Input) -> str:
-    return str(getattr(command, "verb", "")) or type(command).__name__.lower()
+    return str(getattr(command, "verb", "")) or str(type(command).__struct_config__.tag)

@@ -15,7 +15,7 @@ from lockgate.adapters.hooks import LocalHooks, choose_directories
 from lockgate.adapters.locks import FileLocks
 from lockgate.adapters.logs import FileLogs
 from lockgate.adapters.network import NetworkBook, choose_driver, network
-from lockgate.adapters.oci import ConmonRuntime, choose, first_process
+from lockgate.adapters.oci import ConmonRuntime, choose
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.process import alive, identify
 from lockgate.adapters.oci.sessions import ConmonSessions
@@ -36,10 +36,12 @@ from lockgate.adapters.storage import (
 from lockgate.adapters.store import SqliteStore
 from lockgate.adapters.userns import confined
 from lockgate.effects.config import CGROUPS, Config
+from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Executor, Ports
 from lockgate.errors import InvalidArgument, LockgateError
 from lockgate.host import Host
+from lockgate.lifecycle import first_process
 from lockgate.rootless import at_home
 from lockgate.statemachine.policy import has_duties
 from lockgate.statemachine.spec import generate
@@ -93,13 +95,16 @@ def real(
             return ()
         return (*settler, str(root), config.id, str(epoch), *programs)
 
+    def first(container: str) -> tuple[int, Process] | None:
+        return first_process(store, container)
+
     locks = FileLocks(root / "locks")
     book = NetworkBook(root)
     try:
         kept = _storage(root, storage)
         if network_driver is not None:
             choose_driver(root, network_driver)
-        joining = network(root, book, locks, partial(first_process, root))
+        joining = network(root, book, locks, first)
     except PortError as problem:
         raise InvalidArgument(problem.fault.reason) from None
     if hooks is not None:

@@ -33,6 +33,8 @@ def wishing(config: Config, wish: Wish) -> Config:
 def process(record: Record, wish: Wish, facts: Facts) -> bytes:
     """The `process` object of the runtime spec. `facts` are those of `wishing(config, wish)`.
     Raises `PortError`, clean, for an unknown user and for what this host cannot give."""
-    effect = WriteSpec(record.id, record.epoch, record.mountpoint, record.netns)
+    effect = WriteSpec(
+        record.id, record.epoch, record.mountpoint, record.netns, lodging=record.lodging
+    )
     spec = generate(wishing(record.config, wish), effect, facts).spec
     return msgspec.json.encode(msgspec.json.decode(spec, type=dict[str, object])["process"])

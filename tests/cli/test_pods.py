@@ -37,6 +37,13 @@ class TestCreate:
         assert (found["network"], found["ports"]) == ("front", ["8080:80/tcp"])
         assert found["labels"] == {"tier": "1"}
 
+    def test_its_limits(self, shell: Shell) -> None:
+        shell.ok("pod", "create", "-m", "64m", "--cpus", "0.5", "--pids-limit", "9", "web")
+        found = shown(shell)
+        limits = {"memory": 64 << 20, "pids": 9, "cpu_quota": 50_000, "cpu_period": 100_000}
+        assert (found["limits"], found["cgroup"]) == (limits, f"/lockgate/pod-{found['id']}")
+        assert shell("pod", "create", "--cpus", "some").exit_code == 2
+
     def test_one_name_is_enough(self, shell: Shell) -> None:
         assert "one name" in shell.no(2, "pod", "create", "--name", "a", "b")
         assert "no exit policy" in shell.no(2, "pod", "create", "--exit-policy", "x")

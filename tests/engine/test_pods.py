@@ -1,5 +1,6 @@
 """Pods: what is shared, who comes first, who goes last, and what is owed to them as one."""
 
+import dataclasses
 from collections.abc import Callable
 from threading import Event as Signal
 from threading import Thread
@@ -26,7 +27,7 @@ from lockgate import (
     StillMounted,
     StillNeeded,
 )
-from lockgate.effects.config import Config, IdMap, Membership
+from lockgate.effects.config import Config, IdMap, Membership, cgroup
 from lockgate.effects.model import AnyEffect, CreateLayer, CreateRuntime, StartRuntime
 from lockgate.effects.model import Signal as SendSignal
 from lockgate.effects.outcome import Home, PortError
@@ -215,6 +216,12 @@ class TestMembers:
         record = engine.start("app")
         assert (record.netns != "", [kind for kind, _ in record.lodging]) == (True, ["pid"])
 
+    def test_processes_join_one_that_lives_in_them(self, engine: Engine, make: Make) -> None:
+        engine.create_pod(name="web", share=["net", "ipc", "uts", "pid"])
+        make("app")
+        engine.start("app")
+        assert engine.exec("app", ["id"]).container == engine.inspect("app").id
+
     def test_on_the_hosts_network(self, engine: Engine, make: Make) -> None:
         engine.create_pod(name="web", network="host")
         assert make("app").config.network == "host"
@@ -274,6 +281,33 @@ class TestMembers:
         pod = engine.create_pod(name="web")
         make("app")
         assert {one.pod for one in engine.events()} == {pod.id}
+
+
+class TestLimits:
+    def test_members_are_in_its_cgroup(self, engine: Engine, make: Make) -> None:
+        pod = engine.create_pod(name="web", memory=1 << 26, pids=9, cpu_quota=50_000).pod
+        assert (pod.memory, pod.pids, pod.cpu_quota) == (1 << 26, 9, 50_000)
+        assert pod.cgroup == f"/lockgate/pod-{pod.id}"
+        for config in (infra(engine).config, make("app").config):
+            assert config.cgroup_parent == pod.cgroup
+            assert cgroup(config) == f"{pod.cgroup}/{config.id}"
+
+    def test_without_any_it_has_none(self, engine: Engine, make: Make) -> None:
+        assert engine.create_pod(name="web").pod.cgroup == ""
+        assert make("app").config.cgroup_parent == "/lockgate"
+
+    def test_nobody_of_it_is_elsewhere(self, engine: Engine, make: Make) -> None:
+        engine.create_pod(name="web", pids=9)
+        with pytest.raises(InvalidArgument, match="in that of pod web, which has limits"):
+            make("app", cgroup_parent="/mine")
+
+    def test_where_there_are_no_cgroups_it_is_refused(self, engine: Engine) -> None:
+        engine.host = dataclasses.replace(engine.host, cgroups="")
+        with pytest.raises(InvalidArgument, match="a pod cannot be limited"):
+            engine.create_pod(pids=9)
+        with pytest.raises(InvalidArgument, match="makes no sense"):
+            engine.create_pod(memory=1)
+        assert engine.create_pod().infra.config.cgroup_parent == ""
 
 
 @pytest.mark.usefixtures("web")

@@ -21,7 +21,7 @@ SMALL = partial(OneContainer, faults=False)
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     made: Any = LocalCluster
-    with made(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with made(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
         yield cluster
 
 

@@ -163,7 +163,10 @@ class TestJoiningAgain:
         )
 
     def test_what_stands_is_found(self, network: Network, config: Config) -> None:
-        assert network.join(config, 1) == network.join(config, 1)
+        first = network.join(config, 1)
+        links = command("ip", "-o", "link")
+        assert network.join(config, 1) == first
+        assert command("ip", "-o", "link") == links
         network.leave(config, 1)
         network.leave(config, 1)
 

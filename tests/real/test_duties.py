@@ -1,6 +1,8 @@
 """With no engine alive: the monitor calls who does what is owed."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 from tests.programs import at_work
 from tests.waiting import until
 
-from lockgate import Engine, NoSuchContainer, Record, Status
+from lockgate import Engine, NoSuchContainer, OperationFailed, Record, Status
 from lockgate.testing import busybox
 
 pytestmark = pytest.mark.real
@@ -98,3 +100,22 @@ def test_removal_does_not_wait_for_who_waits_for_it(root: Path, runtime: str) ->
 
 def at_rest(record: Record, epoch: int) -> bool:
     return (record.status, record.epoch) == (Status.STOPPED, epoch)
+
+
+@pytest.mark.parametrize("wish", [{"restart": "always"}, {"auto_remove": True}])
+def test_what_is_called_late_twice_or_for_what_never_began_does_nothing(
+    root: Path, runtime: str, wish: dict[str, object]
+) -> None:
+    with Engine.open(root, runtime=runtime) as engine:
+        web = engine.create(name="web", image="busybox", command=["nope"], **wish)  # type: ignore[arg-type]
+        with pytest.raises(OperationFailed, match="not found"):
+            engine.start("web")  # the monitor calls all the same
+        until(lambda: not at_work("lockgate.settle", web.id))
+        before = engine.inspect("web")
+        assert (before.status, before.epoch, before.restarts) == (Status.CONFIGURED, 1, 0)
+        words = [sys.executable, "-m", "lockgate.settle", str(root), web.id]
+        programs = engine.description.split(" under ")
+        for epoch in ("0", "1", "1", "2"):
+            subprocess.run([*words, epoch, *programs], check=True, timeout=60)
+        assert engine.inspect("web") == before
+        assert [one.event for one in engine.events()] == ["create"]

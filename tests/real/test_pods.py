@@ -18,8 +18,10 @@ from lockgate import (
     Status,
     VolumeMount,
 )
-from lockgate.effects.config import InitKind
+from lockgate.adapters.oci.cgroups import Cgroups
+from lockgate.effects.config import InitKind, cgroup
 from lockgate.testing import busybox
+from lockgate.testing.deaths import Fuse, Killed
 
 pytestmark = pytest.mark.real
 SOON = 30.0
@@ -123,7 +125,8 @@ class TestWhole:
         told = engine.start_pod("web")
         assert [type(one) for one in told.values()] == [Success] * 3
         assert engine.pod("web").status is PodStatus.RUNNING
-        assert written(engine, "serves") == ["once"]
+        until(lambda: written(engine, "serves") == ["once"])
+        assert engine.exec_wait("serves", engine.exec("serves", ["true"]).id) == 0
         engine.pause_pod("web")
         assert engine.pod("web").status is PodStatus.PAUSED
         engine.unpause_pod("web")
@@ -175,6 +178,46 @@ class TestWhole:
             engine.remove_pod("web", force=True, timeout=0)
         finally:
             engine.remove_network("pods")
+
+
+class TestLimits:
+    def test_all_have_them_together(self, engine: Engine) -> None:
+        pod = engine.create_pod(name="web", memory=1 << 27, pids=30, cpu_quota=50_000)
+        member(engine, "sleeps", "sleep 60")
+        member(engine, "breeds", "while :; do sleep 60 & done")
+        engine.start_pod("web")
+        cgroups = Cgroups.here()
+        for one in engine.pod("web").members:
+            assert cgroup(one.config).startswith(f"{pod.pod.cgroup}/")
+        places = cgroups.directories(pod.pod.cgroup)
+        limits = {
+            (place / name).read_text().strip()
+            for place in places
+            for name in ("memory.limit_in_bytes", "memory.max", "pids.max", "cpu.cfs_quota_us")
+            if (place / name).exists()
+        }
+        assert {str(1 << 27), "30"} <= limits
+        until(lambda: any("fork" in line for line in written(engine, "breeds")))
+        monitor = engine.inspect("sleeps").monitor
+        assert monitor is not None and monitor.pid not in cgroups.members(pod.pod.cgroup)
+        engine.restart_pod("web", timeout=0)
+        engine.stop_pod("web", timeout=0)
+        for name in ("sleeps", "breeds", pod.infra.config.name):
+            engine.cleanup(name)
+        assert cgroups.directories(pod.pod.cgroup) == ()
+        engine.start_pod("web")
+        engine.remove_pod("web", force=True, timeout=0)
+        assert cgroups.directories(pod.pod.cgroup) == ()
+
+    @pytest.mark.parametrize("place", ["before CreateRuntime", "after CreateRuntime"])
+    def test_killed_over_it_nothing_stays(self, engine: Engine, place: str, tmp_path: Path) -> None:
+        pod = engine.create_pod(name="web", pids=30)
+        program = engine.host.description.partition(" ")[0]
+        with Engine.open(tmp_path / "root", runtime=program, probe=Fuse(place=place)) as dying:
+            with pytest.raises(Killed):
+                dying.start_pod("web")
+        engine.remove_pod("web", force=True, timeout=0)
+        assert Cgroups.here().directories(pod.pod.cgroup) == ()
 
 
 class TestWithoutAPod:

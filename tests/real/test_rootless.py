@@ -151,6 +151,19 @@ def test_health_is_seen_to(image: Ordinary) -> None:
         time.sleep(0.05)
 
 
+def test_a_pod(image: Ordinary) -> None:
+    """Without a cgroup of his, so that it has no limits."""
+    assert "a pod cannot be limited" in image.no("pod", "create", "--pids-limit", "9")
+    image.lockgate("pod", "create", "--name", "site")
+    sleeper(image, "--pod", "site")
+    image.lockgate("pod", "start", "site")
+    assert "sleep 600" in image.lockgate("exec", "web", "ps")
+    assert image.lockgate("exec", "web", "hostname") == "site\n"
+    image.lockgate("pod", "stop", "-t", "0", "site")
+    image.lockgate("pod", "rm", "--force", "site")
+    assert gone(image, "web")
+
+
 # ---- networks --------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from lockgate.effects.health import HealthCheck
 from lockgate.effects.hooks import Hook
 from lockgate.effects.model import (
     CheckpointRuntime,
+    ConnectNetwork,
     CreateRuntime,
     ExportCheckpoint,
     ImportCheckpoint,
@@ -18,7 +19,7 @@ from lockgate.effects.model import (
     StartRuntime,
 )
 from lockgate.effects.network import Link
-from lockgate.effects.outcome import Dumped, Exited, Joined, Restored, Saved
+from lockgate.effects.outcome import Connected, Dumped, Exited, Fact, Joined, Restored, Saved
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.law import PLANS, STAGES
 from lockgate.statemachine.policy import owes_removal, owes_restart
@@ -62,6 +63,28 @@ class TestAddresses:
     def test_or_any_others_though_its_maker_had_wished_for_some(self) -> None:
         asked = self.asked_for(self.plugged(), i.Restore(ip="any", mac="any"))
         assert asked == (Attachment("net", aliases=("w",)), Attachment("lan"))
+
+    def test_also_where_they_are_seen_to_late(self) -> None:
+        late: dict[type[object], Fact] = {
+            JoinNetwork: Joined(""),
+            ConnectNetwork: Connected("/netns", links=LINKS),
+        }
+
+        def through(story: Story, until: type[object]) -> Story:
+            while story.record.pending and type(story.record.pending[0].effect) is not until:
+                story.done(late.get(type(story.record.pending[0].effect)))
+            return story
+
+        config = replace(CONFIG, network="net", networks=NETS, deferred_network=True)
+        story = Story(newborn(config)).tell(i.Create(config)).through().tell(i.Start())
+        through(story, type(None)).tell(i.Checkpoint(links=True)).through()
+        through(story.tell(i.Restore(ip="same", mac="any")), ConnectNetwork)
+        (order,) = story.record.pending
+        assert isinstance(order.effect, ConnectNetwork)
+        assert order.effect.networks == (
+            Attachment("net", "10.0.0.7", aliases=("w",)),
+            Attachment("lan", "10.1.0.9"),
+        )
 
     @pytest.mark.parametrize(
         ("links", "asked"),

@@ -129,6 +129,11 @@ class TestParting:
         ((i.Start(),), "Note over machine: running"),
         ((i.Start(), i.Died(1, Exited(7, 9))), "world-->>machine: run 1 ended with 7"),
         ((i.Start(), i.Checked(1, 9, True)), "world-->>machine: health check passed"),
+        ((i.Start(), i.SessionBegan(1, "a" * 64)), "world: session aaaaaaaaaaaa began"),
+        (
+            (i.Start(), i.SessionBegan(1, "a"), i.SessionEnded(1, "a", Exited(3, 9))),
+            "world: session a ended with 3",
+        ),
         ((i.Renamed("app"),), "user->>machine: rename to app"),
         ((i.Start(), i.Checked(1, 9, False)), "world-->>machine: health check failed"),
         ((i.Start(), Failed(2, Fault("failed", "no; space\n#left"))), "failed (2): no, space left"),

@@ -26,6 +26,7 @@ from lockgate.cli import (
     past,
     pods,
     run,
+    sessions,
     users,
     volumes,
 )
@@ -60,6 +61,7 @@ SECTIONS: Sections = (
             mounts.unmount,
             life.cleanup,
             joining.exec_,
+            sessions.session,
             joining.attach,
             health.healthcheck,
             life.rm,

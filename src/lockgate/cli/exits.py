@@ -70,7 +70,7 @@ def _of_the_engine(problem: BaseException) -> tuple[int, str] | None:
             return ILLEGAL, str(problem)
         case errors.NotRunning() | errors.PodRunning() | errors.PodLeaving():
             return ILLEGAL, str(problem)
-        case errors.NoSuchPod():
+        case errors.NoSuchPod() | errors.NoSuchSession():
             return NO_SUCH, str(problem)
         case errors.LockgateError() | errors.StoreError():
             return FAILURE, str(problem)

@@ -34,7 +34,8 @@ def attach(session: Session, name: str, no_stdin: bool, detach_keys: str) -> int
     """Be connected to a container's first process until that ends, and exit with its code; or until
     the detach keys are typed. Legal while it is created or running.
 
-    Input reaches one that was made with -i or -t; the end of it is passed on.
+    Input reaches one that was made with -i or -t; the end of it is passed on. Without a terminal it
+    ends for all who are attached when one of them leaves.
     """
     engine = session.engine
     record = engine.inspect(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from lockgate.cli import exits, output
-from lockgate.cli.params import JSON, NAMES, as_network, pairs, patience
+from lockgate.cli.params import JSON, NAMES, as_network, as_size, pairs, patience
 from lockgate.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -118,6 +118,11 @@ def pod() -> None:
     default="",
     help="An image whose command waits, in place of a program of our own.",
 )
+@click.option(
+    "-m", "--memory", metavar="SIZE", default="0", callback=as_size, help="Of all its containers."
+)
+@click.option("--cpus", metavar="N", default="", help="Processors' worth of time, of all.")
+@click.option("--pids-limit", "pids", metavar="N", type=int, default=0, help="Threads, of all.")
 @click.argument("called", metavar="[NAME]", required=False, default="")
 @pass_session
 def create(
@@ -130,11 +135,17 @@ def create(
     dns: tuple[str, ...],
     dns_search: tuple[str, ...],
     dns_option: tuple[str, ...],
+    cpus: str,
     **asked: object,
 ) -> int:
     """Make a pod, and print its id. Networks and published ports are the pod's."""
+    from lockgate.cli.isolation import cpus as quota
     from lockgate.effects.network import Dns
 
+    try:
+        asked |= quota(cpus)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem), param_hint="--cpus") from None
     if name and called:
         raise click.UsageError("one name is enough: as NAME, or with --name")
     made = session.engine.create_pod(

@@ -17,6 +17,7 @@ from lockgate.effects.health import CheckResult
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Created, Done, Exited, Fact, Failed
 from lockgate.effects.ports import Change, Event, Image, NetworkInfo, Sizes, Volume
+from lockgate.effects.sessions import Session
 from lockgate.effects.usage import Running, Usage
 from lockgate.statemachine.health import current
 from lockgate.statemachine.history import Entry
@@ -86,6 +87,7 @@ def container(record: Record, busy: str = "") -> dict[str, Any]:
         "created_at": rfc3339(config.created_at),
         "started_at": rfc3339(record.started_at),
         "finished_at": rfc3339(record.finished_at),
+        "sessions": list(record.sessions),
         "oom_killed": record.oom_killed,
         "checkpoint": record.checkpoint is not Presence.ABSENT,
         "checkpointed": record.checkpointed,
@@ -230,6 +232,13 @@ def pod(one: PodRecord) -> dict[str, Any]:
         "infra": one.infra.id,
         "shares": one.pod.shares,
         "exit_policy": one.pod.exit_policy,
+        "limits": {
+            "memory": one.pod.memory,
+            "pids": one.pod.pids,
+            "cpu_quota": one.pod.cpu_quota,
+            "cpu_period": one.pod.cpu_period,
+        },
+        "cgroup": one.pod.cgroup or None,
         "labels": dict(one.pod.labels),
         "hostname": one.infra.config.hostname or None,
         "network": one.infra.config.network,
@@ -511,6 +520,36 @@ def entry_rows(entries: Iterable[Entry]) -> Iterator[tuple[object, ...]]:
         said = heard(entry.given, asked)
         asked |= {order.ticket: kind(order) for order in entry.orders}
         yield entry.seq, rfc3339(entry.at), said, orders(entry.orders), entry.digest
+
+
+# ---- what has joined ---------------------------------------------------------------------
+
+SESSIONS = ("SESSION", "STATUS", "PID", "CREATED", "EXIT", "COMMAND")
+
+
+def session(one: Session) -> dict[str, Any]:
+    """Without its environment, which may hold secrets."""
+    return {
+        "id": one.id,
+        "container": one.container,
+        "status": str(one.standing),
+        "pid": one.process.pid if one.process else None,
+        "attached": one.attached,
+        "command": list(one.wish.command),
+        "user": one.wish.user,
+        "created_at": rfc3339(one.created_at),
+        "finished_at": rfc3339(one.finished_at) if one.finished_at else None,
+        "exit_code": one.exit_code,
+        "exit_reason": one.exit_reason,
+    }
+
+
+def session_row(one: Session) -> tuple[object, ...]:
+    pid = one.process.pid if one.process else None
+    return (
+        *(one.id[:SHORT], str(one.standing), pid, rfc3339(one.created_at), one.exit_code),
+        shlex.join(one.wish.command),
+    )
 
 
 # ---- what is used ------------------------------------------------------------------------

@@ -219,9 +219,8 @@ class Members(Core):
                 )
         return found
 
-    @staticmethod
-    def _member(config: Config, pod: PodRecord, init: InitKind) -> Config:
-        infra, shared = pod.infra, pod.pod.shares
+    def _member(self, config: Config, pod: PodRecord, init: InitKind) -> Config:
+        infra, shared, cgroups = pod.infra, pod.pod.shares, self.host.cgroups
         if pod.leaving:
             raise PodLeaving("create a container in", pod.name)
         if config.uid_maps:
@@ -245,9 +244,12 @@ class Members(Core):
             network = "host" if infra.config.network == "host" else f"{SHARED}{infra.id}"
         if "uts" in shared and config.hostname:
             raise InvalidArgument(f"the hostname is that of pod {pod.name}")
+        if pod.pod.cgroup and config.cgroup_parent != cgroups:
+            raise InvalidArgument(f"its cgroup is in that of pod {pod.name}, which has limits")
         return replace(
             config,
             network=network,
+            cgroup_parent=pod.pod.cgroup or config.cgroup_parent,
             hostname=infra.config.hostname if "uts" in shared else config.hostname,
             namespaces=replace(own, **changed) if changed else own,
             pod=Membership(
@@ -255,6 +257,7 @@ class Members(Core):
                 infra=infra.id,
                 init=init,
                 ends=pod.pod.exit_policy == "stop" and not init,
+                cgroup=pod.pod.cgroup,
             ),
         )
 

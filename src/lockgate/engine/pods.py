@@ -19,6 +19,7 @@ from lockgate.effects.config import (
     SHAREABLE,
     Config,
     ExitPolicy,
+    Limits,
     Namespaces,
     Pod,
     PortMapping,
@@ -71,13 +72,19 @@ class Pods(Creation, Duties, Many):
         dns: Dns = DNS,
         hosts: Iterable[tuple[str, str]] = (),
         image: str = "",
+        memory: int = 0,
+        pids: int = 0,
+        cpu_quota: int = 0,
+        cpu_period: int = 0,
     ) -> PodRecord:
         """A pod without members: its name claimed, what will hold it together made, nothing running.
 
         `share` are the namespaces its members live in, of net, ipc, uts, pid. `network` and `ports`
         are as those of a container: the pod's, if it shares that; left out, a private one. With the
         `exit_policy` stop it is stopped when the last member has ended. `image` is one whose command
-        waits and reaps, in place of a program of our own. Raises `InvalidArgument`, `NameTaken`,
+        waits and reaps, in place of a program of our own. All its containers together
+        may use `memory` bytes, `pids` threads, `cpu_quota` microseconds of CPU time in each
+        `cpu_period` (0: no limit). Raises `InvalidArgument`, `NameTaken`,
         `NoSuchImage`, `NoSuchNetwork`; nothing is left of a pod that could not be made.
         """
         pod, container = token_hex(32), token_hex(32)
@@ -93,6 +100,9 @@ class Pods(Creation, Duties, Many):
         if mode == "none" and "net" in kinds:
             raise InvalidArgument("what is to be shared needs a network: private, or one by name")
         networks = () if mode else validation.attachments(wish)
+        limited = Limits(pids=pids, cpu_quota=cpu_quota, cpu_period=cpu_period)
+        isolation.limits(limited, validation.memory(memory))
+        cgroup = self._cgroup(pod) if memory or pids or cpu_quota else ""
         called = validation.name(name) if name else pod[:12]
         base = self._image(image) if image else None
         config = Config(
@@ -109,6 +119,7 @@ class Pods(Creation, Duties, Many):
             read_only=True,
             created_at=self.host.ports.clock.now(),
             security=NOTHING_GRANTED,
+            cgroup_parent=cgroup or self.host.cgroups,
             namespaces=Namespaces(ipc=SHAREABLE) if "ipc" in kinds else NAMESPACES,
             dns=isolation.dns(dns),
             hosts=isolation.hosts(hosts),
@@ -119,6 +130,11 @@ class Pods(Creation, Duties, Many):
                 exit_policy=exit_policy,
                 labels=validation.pairs(labels or {}, "label"),
                 created_at=self.host.ports.clock.now(),
+                memory=memory,
+                pids=max(pids, 0),
+                cpu_quota=cpu_quota,
+                cpu_period=cpu_period,
+                cgroup=cgroup,
             ),
         )
         if not config.command:
@@ -223,6 +239,14 @@ class Pods(Creation, Duties, Many):
         return {**problems, **super().refresh()}
 
     # ---- inside --------------------------------------------------------------------------
+
+    def _cgroup(self, pod: str) -> str:
+        if not self.host.cgroups:
+            raise InvalidArgument(
+                "a pod cannot be limited: that takes a cgroup, and none is delegated to this user here; "
+                "`lockgate doctor` says what would help"
+            )
+        return f"{self.host.cgroups}/pod-{pod}"
 
     def _pause(self, pod: str) -> str:
         with faults_raised("create", pod, "pod"):

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from lockgate.testing.properties import Stepper
 
-MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("law", "orders", "step"))
+MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("conditions", "law", "orders", "step"))
 
 
 class Mutant(Struct, frozen=True):
@@ -69,14 +69,14 @@ MUTANTS = (
     ),
     Mutant(
         "clean-up unmounts from under its user",
-        "law",
-        "    unheld = not record.mounts or _carries_out(record, V.FORCE_REMOVE)\n",
+        "conditions",
+        "    unheld = not record.mounts or _carries_out(record, Verb.FORCE_REMOVE)\n",
         "    unheld = True\n",
     ),
     Mutant(
         "the first to give a mount back takes all of them",
-        "law",
-        "    unheld = record.mounts <= 1 or _carries_out(record, V.FORCE_UNMOUNT)\n",
+        "conditions",
+        "    unheld = record.mounts <= 1 or _carries_out(record, Verb.FORCE_UNMOUNT)\n",
         "    unheld = True\n",
     ),
     Mutant(
@@ -106,14 +106,14 @@ MUTANTS = (
     Mutant(
         "a run begins over what another may have left",
         "law",
-        'INIT = ("clear", "settle", "prepare", "specify", "create")',
-        'INIT = ("settle", "prepare", "specify", "create")',
+        'INIT = ("clear", "settle", "prepare", "specify", "create", "connect")',
+        'INIT = ("settle", "prepare", "specify", "create", "connect")',
     ),
     Mutant(
         "a run begins though the last one owes its hooks",
         "law",
-        'INIT = ("clear", "settle", "prepare", "specify", "create")',
-        'INIT = ("clear", "prepare", "specify", "create")',
+        'INIT = ("clear", "settle", "prepare", "specify", "create", "connect")',
+        'INIT = ("clear", "prepare", "specify", "create", "connect")',
     ),
     Mutant(
         "hooks that failed are passed over",
@@ -123,27 +123,27 @@ MUTANTS = (
     ),
     Mutant(
         "hooks do not wait for the runtime",
-        "law",
+        "conditions",
         "return record.poststop != () and record.runtime is ABSENT",
         "return record.poststop != ()",
     ),
     Mutant(
         "a removal forgets the hooks",
-        "law",
-        "settled = not record.poststop or _carries_out(record, V.FORCE_REMOVE)",
+        "conditions",
+        "settled = not record.poststop or _carries_out(record, Verb.FORCE_REMOVE)",
         "settled = True",
     ),
     Mutant(
         "not even force removes what owes its hooks",
-        "law",
-        "settled = not record.poststop or _carries_out(record, V.FORCE_REMOVE)",
+        "conditions",
+        "settled = not record.poststop or _carries_out(record, Verb.FORCE_REMOVE)",
         "settled = not record.poststop",
     ),
     Mutant(
         "nobody runs the hooks",
         "step",
-        "return WAYS[stages][record.poststop != ()][record.config.health is not None]",
-        "return WAYS[stages][False][record.config.health is not None]",
+        "own = WAYS[stages][record.poststop != ()][config.health is not None]",
+        "own = WAYS[stages][False][config.health is not None]",
     ),
     Mutant(
         "a failed stop cleans up under a live container",
@@ -275,8 +275,8 @@ MUTANTS = (
     Mutant(
         "a checkpoint that was left running has ended it",
         "step",
-        "if not effect.leave_running and draft.status is Status.RUNNING:",
-        "if draft.status is Status.RUNNING:",
+        "if effect.leave_running:\n        return ()",
+        "",
         model="one container, checkpoints",
     ),
     Mutant(
@@ -289,8 +289,8 @@ MUTANTS = (
     Mutant(
         "the checkpoint goes before anything runs",
         "law",
-        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
-        'RESTORE = ("clear", "settle", "prepare", "specify", "spend", "restore", "follow")',
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "reconnect", "follow", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "specify", "spend", "restore", "reconnect", "follow")',
         model="one container, checkpoints",
     ),
     Mutant(
@@ -303,15 +303,15 @@ MUTANTS = (
     Mutant(
         "a restore skips a step of a start",
         "law",
-        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
-        'RESTORE = ("clear", "settle", "prepare", "restore", "follow", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "reconnect", "follow", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "restore", "reconnect", "follow", "spend")',
         model="one container, checkpoints",
     ),
     Mutant(
         "the restored are not followed",
         "law",
-        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "follow", "spend")',
-        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "reconnect", "follow", "spend")',
+        'RESTORE = ("clear", "settle", "prepare", "specify", "restore", "reconnect", "spend")',
         model="one container, checkpoints and health checks",
     ),
     Mutant(

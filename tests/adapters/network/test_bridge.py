@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lockgate.adapters.locks import FileLocks
-from lockgate.adapters.network import NetworkBook, book, bridge
+from lockgate.adapters.network import NetworkBook, book, bridge, firewall
 from lockgate.adapters.network.bridge import Bridge, BridgeNote, hardware_address
 from lockgate.adapters.network.leases import Leases
 from lockgate.effects.config import Attachment, Config, PortMapping
@@ -55,6 +55,17 @@ def test_ipv6_is_for_others(driver: Bridge, networks: NetworkBook) -> None:
 def test_it_says_what_to_install(driver: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "PROGRAMS", {"sh": "dash", "no-nft": "nftables"})
     assert driver.obstacle(WEB) == "it needs nftables"
+
+
+def test_it_steps_back_where_another_table_drops_what_it_does_not_know(
+    driver: Bridge, networks: NetworkBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless whoever chose it has seen to that."""
+    monkeypatch.setattr(firewall, "barred", lambda: "ip filter FORWARD")
+    locks = FileLocks(tmp_path / "locks")
+    wary = Bridge(tmp_path, networks.find, Leases(networks.leases, locks), locks, wary=True)
+    assert "`ip filter FORWARD` would drop" in wary.obstacle(WEB)
+    assert driver.obstacle(WEB) == ""
 
 
 @pytest.mark.parametrize("ip", ["10.5.0.0", "10.5.0.255", "10.6.0.7"])

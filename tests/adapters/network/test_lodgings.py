@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from lockgate.adapters.network.lodgings import Lodgings
 from lockgate.adapters.network.namespaces import Namespaces as Handles
 from lockgate.adapters.network.namespaces import drop
-from lockgate.adapters.oci.cgroups import Cgroups
+from lockgate.adapters.oci.process import boot_id, identify
 from lockgate.effects.config import Config, Limits, Namespaces, VolumeMount
+from lockgate.effects.model import Process
 from lockgate.effects.outcome import Home, PortError
 
 pytestmark = pytest.mark.real
@@ -37,56 +38,53 @@ def handles(tmp_path: Path) -> Iterator[Handles]:
 
 
 @pytest.fixture
-def owner() -> Iterator[subprocess.Popen[bytes]]:
-    """A process with namespaces of its own, in the cgroup of the owner."""
-    groups, path = Cgroups.here(), f"/lockgate-lodgings/{OWNER}"
+def owner() -> Iterator[Process]:
+    """A process with namespaces of its own."""
     with subprocess.Popen(["unshare", "--ipc", "--uts", "sleep", "60"]) as running:
-        for hierarchy in groups.hierarchies:
-            place = hierarchy.mountpoint / path[1:]
-            place.mkdir(parents=True, exist_ok=True)
-            if hierarchy.unified or "pids" in hierarchy.controllers:
-                (place / "cgroup.procs").write_text(str(running.pid))
-        yield running
+        found = identify(running.pid)
+        assert found is not None
+        while not Path(f"/proc/{running.pid}/comm").read_text().startswith("sleep"):
+            os.sched_yield()
+        yield found
         running.kill()
-    groups.remove(path, 10)
-    groups.prune("/lockgate-lodgings")
 
 
-def test_it_is_that_of_the_owner(handles: Handles, owner: subprocess.Popen[bytes]) -> None:
-    lodging, homes = Lodgings(handles, lambda _: (7, owner.pid), nowhere).take(CONFIG, 1)
+def test_it_is_that_of_the_owner(handles: Handles, owner: Process) -> None:
+    lodging, homes = Lodgings(handles, lambda _: (7, owner), nowhere).take(CONFIG, 1)
     places = dict(lodging)
     for kind in ("ipc", "uts"):
         theirs = os.stat(f"/proc/{owner.pid}/ns/{kind}")  # noqa: PTH116 -- a link that leads nowhere
         assert Path(places[kind]).stat().st_ino == theirs.st_ino
     assert homes == (Home(OWNER, 7),)
-    again, _ = Lodgings(handles, lambda _: (7, owner.pid), nowhere).take(CONFIG, 1)
+    again, _ = Lodgings(handles, lambda _: (7, owner), nowhere).take(CONFIG, 1)
     assert again == lodging
 
 
-@pytest.mark.parametrize("found", [None, (1, 0), (1, os.getpid())])
+@pytest.mark.parametrize("pid", [None, 0, os.getpid()])
 def test_who_does_not_run_or_is_somebody_else_lends_nothing(
-    handles: Handles, found: tuple[int, int] | None
+    handles: Handles, pid: int | None
 ) -> None:
-    """A number that belongs to another by now: it is in another cgroup (P15)."""
+    """A number that belongs to another by now: that one began at another time (P15)."""
+    found = None if pid is None else (1, Process(pid, 1, boot_id()))
     with pytest.raises(PortError, match="does not run: start that first") as refused:
         Lodgings(handles, lambda _: found, nowhere).take(CONFIG, 1)
     assert (refused.value.fault.kind, refused.value.fault.dirty) == ("missing", False)
 
 
-def test_half_of_it_is_given_back(handles: Handles, owner: subprocess.Popen[bytes]) -> None:
+def test_half_of_it_is_given_back(handles: Handles, owner: Process) -> None:
     """Clean means that nothing is left, though one of the two was pinned already."""
     other = "c" * 64
     config = replace(CONFIG, namespaces=replace(SHARES, uts=f"container:{other}"))
-    lodgings = Lodgings(handles, lambda one: (1, owner.pid) if one == OWNER else None, nowhere)
+    lodgings = Lodgings(handles, lambda one: (1, owner) if one == OWNER else None, nowhere)
     with pytest.raises(PortError, match=f"container {other[:12]}"):
         lodgings.take(config, 1)
     assert not handles.handle(GUEST, "1-ipc").exists()
 
 
 def test_who_shares_its_memory_has_it_where_others_find_it(
-    handles: Handles, owner: subprocess.Popen[bytes]
+    handles: Handles, owner: Process
 ) -> None:
-    lodgings = Lodgings(handles, lambda _: (1, owner.pid), nowhere)
+    lodgings = Lodgings(handles, lambda _: (1, owner), nowhere)
     own, homes = lodgings.take(LENDER, 1)
     shm = Path(dict(own)["shm"])
     assert (homes, shm.stat().st_mode & 0o7777) == ((), 0o1777)

@@ -65,12 +65,22 @@ class TestUserNamespace:
         assert "gid=5" not in options(replace(MAPPED, gid_maps=few))
         assert "gid=5" in options(replace(MAPPED, gid_maps=(replace(few[0], size=6),)))
 
-    @pytest.mark.parametrize(("network", "kind"), [("none", "sysfs"), ("web", "bind")])
-    def test_sysfs_is_bound_where_the_network_is_not_its_own(self, network: str, kind: str) -> None:
+    @pytest.mark.parametrize(
+        ("network", "deferred", "kind"),
+        [
+            ("host", False, "bind"),
+            ("private", False, "bind"),
+            ("private", True, "sysfs"),
+            ("none", False, "sysfs"),
+        ],
+    )
+    def test_sysfs_is_bound_where_the_network_is_not_its_own(
+        self, network: str, deferred: bool, kind: str
+    ) -> None:
         """It may be mounted anew only by the user namespace that owns the network."""
         (sys,) = (
             one
-            for one in spec(replace(MAPPED, network=network))["mounts"]
+            for one in spec(replace(MAPPED, network=network, deferred_network=deferred))["mounts"]
             if one["destination"] == "/sys"
         )
         assert (sys["type"], "ro" in sys["options"]) == (kind, True)

@@ -166,6 +166,7 @@ _ALL = (
             "sessions_of_a_run",
             "joined_to",
             "tests/kit/test_households.py",
+            "tests/statemachine/test_sessions.py",
             "tests/engine/test_sessions.py",
             "tests/real/test_exec.py",
         ),
