@@ -129,17 +129,22 @@ def test_an_archive_of_it_has_its_own_owners(engine: Engine, tmp_path: Path, mou
 
 def test_files_of_the_run_secrets_and_volumes_are_its_own(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("hush\n")
+    part = Path(engine.create_volume("parts").path) / "part"
+    part.mkdir()
+    os.chown(part, BASE + 7, BASE + 7)
     said = run(
         engine,
-        "cat /run/secrets/token; stat -c %u:%g /run/secrets/token /etc/hostname /data /home/file;"
+        "cat /run/secrets/token;"
+        "stat -c %u:%g /run/secrets/token /etc/hostname /data /home/file /part;"
         "touch /data/mine /home/mine && echo written",
         secrets=[Secret(name="token", source=str(tmp_path / "token"))],
         mounts=[
             VolumeMount(volume="data", destination="/data"),
             VolumeMount(volume="home", destination="/home"),
+            VolumeMount(volume="parts", destination="/part", subpath="part"),
         ],
     )
-    assert said == ["hush", "0:0", "0:0", "0:0", "5:6", "written"]
+    assert said == ["hush", "0:0", "0:0", "0:0", "5:6", "7:7", "written"]
 
 
 @pytest.mark.parametrize("network", ["none", "private"])
