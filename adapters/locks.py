@@ -69,10 +69,11 @@ class FileLocks:
         return ""
 
     def forget(self, scope: str) -> None:
-        """Remove the lock file of what is gone for good; it stays if somebody holds it."""
+        """Remove the lock file of what is gone for good; it stays if somebody holds it, or it cannot
+        be removed: whoever refreshes tries again."""
         if not self._path(_checked(scope)).exists():
             return
-        with suppress(TimeoutError), self.hold(scope, timeout=0):
+        with suppress(OSError, StoreError), self.hold(scope, timeout=0):
             self._path(scope).unlink()
 
     def known(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -27,6 +28,9 @@ Tool: TypeAlias = tuple[str, str]
 
 LEAST = 4
 """Boundaries in the shortest operation: before and after a commit, and before and after an effect."""
+
+INTERRUPTED = 130
+"""How it ends that was interrupted, and has unwound what it was doing."""
 
 SOON = 60.0
 """Seconds in which anything has happened, or something is wrong."""
@@ -54,9 +58,10 @@ class Victim:
         self.process.start()
 
     def killed(self) -> bool:
-        """Once it is over: was it killed, or did it come to the end of what it had to do?"""
+        """Once it is over: was it killed, or interrupted, or did it come to the end of what it had to
+        do?"""
         self.process.join(SOON)
-        assert self.process.exitcode in (0, -signal.SIGKILL), self.process.exitcode
+        assert self.process.exitcode in (0, -signal.SIGKILL, INTERRUPTED), self.process.exitcode
         return self.process.exitcode != 0
 
     def stopped(self) -> bool:
@@ -78,13 +83,18 @@ class Victim:
 
 
 def killed_everywhere(
-    root: Path, runtime: str, operation: Operation, tools: tuple[Tool, ...] = (), every: int = 1
+    root: Path,
+    runtime: str,
+    operation: Operation,
+    tools: tuple[Tool, ...] = (),
+    every: int = 1,
+    number: int = signal.SIGKILL,
 ) -> Iterator[int]:
     """Kill an engine at the first boundary, then at the second, and so on; yields after each of
     these deaths, and once more when one has come to its end. `every`: so many at a time in the test
     suite, all of them under `make soak`."""
     for place in count(1, 1 if SOAK > 1 else every):
-        killed = Victim(root, runtime, operation, place, tools=tools).killed()
+        killed = Victim(root, runtime, operation, place, number=number, tools=tools).killed()
         yield place
         if not killed:
             assert place > LEAST, "the fuse was hardly lit"
@@ -113,8 +123,11 @@ def _obey(
     with ExitStack() as patches:
         for module, name in tools:
             patches.enter_context(_fused(module, name, fuse))
-        with Engine.open(root, runtime=runtime, probe=fuse) as engine:
-            operation(engine)
+        try:
+            with Engine.open(root, runtime=runtime, probe=fuse) as engine:
+                operation(engine)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
 
 
 def _fused(module: str, name: str, fuse: Callable[[str], None]) -> Any:

@@ -4,6 +4,7 @@ The only place where the pure machine, the books and the ports meet.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import assert_never
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from lockgate.effects.config import Config, needs, pod_of
 from lockgate.effects.interpreter import Rejected, Stepped
 from lockgate.effects.model import Order, Process
-from lockgate.effects.outcome import Exited, Fault, Outcome
+from lockgate.effects.outcome import Exited, Fault, Outcome, PortError
 from lockgate.effects.perform import perform
 from lockgate.effects.ports import Commit, Event, Ports, Row, Sessions, Store
 from lockgate.statemachine import history
@@ -155,19 +156,23 @@ class Lifecycle:
     def _parted(self, record: Record) -> Iterator[SessionEnded]:
         """Only those it knows of are looked for, so that a look costs as much as what lives."""
         for one in record.sessions:
-            seen = self._sessions.seen(record.id, record.epoch, one)
-            if seen is not None and seen.end is not None:
-                yield SessionEnded(record.epoch, one, seen.end)
+            with suppress(PortError, OSError):  # as of its own end
+                seen = self._sessions.seen(record.id, record.epoch, one)
+                if seen is not None and seen.end is not None:
+                    yield SessionEnded(record.epoch, one, seen.end)
 
     def look(self, record: Record) -> Exited | None:
         """Has the run this record tells of ended, without its knowing? Needs no lock."""
         return None if written_down(record) else self._end(record)
 
     def _end(self, record: Record) -> Exited | None:
+        """Where it cannot be told, nothing is: not knowing changes nothing (P15)."""
         if record.status not in LIVE:
             return None
         run = (record.config, record.epoch, record.process, record.monitor)
-        return self._ports.monitor.look(*run)
+        with suppress(PortError, OSError):
+            return self._ports.monitor.look(*run)
+        return None
 
     def perform(self, record: Record, order: Order) -> Outcome:
         return performed(record, order, self._performed)

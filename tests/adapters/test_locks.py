@@ -1,5 +1,6 @@
 """Locks: one holder among all threads and processes, and no lock outlives its holder."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -203,6 +204,23 @@ def test_the_file_is_private_and_stays(files: FileLocks, tmp_path: Path) -> None
     with files.hold("web"):
         pass
     assert stat.S_IMODE((tmp_path / "web.lock").stat().st_mode) == 0o600
+
+
+def test_one_that_cannot_be_removed_is_forgotten_later(
+    files: FileLocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with files.hold("web"):
+        pass
+
+    def refused(self: Path) -> None:
+        raise OSError(errno.EROFS, "read-only")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refused)
+        files.forget("web")
+    assert files.known() == ("web",)
+    files.forget("web")
+    assert files.known() == ()
 
 
 def test_no_descriptor_is_left_open(files: FileLocks) -> None:

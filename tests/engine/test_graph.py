@@ -207,6 +207,14 @@ class TestSharing:
         engine.stop("guest")
         assert engine.cleanup("owner").status is Status.EXITED
 
+    def test_no_lock_of_the_house_is_left(
+        self, engine: Engine, guest: Record, simulation: Simulation
+    ) -> None:
+        engine.start("guest")
+        for name in ("guest", "owner"):
+            engine.remove(name, force=True)
+        assert simulation.wiring.locks.known() == ()
+
     def test_starting_what_runs_disturbs_nobody(self, engine: Engine, guest: Record) -> None:
         before = engine.start("guest")
         with pytest.raises(Exception, match="runs already"):

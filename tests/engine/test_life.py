@@ -366,6 +366,27 @@ class TestLooking:
         (seen,) = engine.list()
         assert (seen.status, seen.exit_code) == (Status.STOPPED, 4)
 
+    @pytest.mark.parametrize("problem", [OSError(24, "no files left"), PortError("failed", "no")])
+    def test_where_it_cannot_be_told_whether_it_has_ended_nothing_changes(
+        self,
+        problem: Exception,
+        simulation: Simulation,
+        engine: Engine,
+        web: Record,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        engine.start("web")
+        simulation.host.end(web.id, 4)
+
+        def look(*run: object) -> None:
+            raise problem
+
+        with monkeypatch.context() as patched:
+            patched.setattr(simulation.host.runtime, "look", look)
+            assert engine.sync("web").status is Status.RUNNING
+            assert [one.status for one in engine.list()] == [Status.RUNNING]
+        assert engine.sync("web").status is Status.STOPPED
+
     def test_a_listing_does_not_wait_for_the_busy(
         self, simulation: Simulation, engine: Engine, web: Record
     ) -> None:

@@ -23,6 +23,9 @@ from lockgate.adapters.simulated.faults import TURNS, Turn
 from lockgate.effects.model import CreateRuntime
 from lockgate.testing import busybox
 
+KEPT = {"runc": "state.json", "crun": "status"}
+"""Where a runtime keeps what it knows of a container."""
+
 LENGTHS = 12 * SOAK
 """At so many lengths, evenly apart, what the runtime keeps is cut off; under `make soak` at all."""
 
@@ -146,13 +149,15 @@ class TestReal:
         before.still(root)
 
     @pytest.mark.parametrize("stage", ["created", "running", "paused", "stopped"])
-    def test_what_it_keeps_is_cut_off(self, stage: str, engine: Engine, root: Path) -> None:
+    def test_what_it_keeps_is_cut_off(
+        self, stage: str, engine: Engine, root: Path, runtime: str
+    ) -> None:
         before = Ground.of(root)
         length = step = 0
         while True:
             web = patient(engine, network="private")
             brought(engine, stage)
-            kept = root / "runtime" / web.id / "state.json"
+            kept = root / "runtime" / web.id / KEPT[runtime]
             whole = kept.read_bytes()
             step = max(1, len(whole) // (LENGTHS if stage == "running" else 3))
             kept.write_bytes(whole[:length])

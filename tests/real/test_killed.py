@@ -5,6 +5,7 @@ of its own; the one that recovers is ours. Nothing may be left in doubt, and not
 """
 
 from pathlib import Path
+from signal import SIGINT
 
 import pytest
 from tests.ground import Ground
@@ -119,6 +120,23 @@ def test_killed_anywhere_the_next_command_recovers(
     sleeper(engine)
     prepared(engine)
     for _ in killed_everywhere(root, runtime, operation):
+        judged(engine, root, before)
+        sleeper(engine)
+        prepared(engine)
+    engine.remove("web", force=True, timeout=0)
+    before.still(root)
+
+
+@pytest.mark.parametrize("name", ["start", "restart"])
+def test_interrupted_anywhere_the_next_command_recovers(
+    name: str, engine: Engine, root: Path, runtime: str
+) -> None:
+    """What it was doing is unwound; at every sixth boundary, under `make soak` at each."""
+    prepared, operation = SCENARIOS[name]
+    before = Ground.of(root)
+    sleeper(engine)
+    prepared(engine)
+    for _ in killed_everywhere(root, runtime, operation, every=6, number=SIGINT):
         judged(engine, root, before)
         sleeper(engine)
         prepared(engine)

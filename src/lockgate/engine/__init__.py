@@ -18,6 +18,7 @@ from lockgate.engine.looking import Looking
 from lockgate.engine.mounts import Mounts
 from lockgate.engine.pods import Pods
 from lockgate.engine.volumes import Volumes
+from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:  # only for its name: a real host needs none of it
     from lockgate.adapters.simulated.host import SimulatedHost
@@ -65,7 +66,10 @@ class Engine(Pods, Volumes, Mounts, Artifacts, Brought, Checking, Looking):
         from lockgate.wiring import real
 
         directories = None if hooks is None else [Path(one) for one in hooks]
-        host = real(Path(root), runtime, conmon, storage, directories, watchers, network_driver)
+        try:
+            host = real(Path(root), runtime, conmon, storage, directories, watchers, network_driver)
+        except OSError as problem:
+            raise LockgateError(f"cannot open an engine in {root}: {problem}") from problem
         return cls(host, probe)
 
     @classmethod

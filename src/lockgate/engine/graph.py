@@ -11,6 +11,7 @@ from returns.result import Failure
 
 from lockgate.effects.config import needs, owners
 from lockgate.engine.life import Life
+from lockgate.engine.members import scope
 from lockgate.errors import (
     AlreadyStopped,
     DependencyFailed,
@@ -92,7 +93,10 @@ class Graph(Life):
             for generation in generations(graph)[:-1]:  # the last is the container itself
                 for one in generation:
                     self._removed(one, force, timeout)
-        return super().remove(container, force=force, timeout=timeout)
+        removed = super().remove(container, force=force, timeout=timeout)
+        for owner in owners(removed.config):  # nobody may be left who lives there
+            self.host.locks.forget(scope(owner))
+        return removed
 
     def turns(self, references: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """These in the order in which they may be started, side by side within a turn; the reverse

@@ -125,6 +125,8 @@ class Households:
         self._engine = engine
         forgotten = {name: FORGOTTEN[name] for name in ("exit_reason", "finished_at")}
         self._identity, self._rig = Identity(forgotten), Rig()
+        # of several, what is half there is left to the models of one: it would double them
+        self._restarts = RESTARTS if len(self._configs) == 1 else (RESTARTS[0], RESTARTS[-1])
         known = tuple(self._known())
         self._commands = tuple(one for one in known if not verbs or one.verb in verbs)
         self._others = tuple(one for one in known if one.verb in others)
@@ -150,7 +152,7 @@ class Households:
                 yield from self._commanded(node, command)
         yield from self._by_themselves(node)
         if any(one.record or one.damaged for one in node.kept):
-            for left, label in RESTARTS:
+            for left, label in self._restarts:
                 kept = tuple(self._restarted(one, left) for one in node.kept)
                 yield label, self._household(kept, self._troubles)  # the last that goes wrong
 

@@ -162,7 +162,8 @@ class Taken(Locks):
         return self._locks.holder(scope)
 
     def forget(self, scope: str) -> None:
-        self._locks.forget(scope)
+        if not self._locks.holder(scope):
+            self._locks.forget(scope)
 
     def known(self) -> tuple[str, ...]:
         return self._locks.known()

@@ -46,7 +46,7 @@ _ALL = (
         "P04",
         "no transient without an owner",
         "Whatever is being done, the next command brings it to rest though its doer is dead.",
-        ("comes_to_rest",),
+        ("comes_to_rest", "tests/engine/test_crash.py"),
     ),
     Property(
         "P05",
@@ -113,7 +113,7 @@ _ALL = (
         "P15",
         "process identity",
         "Nothing is done to a process that is not known by pid, start time and boot.",
-        ("identified", "tests/adapters/test_process.py"),
+        ("identified", "tests/adapters/test_process.py", "tests/engine/test_life.py"),
     ),
     Property(
         "P16",
@@ -165,6 +165,7 @@ _ALL = (
         (
             "sessions_of_a_run",
             "joined_to",
+            "tests/kit/test_households.py",
             "tests/statemachine/test_sessions.py",
             "tests/engine/test_sessions.py",
             "tests/real/test_exec.py",
@@ -192,7 +193,13 @@ _ALL = (
         "P25",
         "scarcity",
         "Without space, stopping, killing, removing and listing work, and nothing is half written.",
-        ("freed", "tests/engine/test_crash.py", "tests/promises/test_06_full_disk.py"),
+        (
+            "freed",
+            "tests/engine/test_crash.py",
+            "tests/engine/test_errnos.py",
+            "tests/power/test_refused.py",
+            "tests/promises/test_06_full_disk.py",
+        ),
     ),
     Property(
         "P26",
