@@ -60,7 +60,7 @@ def test_it_is_that_of_the_owner(handles: Handles, owner: Process) -> None:
     assert again == lodging
 
 
-@pytest.mark.parametrize("pid", [None, 0, os.getpid()])
+@pytest.mark.parametrize("pid", [None, 0, os.getpid()], ids=["none", "0", "ours"])
 def test_who_does_not_run_or_is_somebody_else_lends_nothing(
     handles: Handles, pid: int | None
 ) -> None:
