@@ -23,7 +23,7 @@ demo: setup ## a container's whole life, its history, and the replay of it
 
 test: setup ## the whole test suite, with lint, types and layers
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup # the host in one process, what is pure in the other
+	@scripts/test $(BIN)/python
 
 check: lint types layers ## what needs no running
 

@@ -55,13 +55,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("runtime", [] if why_not_real() else working_runtimes())
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Side by side, what drives the real host stays in one process, and a module in one."""
+    real = item.get_closest_marker("real") is not None
+    item.add_marker(pytest.mark.xdist_group("host" if real else str(item.path)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = why_not_real()
     for item in items:
-        real = item.get_closest_marker("real") is not None
-        item.add_marker(pytest.mark.xdist_group("host" if real else str(item.path)))
-        if reason and real:
+        if reason and item.get_closest_marker("real"):
             item.add_marker(pytest.mark.skip(reason=reason))
 
 

@@ -111,6 +111,7 @@ def _obey(
     tools: tuple[Tool, ...],
 ) -> None:
     passed = 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever began us may ignore it
 
     def fuse(here: str) -> None:
         nonlocal passed
