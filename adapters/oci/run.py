@@ -9,10 +9,10 @@
 Whatever is read here may be torn, empty or forged (FAULTS P11): every reader is total.
 """
 
+import errno
 import os
 import re
 import shutil
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -166,8 +166,11 @@ class Run(Struct, frozen=True):
                 _cleared(going)
                 self.directory.rename(going)
         _cleared(going)
-        with suppress(OSError):
+        try:
             self.directory.parent.rmdir()
+        except OSError as problem:
+            if problem.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                raise
 
     # ---- reading -------------------------------------------------------------------------
 

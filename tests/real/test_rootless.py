@@ -457,7 +457,9 @@ exec "$@"
 @pytest.fixture
 def pure(image: Ordinary) -> Iterator[str]:
     """His host has version 2 of cgroups and no other; one of them is his, and his commands in it."""
-    (tree,) = (one for one in Cgroups.here().hierarchies if one.unified)
+    tree = next((one for one in Cgroups.here().hierarchies if one.unified), None)
+    if tree is None:
+        pytest.skip("version 2 of cgroups was unmounted: it is tested where it is, with crun, too")
     path = f"/lockgate-test-{os.getpid()}-pure"
     place = tree.mountpoint / path[1:]
     for one in (place, place / "shell"):
