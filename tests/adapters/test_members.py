@@ -31,7 +31,7 @@ def test_a_number_that_is_nobodys_or_somebody_elses(first: int) -> None:
 @pytest.fixture
 def apart() -> Iterator[int]:
     """The first of two processes in a pid namespace of their own."""
-    line = "echo; sleep 600 & exec sleep 600"
+    line = "sleep 600 & echo; exec sleep 600"
     child = subprocess.Popen(
         ["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", line], stdout=subprocess.PIPE
     )
