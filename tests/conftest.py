@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lockgate import Engine
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.testing import busybox
 
@@ -126,3 +127,19 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
             break
         time.sleep(0.05)  # monitors of ended containers are on their way out
     assert not left, f"left behind: {left}"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The folder of the engine."""
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def engine(root: Path, runtime: str, tmp_path: Path) -> Iterator[Engine]:
+    """One on a real runtime, with busybox in it; nothing of it is left."""
+    with Engine.open(root, runtime=runtime) as made:
+        made.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
+        yield made
+        for record in made.list():
+            made.remove(record.id, force=True, timeout=0)

@@ -1,4 +1,4 @@
-"""Where the promises are kept: a simulated host, and an engine on a real runtime."""
+"""Where the promises are kept: a simulated host; and what is asked of the engine on a real runtime."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,6 @@ import pytest
 from tests.engine.conftest import Simulation
 
 from lockgate import Engine, Record
-from lockgate.testing import busybox
 
 PATIENT = ["sh", "-c", "until [ -e /go ]; do sleep 0.02; done; exit 7"]
 """Ends with 7 as soon as it is let go."""
@@ -19,21 +18,6 @@ def simulation(tmp_path: Path) -> Iterator[Simulation]:
     made.engine().import_image("busybox", tmp_path, command=["sh"])
     yield made
     made.close()
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "root"
-
-
-@pytest.fixture
-def engine(root: Path, runtime: str, tmp_path: Path) -> Iterator[Engine]:
-    """A real one; nothing of it is left."""
-    with Engine.open(root, runtime=runtime) as made:
-        made.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
-        yield made
-        for record in made.list():
-            made.remove(record.id, force=True, timeout=0)
 
 
 def patient(engine: Engine, name: str = "web", **wishes: object) -> Record:

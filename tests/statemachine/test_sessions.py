@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from transitions import Machine, MachineError
 
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import Exited
@@ -28,6 +27,8 @@ from lockgate.statemachine.sessions import (
     standing,
 )
 
+from .walking import walked_alike
+
 ENGINE, ITS = Process(7, 1, "boot"), Process(41, 2, "boot")
 ASKED = Session(id="5", container="c", epoch=1, wish=Wish(command=("x",)), created_at=1)
 CREATED = replace(ASKED, standing=Standing.CREATED, by=ENGINE)
@@ -48,32 +49,9 @@ INPUTS: tuple[SessionInput, ...] = (
 TRIGGERS = sorted({row["trigger"] for row in LIFECYCLE})
 
 
-class Walker:
-    """Somebody for `transitions` to move about."""
-
-    state: Standing
-
-
 @given(st.sampled_from(list(Standing)), st.lists(st.sampled_from(TRIGGERS), max_size=8))
 def test_the_lookup_walks_as_transitions_walks(begin: Standing, triggers: list[str]) -> None:
-    walker = Walker()
-    machine = Machine(
-        model=walker,
-        states=Standing,
-        transitions=[dict(row) for row in LIFECYCLE],
-        initial=begin,
-        auto_transitions=False,
-    )
-    at = begin
-    for trigger in triggers:
-        if (at, trigger) in EDGES:
-            at = EDGES[at, trigger]
-            walker.trigger(trigger)  # type: ignore[attr-defined]
-        else:
-            with pytest.raises(MachineError):
-                walker.trigger(trigger)  # type: ignore[attr-defined]
-        assert walker.state is at
-    assert machine.states
+    walked_alike(LIFECYCLE, EDGES, begin, triggers)
 
 
 class TestALife:
