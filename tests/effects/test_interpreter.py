@@ -301,6 +301,14 @@ def test_a_signal_left_beside_a_waiting_stop_is_settled_by_the_death(house: Hous
     assert (record.status, record.pending) == (Status.STOPPED, ())
 
 
+def test_a_signal_beside_a_waiting_stop_leaves_it_to_the_stopper(house: House) -> None:
+    stopping = Stopping(house)
+    house.process(2).kill("web", "USR2")
+    assert house.process(3).sync("web").status is Status.STOPPING
+    stopping.ended()
+    assert "Resumed" not in house.given(stopping.engine, stopping.web)
+
+
 def test_a_removal_left_by_its_dead_executor_is_finished_by_the_stopper(house: House) -> None:
     stopping = Stopping(house)
     with pytest.raises(Killed):
@@ -402,6 +410,20 @@ def test_a_lock_that_is_not_free_in_time_is_said(house: House) -> None:
         late.start()
         late.join(10)
     assert len(result) == 1
+
+
+def test_no_lock_stays_of_what_is_not_there(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what is, it does, however it was looked at (P14)."""
+    engine = house.process(1)
+    web = engine.create(name="web", image="busybox")
+    forgotten: list[str] = []
+    monkeypatch.setattr(house.host.locks, "forget", forgotten.append)
+    engine.sync("web")
+    engine.start("web")
+    assert forgotten == []
+    engine._interpreter.sync("nobody")
+    engine.remove("web", force=True)
+    assert forgotten == ["nobody", web.id]
 
 
 class TestGates:
