@@ -127,6 +127,7 @@ def test_killed_anywhere_the_next_command_recovers(
     before.still(root)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", ["start", "restart"])
 def test_interrupted_anywhere_the_next_command_recovers(
     name: str, engine: Engine, root: Path, runtime: str

@@ -17,7 +17,7 @@ from lockgate import Engine, Record
 from lockgate.adapters.oci.process import end
 from lockgate.effects.health import HealthCheck
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.sampled, pytest.mark.timeout(600)]
 
 SESSIONS = "lockgate.adapters.oci.sessions"
 EXEC: tuple[Tool, ...] = (
