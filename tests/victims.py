@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 from unittest import mock
 
 from tests.network.laboratory import CLONE_NEWNET
-from tests.soak import DONE, step
+from tests.soak import DONE
 
 from lockgate import Engine
 from lockgate.adapters.syscalls import setns
@@ -96,13 +96,11 @@ def killed_everywhere(
     runtime: str,
     operation: Operation,
     tools: tuple[Tool, ...] = (),
-    every: int = 1,
     number: int = signal.SIGKILL,
 ) -> Iterator[int]:
     """Kill an engine at the first boundary, then at the second, and so on; yields after each of
-    these deaths, and once more when one has come to its end. `every`: so many at a time in the test
-    suite, all of them under `make soak`."""
-    for place in count(1, step(every)):
+    these deaths, and once more when one has come to its end."""
+    for place in count(1):
         killed = Victim(root, runtime, operation, place, number=number, tools=tools).killed()
         yield place
         if not killed:

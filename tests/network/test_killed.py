@@ -68,7 +68,7 @@ def test_killed_anywhere_the_next_command_recovers(
 ) -> None:
     engine = lab.engine
     prepared(lab, operation, late)
-    for _ in killed_everywhere(lab.root, "runc", operation, TOOLS, every=3):
+    for _ in killed_everywhere(lab.root, "runc", operation, TOOLS):
         for record in engine.list():
             synced = engine.sync(record.id)
             assert synced.pending == ()

@@ -15,7 +15,7 @@ PATIENT = ["sh", "-c", "until [ -e /go ]; do sleep 0.02; done; exit 7"]
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Under all runtimes but one only by `make soak`."""
     if item.get_closest_marker("real"):
-        item.add_marker("sampled")
+        item.add_marker(pytest.mark.sampled)
 
 
 @pytest.fixture

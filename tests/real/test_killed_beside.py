@@ -157,7 +157,7 @@ def test_killed_anywhere_the_next_command_recovers(
         hook(root, "poststop.json", f"echo $LOCKGATE_HOOK_KEY >> {told}", "poststop")
     before = Ground.of(root)
     made(engine, scene)
-    for _ in killed_everywhere(root, runtime, scene.operation, scene.tools, every=5):
+    for _ in killed_everywhere(root, runtime, scene.operation, scene.tools):
         judged(engine, root, before)
         once_each(told)
         made(engine, scene)
