@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.soak import SOAK
+from tests.soak import DONE, SOAK
 
 from lockgate.adapters.store import SqliteStore
 from lockgate.effects.outcome import Exited
@@ -65,6 +65,7 @@ class Disk:
 
     def commits(self) -> int:
         """How many commits a store reopened here knows; raises if any of them is torn."""
+        DONE["disks after a loss of power"] += 1
         store = SqliteStore(self.folder / "db")
         try:
             known = 0
@@ -110,6 +111,7 @@ def test_what_was_acknowledged_is_there(copies: list[Disk]) -> None:
         assert copy.commits() == number
 
 
+@pytest.mark.sampled
 def test_a_commit_cut_off_anywhere_is_there_or_not(copies: list[Disk]) -> None:
     luck = random.Random(1)
     for number in range(1, len(copies)):
@@ -121,6 +123,7 @@ def test_a_commit_cut_off_anywhere_is_there_or_not(copies: list[Disk]) -> None:
             assert disk.commits() == number - 1
 
 
+@pytest.mark.sampled
 def test_a_commit_of_which_some_pages_are_missing_is_not_there(copies: list[Disk]) -> None:
     """Not synced yet, its pages may reach the disk in any order, or as zeros, or as nonsense."""
     luck = random.Random(2)
@@ -141,6 +144,7 @@ def test_a_commit_of_which_some_pages_are_missing_is_not_there(copies: list[Disk
             assert disk.commits() == (number if torn == after else number - 1)
 
 
+@pytest.mark.sampled
 def test_a_checkpoint_interrupted_anywhere_loses_nothing(
     copies: list[Disk], tmp_path: Path
 ) -> None:
