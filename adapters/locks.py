@@ -18,6 +18,7 @@ from threading import TIMEOUT_MAX, Lock, get_ident
 from filelock import lock_descriptor, unlock_descriptor
 
 from lockgate.adapters.forks import around_forks
+from lockgate.adapters.whole import pwrite_all
 from lockgate.effects.ports import StoreError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -113,7 +114,7 @@ def _attempt(path: Path) -> int | None:
             free = lock_descriptor(descriptor, blocking=False)
             if free and _leads_to(path, descriptor):
                 with suppress(OSError):  # a courtesy, which a full disk may refuse
-                    os.pwrite(descriptor, b"%-10d\n" % os.getpid(), 0)
+                    pwrite_all(descriptor, b"%-10d\n" % os.getpid(), 0)
                 return descriptor
         except BaseException:
             os.close(descriptor)
