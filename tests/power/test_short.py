@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.adapters.layouts import Layout, directory, member, tar_bytes
 from tests.asking import WHY
-from tests.power.test_power_loss import IDS, commits
+from tests.power.disk import IDS, commits
 from tests.shortening import by_halves
 
 from lockgate.adapters.commands import finished
