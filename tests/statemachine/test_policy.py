@@ -118,7 +118,9 @@ class TestPause:
         assert restart_due(long, long.finished_at) == 0
 
     def test_is_not_waited_for_until_a_clock_that_was_set_back_has_come_so_far(self) -> None:
-        short = ended(restarts=5, started_at=1_700_000_000 * SECOND, finished_at=1_700_000_001 * SECOND)
+        short = ended(
+            restarts=5, started_at=1_700_000_000 * SECOND, finished_at=1_700_000_001 * SECOND
+        )
         assert restart_due(short, short.finished_at - 1) == 0
 
 
