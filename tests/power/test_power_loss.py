@@ -4,6 +4,7 @@ import random
 import shutil
 from pathlib import Path
 
+import pytest
 from tests.power.disk import COMMITS, PAGE, Disk, commits
 from tests.soak import SOAK
 
