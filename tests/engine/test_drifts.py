@@ -40,7 +40,9 @@ def test_without_its_layer_it_lives_on_begins_no_more_and_goes(
             assert engine.sync(record.id).pending == ()
             world = simulation.host.world(record.id)
             if not (world.alive or world.layer or world.mounted):
-                with pytest.raises(OperationFailed, match="no layer|needs a mounted root filesystem"):
+                with pytest.raises(
+                    OperationFailed, match=r"no layer|needs a mounted root filesystem"
+                ):
                     engine.start(record.id)
             engine.remove(record.id, force=True)
         assert not simulation.host.worlds()
