@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from tests.asking import Asking, Call
+from tests.soak import DONE
 
 SYSCALLS = MappingProxyType(
     {
@@ -44,6 +45,10 @@ class Refusing(Asking):
         self._at, self._number = at, number
         self._names = {number: name for name, number in SYSCALLS.items()}
         super().__init__(act, SYSCALLS.values(), self._refused)
+
+    def close(self) -> None:
+        super().close()
+        DONE["system calls refused"] += len(self.passed) >= self._at
 
     def _refused(self, call: Call) -> int | None:
         self.passed.append(self._names[call.number])

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.soak import DONE
+
 from lockgate.adapters.store import SqliteStore
 from lockgate.effects.outcome import Exited
 from lockgate.effects.ports import Commit, Event
@@ -59,6 +61,7 @@ class Disk:
 
     def commits(self) -> int:
         """How many commits a store reopened here knows; raises if any of them is torn."""
+        DONE["disks after a loss of power"] += 1
         store = SqliteStore(self.folder / "db")
         try:
             known = 0

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from tests.power.disk import IDS, PAGE, Disk
 from tests.soak import SOAK
 
@@ -13,6 +14,7 @@ from lockgate.adapters.store import SqliteStore
 from lockgate.effects.ports import StoreError
 
 
+@pytest.mark.sampled
 def test_a_commit_without_those_before_it_is_not_there(copies: list[Disk]) -> None:
     """Whichever part of an earlier one is missing, whatever stands in its place."""
     luck = random.Random(4)
@@ -29,6 +31,7 @@ def test_a_commit_without_those_before_it_is_not_there(copies: list[Disk]) -> No
             assert disk.commits() == missing - 1
 
 
+@pytest.mark.sampled
 def test_pages_folded_in_without_their_log_are_said_to_be_damaged(
     copies: list[Disk], tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ import random
 import shutil
 from pathlib import Path
 
+import pytest
 from tests.power.disk import COMMITS, PAGE, Disk, commits
 from tests.soak import SOAK
 
@@ -16,6 +17,7 @@ def test_what_was_acknowledged_is_there(copies: list[Disk]) -> None:
         assert copy.commits() == number
 
 
+@pytest.mark.sampled
 def test_a_commit_cut_off_anywhere_is_there_or_not(copies: list[Disk]) -> None:
     luck = random.Random(1)
     for number in range(1, len(copies)):
@@ -27,6 +29,7 @@ def test_a_commit_cut_off_anywhere_is_there_or_not(copies: list[Disk]) -> None:
             assert disk.commits() == number - 1
 
 
+@pytest.mark.sampled
 def test_a_commit_of_which_some_pages_are_missing_is_not_there(copies: list[Disk]) -> None:
     """Not synced yet, its pages may reach the disk in any order, or as zeros, or as nonsense."""
     luck = random.Random(2)
@@ -47,6 +50,7 @@ def test_a_commit_of_which_some_pages_are_missing_is_not_there(copies: list[Disk
             assert disk.commits() == (number if torn == after else number - 1)
 
 
+@pytest.mark.sampled
 def test_a_checkpoint_interrupted_anywhere_loses_nothing(
     copies: list[Disk], tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from tests.errnos import ERRNOS
 from tests.ground import Ground
 from tests.oracle import judged, mended
 from tests.refusing import Refusing
-from tests.soak import SOAK
+from tests.soak import step
 
 from lockgate import Engine, LockgateError, Status
 from lockgate.effects.ports import StoreError
@@ -23,12 +23,13 @@ from lockgate.effects.ports import StoreError
 pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
-    pytest.mark.timeout(3600 if SOAK > 1 else 300),
+    pytest.mark.sampled,
+    pytest.mark.timeout(300),
     pytest.mark.skipif(bool(WHY), reason=WHY or "fit"),
 ]
 
 ERRORS = [getattr(errno, one) for one in chain.from_iterable(ERRNOS.values())]
-EVERY = 1 if SOAK > 1 else 19
+EVERY = step(19)
 """So many calls at a time: no divisor of what a life repeats."""
 
 SAID, BUG = 1, 99
