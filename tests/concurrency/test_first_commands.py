@@ -93,6 +93,8 @@ def test_the_boot_is_noticed_once_and_what_is_owed_is_done_once(
     rebooted(tmp_path, left)
     at_once(tmp_path)
     with Engine(shared(tmp_path, boots=2)) as engine:
+        host = engine.host.simulation
+        assert host is not None
         assert not engine.refresh()
         stands = {record.config.name: (record.status, record.epoch) for record in engine.list()}
         assert stands == {
@@ -109,7 +111,6 @@ def test_the_boot_is_noticed_once_and_what_is_owed_is_done_once(
             promised.one_exit_each(blank, history)
             promised.stop_wins(history)
             assert sum(isinstance(entry.given, Booted) for entry in history) == 1
-            assert engine.host.simulation is not None
-            promised.settled(record, promised.footprint(engine.host.simulation.world(record.id)))
+            promised.settled(record, promised.footprint(host.world(record.id)))
             engine.remove(record.id, force=True)
-        assert not engine.host.simulation.worlds()
+        assert not host.worlds()
