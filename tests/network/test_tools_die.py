@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.sampled, pytest.ma
 
 FIREWALL = "iptables"
 KILLING = """#!/bin/sh
-echo >> {told}
+echo "$@" >> {told}
 [ $(wc -l < {told}) = {at} ] && kill -KILL $PPID && exit 1
 exec {real} "$@"
 """
@@ -61,6 +61,9 @@ def test_it_is_killed_at_each_of_its_commands(
         except OperationFailed:
             pass
         given = len(told.read_text().splitlines())
+        killing(0)
+        if engine.inspect("web").status is Status.RUNNING:
+            engine.kill("web")
         engine.cleanup("web")
         assert lab.footprint() == before, f"killed at command {at}"
         assert engine.start("web").status is Status.RUNNING
