@@ -303,6 +303,13 @@ class TestWhich:
             images.import_image("x", place, platform="plan9/s390x")
         assert images.import_image("x", place, platform="linux/s390x").layers
 
+    def test_none_for_an_earlier_arm(self, images: Images, layout: Layout, place: Path) -> None:
+        seventh = {"os": "linux", "architecture": "arm", "variant": "v7"}
+        layout.tag(layout.image(ROOT, architecture="arm"), platform=seventh)
+        with pytest.raises(PortError, match="no image for linux/arm/v6; it has: linux/arm/v7"):
+            images.import_image("x", layout.write(place), platform="linux/arm/v6")
+        assert images.import_image("x", place, platform="linux/arm/v8").layers
+
     def test_no_choice_where_there_is_none(self, images: Images, tmp_path: Path) -> None:
         (tmp_path / "a.tar").write_bytes(tar_bytes(member("bin/sh")))
         with pytest.raises(PortError, match="no choice of images"):

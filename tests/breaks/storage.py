@@ -36,7 +36,7 @@ BREAKS = (
         "adapters/storage/layouts.py",
         "return theirs if theirs <= _version(ours) else None",
         "return theirs",
-        "tests/adapters/test_layouts.py::TestWhich::test_for_this_machine",
+        "tests/adapters/test_layouts.py::TestWhich::test_none_for_an_earlier_arm",
     ),
     Break(
         "Images from OCI layouts",
@@ -84,7 +84,7 @@ BREAKS = (
         "Bombs: content",
         "adapters/storage/archive.py",
         "if size > self.granted:",
-        "if size > self.granted << 10:",
+        "if size > 1 << 40:",
         "tests/adapters/test_images.py::TestHostileArchives::test_are_refused_with_a_reason",
     ),
     Break(
