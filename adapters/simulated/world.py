@@ -208,11 +208,15 @@ def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact
             return _dumped(world, effect), Dumped(at)
         case e.RestoreRuntime():
             return _restored(world, effect.epoch, at)
-        case e.ExportCheckpoint():
+        case e.ExportCheckpoint(_, target):
+            if not target:
+                raise Impossible("an archive without a name")
             if not world.dump:
                 raise PortError("missing", "there is no checkpoint", dirty=False)
             return world, None
-        case e.ImportCheckpoint():
+        case e.ImportCheckpoint(_, _, source):
+            if not source:
+                raise Impossible("a checkpoint from nowhere")
             if not world.layer:
                 raise Impossible("there is nowhere to put a checkpoint")
             return replace(world, dump=effect.number), None

@@ -1,7 +1,8 @@
 """Break every behaviour on purpose, one at a time: does its test notice?
 
 `python -m tests.breaks [WORD ...]`, at the top of the repository: those breaks in whose row, file or
-test one of the words is. Nothing here is changed: they are made in a copy.
+test one of the words is. Nothing here is changed: they are made in a copy. As root, with the host's
+packages (`make system`): a test that is skipped notices nothing.
 """
 
 import os

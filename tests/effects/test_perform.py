@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 from tests.errnos import ERRNOS
 
+import lockgate.effects.perform as performing
 from lockgate.adapters.simulated import SimulatedHost
 from lockgate.effects import model as e
 from lockgate.effects.config import Attachment, Config, Namespaces
@@ -253,8 +254,12 @@ def test_each_effect_brings_back_its_fact(stage: Stage) -> None:
 
 
 class TestHalt:
+    @pytest.fixture(autouse=True)
+    def nobody_takes_a_minute(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(performing, "KILL_GRACE", 1.0)
+
     def test_asks_nicely_first(self, running: Stage) -> None:
-        end = fact(running.do(halt(10)))
+        end = fact(running.do(halt(1)))
         assert isinstance(end, Exited) and end.code == 143
 
     def test_without_patience_kills_at_once(self, running: Stage) -> None:
@@ -263,7 +268,7 @@ class TestHalt:
 
     def test_of_what_has_ended_sends_nothing(self, running: Stage) -> None:
         running.host.end("c", 7)
-        end = fact(running.do(halt(10)))
+        end = fact(running.do(halt(1)))
         assert isinstance(end, Exited) and end.code == 7
         assert running.seen == []
 
@@ -308,12 +313,12 @@ class TestHalt:
             raise PortError("missing", "gone", dirty=False)
 
         monkeypatch.setattr(running.host.runtime, "signal", gone)
-        end = fact(running.do(halt(10)))
+        end = fact(running.do(halt(1)))
         assert isinstance(end, Exited) and end.code == 3
 
     def test_a_signal_that_cannot_be_sent_is_the_fault(self, running: Stage) -> None:
         running.trouble[e.Signal] = PortError("denied", "not yours", dirty=False)
-        assert fault(running.do(halt(10))) == Fault("denied", "not yours", False)
+        assert fault(running.do(halt(1))) == Fault("denied", "not yours", False)
         assert running.host.world("c").alive
 
     def test_outliving_sigkill_is_a_fault(
