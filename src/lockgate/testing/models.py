@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from lockgate.effects.config import SHARED, Config
 from lockgate.testing.containers import (
+    BARE,
     CHECKED,
     CHECKPOINTS,
     DEFERRED,
     FEWER,
     LIMITS,
     SOME,
-    UNPLUGGED,
     OneContainer,
 )
 from lockgate.testing.explore import Model
@@ -29,7 +29,7 @@ LOCKS = "two operations on a pod, their locks"
 
 SHORT = (
     "one container, nothing goes wrong",
-    "one container, no network",
+    "one container, bare",
     "one container, all faults",
     "one container, health checks",
     "two operators, either may die",
@@ -57,7 +57,7 @@ WHOLE = (
 MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
     {
         "one container, nothing goes wrong": partial(OneContainer, faults=False),
-        "one container, no network": partial(OneContainer, faults=False, config=UNPLUGGED),
+        "one container, bare": partial(OneContainer, faults=False, config=BARE),
         "one container, all faults": OneContainer,
         "one container, health checks": partial(OneContainer, mounts=0, config=CHECKED),
         "one container, checkpoints": partial(
