@@ -549,13 +549,17 @@ def seen(top: Path) -> dict[str, tuple[object, ...]]:
 Broken = Callable[[Layout], None]
 
 
-def swapped(layout: Layout, kind: str, data: bytes) -> None:
+def altered(layout: Layout, kind: str, change: Callable[[bytes], bytes]) -> None:
     """Other bytes behind the digest of the first blob of this kind."""
     for path, content in layout.files.items():
         if path.startswith("blobs/") and kind in path_kind(content):
-            layout.files[path] = data
+            layout.files[path] = change(content)
             return
     raise AssertionError(kind)
+
+
+def swapped(layout: Layout, kind: str, data: bytes) -> None:
+    altered(layout, kind, lambda _: data)
 
 
 def path_kind(content: bytes) -> str:
@@ -591,6 +595,17 @@ def crowd(layout: Layout) -> None:
 def both_at_once(layout: Layout) -> None:
     layout.manifests.clear()
     layout.tag(layout.image(ROOT, manifests=[]))
+
+
+def index_with_layers(layout: Layout) -> None:
+    both = {"schemaVersion": 2, "manifests": layout.manifests.copy(), "layers": []}
+    layout.manifests.clear()
+    layout.tag(layout.document(both, INDEX))
+
+
+def layers_at_the_top(layout: Layout) -> None:
+    both = {"schemaVersion": 2, "manifests": layout.manifests, "layers": []}
+    layout.files["index.json"] = json.dumps(both).encode()
 
 
 def another_type(layout: Layout) -> None:
@@ -693,11 +708,27 @@ BROKEN: dict[str, tuple[str, Broken]] = {
         lambda layout: swapped(layout, "configuration", b"{}"),
     ),
     "other manifest": ("bytes where", lambda layout: swapped(layout, "manifest", b"{}")),
+    "layer packed otherwise": (
+        "not what its digest promises",
+        lambda layout: altered(layout, "layer", lambda data: data[:4] + b"\1" + data[5:]),
+    ),
+    "configuration of as many bytes": (
+        "not what its digest promises",
+        lambda layout: altered(
+            layout, "configuration", lambda data: data.replace(b'"layers"', b'"LAYERS"')
+        ),
+    ),
+    "manifest of as many bytes": (
+        "not what its digest promises",
+        lambda layout: altered(layout, "manifest", lambda data: data.replace(b"2", b"3", 1)),
+    ),
     "wrong diff id": ("not what its digest promises", image_with(diff_ids=[sha256(b"other")])),
     "diff ids missing": ("has 1 layers, but", image_with(diff_ids=[])),
     "circle": ("no image for", circle),
     "crowd": ("more than 256 manifests", crowd),
     "both at once": ("an index and a manifest at once", both_at_once),
+    "index with layers": ("an index and a manifest at once", index_with_layers),
+    "layers at the top": ("index.json is an index and a manifest at once", layers_at_the_top),
     "another type": ("was promised as", another_type),
     "digest with dots": ("not what it must be", digest_with_dots),
     "unknown algorithm": ("not what it must be", unknown_algorithm),
@@ -799,10 +830,10 @@ class TestHostileLayouts:
         self, images: Images, root: Path, tmp_path: Path, reason: str, members: list[Any]
     ) -> None:
         layer = "0" * 64 + ".tar"
-        renamed = [(info, content) for info, content in members]
-        for info, _ in renamed:
-            info.name = layer
-            info.linkname = info.linkname.replace("0.tar", layer)
+        renamed = [
+            member(layer, info.type, linkname=info.linkname.replace("0.tar", layer))
+            for info, _ in members
+        ]
         config = {"os": "linux", "architecture": os.uname().machine.replace("x86_64", "amd64")}
         config_json = json.dumps(
             {**config, "rootfs": {"type": "layers", "diff_ids": [sha256(b"")]}}

@@ -10,8 +10,9 @@ from tests.errnos import ERRNOS
 
 from lockgate.adapters.simulated import SimulatedHost
 from lockgate.effects import model as e
-from lockgate.effects.config import Config
+from lockgate.effects.config import Attachment, Config
 from lockgate.effects.hooks import Hook
+from lockgate.effects.network import Dns, Link
 from lockgate.effects.outcome import (
     Connected,
     Created,
@@ -26,7 +27,7 @@ from lockgate.effects.outcome import (
     Saved,
     Settled,
 )
-from lockgate.effects.perform import fault_of, perform
+from lockgate.effects.perform import KILL_GRACE, fault_of, perform
 from lockgate.effects.ports import Facts, File, Ports, Specified
 
 CONFIG = Config(id="c", command=("true",))
@@ -157,38 +158,68 @@ def test_the_spec_is_what_precreate_hooks_make_of_it_and_names_those_still_owed(
     assert written == [b"spec1"]
 
 
-def test_after_a_late_set_up_the_files_tell_of_it_that_name_and_no_other(
+PLUGGED = Attachment("net", ip="10.0.0.2")
+LINK, DNS = Link("net", "eth0", "", ("10.0.0.2/24",)), Dns(("10.0.0.1",))
+
+
+def test_a_late_set_up_is_of_that_process_and_its_files_tell_of_it_and_no_other(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written: list[File] = []
+    made, facts = Connected("/netns", (LINK,), DNS), Facts(bundle="/b")
+    asked: list[object] = []
+    names = ("hostname", "hosts", "resolv.conf", "passwd")
 
-    def told(config: Config, effect: e.WriteSpec, facts: Facts) -> Specified:
-        content = f"{effect.netns} {effect.mountpoint} {dict(effect.lodging)}".encode()
-        names = ("hostname", "hosts", "resolv.conf", "passwd")
-        return Specified(b"", tuple(File(name, content) for name in names))
+    def noted(name: str, answer: object = None) -> Callable[..., object]:
+        def method(*words: object) -> object:
+            asked.append((name, *words))
+            return answer
 
-    monkeypatch.setattr(stage.host, "rewrite_files", lambda config, files: written.extend(files))
-    before: tuple[e.AnyEffect, ...] = (
-        e.CreateLayer("c"),
-        e.Mount("c"),
-        e.JoinNetwork("c", 1, True),
-        e.WriteSpec("c", 1, "/merged", ""),
-        e.CreateRuntime("c", 1),
-    )
-    for effect in before:
-        stage.do(effect)
-    ports = replace(stage.ports, specify=told)
-    connect = e.ConnectNetwork("c", 1, PROCESS, "/merged", (("pid", "/pinned"),))
-    made = fact(perform(e.Order(5, connect), CONFIG, ports))
-    assert made == Connected("/simulated/netns/c")
-    content = b"/simulated/netns/c /merged {'pid': '/pinned'}"
-    assert written == [File("hosts", content), File("resolv.conf", content)]
+        return method
+
+    for name, answer in (("connect", made), ("facts", facts), ("rewrite_files", None)):
+        monkeypatch.setattr(stage.host, name, noted(name, answer))
+    specified = Specified(b"", tuple(File(name, b"") for name in names))
+    ports = replace(stage.ports, specify=noted("specify", specified))
+    lodging = (("pid", "/pinned"),)
+    connect = e.ConnectNetwork("c", 1, PROCESS, "/merged", lodging, (PLUGGED,))
+    assert fact(perform(e.Order(5, connect), CONFIG, ports)) == made
+    assert asked == [
+        ("connect", replace(CONFIG, networks=(PLUGGED,)), 1, PROCESS),
+        ("facts", CONFIG, "/merged"),
+        (
+            "specify",
+            CONFIG,
+            e.WriteSpec("c", 1, "/merged", "/netns", (LINK,), DNS, lodging),
+            facts,
+        ),
+        ("rewrite_files", CONFIG, [File("hosts", b""), File("resolv.conf", b"")]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "plugged"), [((), CONFIG), ((PLUGGED,), replace(CONFIG, networks=(PLUGGED,)))]
+)
+def test_it_is_plugged_in_as_its_config_says_unless_other_addresses_are_asked_for(
+    asked: tuple[Attachment, ...],
+    plugged: Config,
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    joined: list[object] = []
+
+    def join(config: Config, epoch: int) -> Joined:
+        joined.extend((config, epoch))
+        return Joined("/netns")
+
+    monkeypatch.setattr(stage.host, "join", join)
+    assert fact(stage.do(e.JoinNetwork("c", 1, False, asked))) == Joined("/netns")
+    assert joined == [plugged, 1]
 
 
 def test_nothing_can_be_set_up_for_an_unknown_process(stage: Stage) -> None:
     outcome = stage.do(e.ConnectNetwork("c", 1, None, "/merged"))
     assert isinstance(outcome, Failed)
-    assert (outcome.fault.kind, outcome.fault.dirty) == ("missing", False)
+    assert outcome.fault == Fault("missing", "no process is known for this run", dirty=False)
     assert stage.seen == []
 
 
@@ -265,8 +296,13 @@ class TestHalt:
     def test_outliving_sigkill_is_a_fault(
         self, running: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(running.host.runtime, "await_exit", lambda *_, timeout: None)
-        assert fault(running.do(halt(0))).kind == "timeout"
+        waited: list[float] = []
+        monkeypatch.setattr(
+            running.host.runtime, "await_exit", lambda *_, timeout: waited.append(timeout)
+        )
+        ignored = e.Halt("c", 1, PROCESS, MONITOR, 10, 3, False)
+        assert fault(running.do(ignored)).kind == "timeout"
+        assert waited == [3, KILL_GRACE]
 
     def test_with_nobody_to_signal_only_waits(
         self, running: Stage, monkeypatch: pytest.MonkeyPatch
@@ -279,7 +315,7 @@ class TestHalt:
 
 def test_a_signal_to_nobody_is_a_clean_fault(stage: Stage) -> None:
     missing = fault(stage.do(e.Signal("c", 1, None, 15)))
-    assert (missing.kind, missing.dirty) == ("missing", False)
+    assert missing == Fault("missing", "no process is known for this run", dirty=False)
 
 
 def test_a_bug_is_not_a_fault(stage: Stage) -> None:

@@ -11,8 +11,9 @@ from itertools import chain, count, cycle, islice
 from pathlib import Path
 
 import pytest
+from tests.asking import WHY
 from tests.errnos import ERRNOS
-from tests.refusing import WHY, Refusing
+from tests.refusing import Refusing
 from tests.soak import WHOLE
 
 from lockgate.adapters.store import SqliteStore

@@ -10,10 +10,11 @@ from itertools import chain, count
 from pathlib import Path
 
 import pytest
+from tests.asking import WHY
 from tests.errnos import ERRNOS
 from tests.ground import Ground
 from tests.oracle import judged, mended
-from tests.refusing import WHY, Refusing
+from tests.refusing import Refusing
 from tests.soak import WHOLE
 
 from lockgate import Engine, LockgateError, Status

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from lockgate.testing.properties import Stepper
 
-MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("conditions", "law", "orders", "step"))
+MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("conditions", "orders", "law", "step"))
 
 
 class Mutant(Struct, frozen=True):
@@ -82,8 +82,8 @@ MUTANTS = (
     Mutant(
         "a failed mount counts",
         "step",
-        "operation.verb in ANNOUNCED and not draft.faults",
-        "operation.verb in ANNOUNCED",
+        "    elif operation is not None and (event := ANNOUNCED",
+        "    if operation is not None and (event := ANNOUNCED",
     ),
     Mutant(
         "unwinding forgets the network",
@@ -142,8 +142,8 @@ MUTANTS = (
     Mutant(
         "nobody runs the hooks",
         "step",
-        "own = WAYS[stages][record.poststop != ()][config.health is not None]",
-        "own = WAYS[stages][False][config.health is not None]",
+        "return ways[record.poststop != ()][config.health is not None]",
+        "return ways[False][config.health is not None]",
     ),
     Mutant(
         "a failed stop cleans up under a live container",
@@ -178,8 +178,8 @@ MUTANTS = (
     Mutant(
         "what is stopping cannot be stopped again",
         "law",
-        "(S.CREATED, S.RUNNING, S.STOPPING)},\n        **{(V.STOP, at): Plan(())",
-        "(S.CREATED, S.RUNNING)},\n        **{(V.STOP, at): Plan(())",
+        "(S.CREATED, S.RUNNING, S.STOPPING)},\n    **{(V.STOP, at): Plan(())",
+        "(S.CREATED, S.RUNNING)},\n    **{(V.STOP, at): Plan(())",
     ),
     Mutant(
         "the damaged cannot be removed",
@@ -262,7 +262,7 @@ MUTANTS = (
     Mutant(
         "after a reboot an operation goes on where it was",
         "step",
-        "todo = _needed(record, plan.stages) if plan else ()",
+        "todo = _own(record, plan.ways) if plan else ()",
         "pass",
     ),
     Mutant(
@@ -385,7 +385,7 @@ MUTANTS = (
     Mutant(
         "a health check acts though nothing is owed",
         "step",
-        "        or (for_health and owed_action(record) != command)  # its user was first\n",
+        "        or (verb in HEALING and not _first(record, command))\n",
         "",
         checked=True,
     ),
