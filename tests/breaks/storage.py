@@ -342,8 +342,8 @@ BREAKS = (
     Break(
         "A new volume gets",
         "adapters/storage/volumes.py",
-        "Resolve.IN_ROOT | Resolve.NO_MAGICLINKS",
-        "Resolve.NO_MAGICLINKS",
+        "top, path, _ENTER & ~os.O_NOFOLLOW, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS",
+        'top, path.lstrip("/"), _ENTER & ~os.O_NOFOLLOW, Resolve.NO_MAGICLINKS',
         "tests/adapters/test_volumes.py::TestFill::test_links_stay_inside",
     ),
     Break(
@@ -355,9 +355,9 @@ BREAKS = (
     ),
     Break(
         "Owner and mode by descriptor",
-        "adapters/storage/volumes.py",
-        "owner=os.geteuid() == 0)",
-        "owner=False)",
+        "adapters/storage/directory.py",
+        "Meta(mode, found.st_uid, found.st_gid, found.st_mtime_ns, xattrs)",
+        "Meta(mode, 0, 0, found.st_mtime_ns, xattrs)",
         "tests/adapters/test_volumes.py::TestFill::test_an_empty_directory_gives_owner_and_mode",
     ),
     Break(
