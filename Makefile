@@ -52,10 +52,9 @@ mutants: setup ## the law broken on purpose, one way at a time: each must be cau
 breaks: setup ## storage, spec and files broken on purpose, a line at a time: the row's test must notice
 	@$(BIN)/python -m tests.breaks
 
-soak: setup ## what never ends, fifty times as long as in the suite: lives, processes, power, bytes
-	@LOCKGATE_SOAK=50 $(BIN)/python -m pytest -q --timeout 3600 tests/properties/test_machine.py \
-	  tests/concurrency tests/power tests/fuzz tests/promises tests/network/test_killed.py \
-	  tests/real/test_killed_beside.py
+SOAK ?= 50
+soak: setup ## what the suite does in part, whole; what has no end, SOAK times as long: an hour
+	@scripts/soak $(BIN)/python $(SOAK)
 
 FUZZ_SECONDS ?= 60
 fuzz: setup ## coverage-guided bytes into everything that is read from outside
