@@ -209,7 +209,7 @@ BREAKS = (
     Break(
         "No compensation is missed",
         "adapters/storage/layers.py",
-        "            fcntl.flock(self._top, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "            flock(self._top, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "",
         "tests/adapters/test_images.py::TestCrashes::test_one_import_in_the_middle_of_another",
     ),
@@ -573,7 +573,7 @@ BREAKS = (
     Break(
         "L-119 volumes are taken",
         "adapters/storage/volumes.py",
-        "            fcntl.flock(place, fcntl.LOCK_EX)\n",
+        "            flock(place, fcntl.LOCK_EX)\n",
         "",
         "tests/adapters/test_volumes.py::test_two_containers_that_take_the_same_volumes_in_opposite_order",
     ),
