@@ -92,7 +92,7 @@ BREAKS = (
         "src/lockgate/wiring.py",
         "        if not has_duties(config):",
         "        if has_duties(config):",
-        "tests/real/test_duties.py",
+        "tests/real/test_duties.py::test_auto_remove_with_a_true_exit_code_for_who_comes_late",
     ),
     Break(
         "§1.3 Systemd",
