@@ -209,7 +209,7 @@ BREAKS = (
     Break(
         "No compensation is missed",
         "adapters/storage/layers.py",
-        "            fcntl.flock(self._top, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "            flock(self._top, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "",
         "tests/adapters/test_images.py::TestCrashes::test_one_import_in_the_middle_of_another",
     ),
@@ -342,8 +342,8 @@ BREAKS = (
     Break(
         "A new volume gets",
         "adapters/storage/volumes.py",
-        "Resolve.IN_ROOT | Resolve.NO_MAGICLINKS",
-        "Resolve.NO_MAGICLINKS",
+        "top, path, _ENTER & ~os.O_NOFOLLOW, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS",
+        'top, path.lstrip("/"), _ENTER & ~os.O_NOFOLLOW, Resolve.NO_MAGICLINKS',
         "tests/adapters/test_volumes.py::TestFill::test_links_stay_inside",
     ),
     Break(
@@ -355,9 +355,9 @@ BREAKS = (
     ),
     Break(
         "Owner and mode by descriptor",
-        "adapters/storage/volumes.py",
-        "owner=os.geteuid() == 0)",
-        "owner=False)",
+        "adapters/storage/directory.py",
+        "Meta(mode, found.st_uid, found.st_gid, found.st_mtime_ns, xattrs)",
+        "Meta(mode, 0, 0, found.st_mtime_ns, xattrs)",
         "tests/adapters/test_volumes.py::TestFill::test_an_empty_directory_gives_owner_and_mode",
     ),
     Break(
@@ -573,7 +573,7 @@ BREAKS = (
     Break(
         "L-119 volumes are taken",
         "adapters/storage/volumes.py",
-        "            fcntl.flock(place, fcntl.LOCK_EX)\n",
+        "            flock(place, fcntl.LOCK_EX)\n",
         "",
         "tests/adapters/test_volumes.py::test_two_containers_that_take_the_same_volumes_in_opposite_order",
     ),
