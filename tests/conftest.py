@@ -84,11 +84,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if WHOLE:
-        done: Counter[str] = Counter()
-        for report in terminalreporter.getreports("passed"):
-            if report.when == "call":
-                done.update(dict(report.user_properties))
+    done: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        if report.when == "call":
+            done.update(dict(report.user_properties))
+    if WHOLE and done:
         terminalreporter.write_line(told(done))
 
 

@@ -121,6 +121,24 @@ def _both_killed(world: World) -> World:
     return _killed(_monitor_killed(world))
 
 
+def _layer_gone(world: World) -> World:
+    """Removed by hand; what is mounted stays, for whoever lives on it."""
+    return replace(world, layer=False, spec=False, volume=False, held=False)
+
+
+def _renamed(world: World) -> World:
+    """Its folder has another name now, and what is mounted there went with it."""
+    return replace(_layer_gone(world), mounted=False)
+
+
+def _held(world: World) -> World:
+    return replace(world, held=world.layer)
+
+
+def _let_go(world: World) -> World:
+    return replace(world, held=False)
+
+
 def _report_lost(world: World) -> World:
     return replace(world, reported=False)
 
@@ -143,6 +161,10 @@ DRIFTS: Mapping[str, Callable[[World], World]] = MappingProxyType(
     {
         "unmounted": _unmounted,
         "network gone": _network_gone,
+        "layer gone": _layer_gone,
+        "renamed": _renamed,
+        "held elsewhere": _held,
+        "let go": _let_go,
         "killed": _killed,
         "monitor killed": _monitor_killed,
         "both killed": _both_killed,

@@ -11,7 +11,7 @@ from tests.errnos import ERRNOS
 import lockgate.effects.perform as performing
 from lockgate.adapters.simulated import SimulatedHost
 from lockgate.effects import model as e
-from lockgate.effects.config import Attachment, Config
+from lockgate.effects.config import Attachment, Config, Namespaces
 from lockgate.effects.hooks import Hook
 from lockgate.effects.network import Dns, Link
 from lockgate.effects.outcome import (
@@ -67,8 +67,10 @@ class Stage:
         if type(effect) in self.trouble:
             raise self.trouble[type(effect)]
 
-    def do(self, effect: e.AnyEffect, *, again: bool = False) -> Done | Failed:
-        return perform(e.Order(5, effect, again), CONFIG, self.ports)
+    def do(
+        self, effect: e.AnyEffect, config: Config = CONFIG, *, again: bool = False
+    ) -> Done | Failed:
+        return perform(e.Order(5, effect, again), config, self.ports)
 
 
 @pytest.fixture
@@ -275,6 +277,27 @@ class TestHalt:
         assert isinstance(end, Exited) and end.code == 137
         signals = [effect.signal for effect in running.seen if isinstance(effect, e.Signal)]
         assert signals == [10, 9]
+
+    def test_what_has_no_pid_namespace_of_its_own_is_ended_with_its_first_process(
+        self, running: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """L-85, once that one has ended by itself, too."""
+        sent: list[tuple[int, int]] = []
+        signalled = running.host.runtime.signal
+
+        def signal(config: Config, epoch: int, process: e.Process, number: int) -> None:
+            sent.append((epoch, number))
+            signalled(config, epoch, process, number)
+
+        monkeypatch.setattr(running.host.runtime, "signal", signal)
+        for pid, expected in (("private", [(1, 15)]), ("host", [(1, 15), (1, 9)])):
+            running.do(e.CreateRuntime("c", 1))
+            running.do(e.StartRuntime("c", 1))
+            config = replace(CONFIG, namespaces=Namespaces(pid=pid))
+            end = fact(running.do(halt(10), config))
+            assert isinstance(end, Exited) and end.code == 143
+            assert sent == expected
+            sent.clear()
 
     def test_thaws_the_frozen_so_that_they_can_die(self, running: Stage) -> None:
         running.do(e.Freeze("c", 1))

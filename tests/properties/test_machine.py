@@ -63,6 +63,8 @@ class Lives(RuleBasedStateMachine):
         if not hasattr(self, "engine"):
             return
         self.host.plan.cease()
+        for container in self.host.worlds():
+            self.host.drift(container, DRIFTS["let go"])
         for record in self.engine.list():
             for _ in "twice at most":
                 if any(record.id == other.id for other in self.engine.list()):

@@ -107,7 +107,8 @@ class Households:
     """`configs`: containers in the order of their making, whose ids are their names. `troubles`: how
     many things may go wrong in one life; `turns`: how an effect may. `execs`: whether processes join
     them. `verbs`: what is asked of them, all there is if none is named. `others`: what another operator
-    asks for, wherever it does not have to wait for the first; then that is all that goes wrong."""
+    asks for, wherever it does not have to wait for the first; then that is all that goes wrong. `halves`:
+    whether a restart may leave half of the runtime's files of several, too: of one it always may."""
 
     def __init__(
         self,
@@ -118,6 +119,7 @@ class Households:
         execs: bool = False,
         verbs: Collection[str] = (),
         others: Collection[str] = (),
+        halves: bool = False,
         engine: type[Explored] = Explored,
     ) -> None:
         self._configs, self._troubles, self._execs = tuple(configs), troubles, execs
@@ -125,8 +127,8 @@ class Households:
         self._engine = engine
         forgotten = {name: FORGOTTEN[name] for name in ("exit_reason", "finished_at")}
         self._identity, self._rig = Identity(forgotten), Rig()
-        # of several, what is half there is left to the models of one: it would double them
-        self._restarts = RESTARTS if len(self._configs) == 1 else (RESTARTS[0], RESTARTS[-1])
+        halves = halves or len(self._configs) == 1
+        self._restarts = RESTARTS if halves else (RESTARTS[0], RESTARTS[-1])
         known = tuple(self._known())
         self._commands = tuple(one for one in known if not verbs or one.verb in verbs)
         self._others = tuple(one for one in known if one.verb in others)

@@ -97,6 +97,12 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
             turns=("half",),
             verbs=("create", "start", "stop", "remove"),
         ),
+        "two containers, half of what was volatile": partial(
+            Households,
+            (replace(_ONE, restart="always"), _OTHER),
+            troubles=0,
+            halves=True,
+        ),
         "two containers, always restarted": partial(
             Households,
             (replace(_ONE, restart="always"), replace(_OTHER, restart="always")),

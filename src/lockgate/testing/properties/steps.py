@@ -231,9 +231,11 @@ def kept_its_word(before: Record, answer: Step) -> None:
     taken = after.checkpoint is Presence.PRESENT
     if isinstance(operation, i.Checkpoint) and not (taken or own_end):
         raise Broken("P26", "a checkpoint was taken, and is not there")
-    left, runs = after.checkpoint is not Presence.ABSENT, after.status is Status.RUNNING
-    if isinstance(operation, i.Restore) and runs and operation.keep != left:
-        raise Broken("P26", f"{operation}, and the checkpoint is {after.checkpoint}")
+    if isinstance(operation, i.Restore) and after.status is Status.RUNNING:
+        kept = after.checkpoint is not Presence.ABSENT
+        if kept != operation.keep:
+            said = f"restored, keep: {operation.keep}, and the checkpoint is {after.checkpoint}"
+            raise Broken("P26", said)
     if isinstance(operation, i.Update) and updated(after.config, operation) != after.config:
         raise Broken("P26", f"updated, and its limits are {after.config.memory} bytes")
     if operation.verb is Verb.MOUNT and after.mount is not Presence.PRESENT:
