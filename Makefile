@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.ready
 
-.PHONY: help setup system demo test check types lint layers cover explore mutants soak fuzz mutation bench docs site build clean
+.PHONY: help setup system demo test check types lint layers cover explore mutants breaks soak fuzz mutation bench docs site build clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -49,10 +49,12 @@ explore: setup ## every reachable place of one container and of two operators, w
 mutants: setup ## the law broken on purpose, one way at a time: each must be caught
 	@$(BIN)/python -m lockgate.testing --mutants
 
-soak: setup ## what never ends, fifty times as long as in the suite: lives, processes, power, bytes
-	@LOCKGATE_SOAK=50 $(BIN)/python -m pytest -q --timeout 3600 tests/properties/test_machine.py \
-	  tests/concurrency tests/power tests/fuzz tests/promises tests/network/test_killed.py \
-	  tests/real/test_killed_beside.py
+breaks: setup ## storage, spec and files broken on purpose, a line at a time: the row's test must notice
+	@$(BIN)/python -m tests.breaks
+
+SOAK ?= 50
+soak: setup ## what the suite does in part, whole; what has no end, SOAK times as long: an hour
+	@scripts/soak $(BIN)/python $(SOAK)
 
 FUZZ_SECONDS ?= 60
 fuzz: setup ## coverage-guided bytes into everything that is read from outside

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from lockgate.adapters.filesystem import bundle, ensure_directory, replacing, write_all
+from lockgate.adapters.filesystem import bundle, ensure_directory, replacing
 from lockgate.adapters.flocks import locked
 from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.storage.archive import read_archive
@@ -36,6 +36,7 @@ from lockgate.adapters.storage.entries import (
 )
 from lockgate.adapters.storage.packing import write_archive
 from lockgate.adapters.storage.removal import remove_tree
+from lockgate.adapters.whole import write_all
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from lockgate.adapters.inotify import readable
+from lockgate.adapters.whole import pread_all, pwrite_all
 
 OUTPUT_LIMIT = 1 << 20
 """Bytes of output, and of complaints, that are kept: the first of them."""
@@ -50,7 +51,7 @@ def finished(
     """
     with ExitStack() as stack:
         given, output, complaints = (_memory(stack, name) for name in ("in", "out", "err"))
-        os.pwrite(given, stdin, 0)
+        pwrite_all(given, stdin, 0)
         child = subprocess.Popen(
             line,
             stdin=given,
@@ -86,7 +87,7 @@ def _memory(stack: ExitStack, name: str) -> int:
 
 
 def _kept(fd: int) -> bytes:
-    return os.pread(fd, OUTPUT_LIMIT, 0)
+    return pread_all(fd, OUTPUT_LIMIT, 0)
 
 
 def printable(text: str) -> str:

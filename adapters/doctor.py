@@ -4,6 +4,7 @@ One rule: looking changes nothing. Everything is read from /proc or asked of `--
 `criu check`; no container is started, no file is made.
 """
 
+import fcntl
 import os
 import resource
 import sqlite3
@@ -14,6 +15,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from lockgate.adapters import rootless
+from lockgate.adapters.flocks import UNSUPPORTED, without
 from lockgate.adapters.network import bridge, bridges, firewall
 from lockgate.adapters.network.netavark import located
 from lockgate.adapters.network.plugins import Plugins
@@ -55,8 +57,8 @@ class HostReport(Struct, frozen=True):
         return all(check.verdict != "missing" for check in self.checks)
 
 
-def survey() -> HostReport:
-    """Look at everything. Takes some milliseconds for each runtime installed."""
+def survey(root: Path) -> HostReport:
+    """Look at everything, for containers in the folder `root`. Takes some milliseconds for each runtime installed."""
     cgroups = Cgroups.here()
     return HostReport(
         (
@@ -70,6 +72,7 @@ def survey() -> HostReport:
             *_limits(),
             _inotify(Path("/proc/sys/fs/inotify/max_user_instances")),
             _sqlite(),
+            _locks(root.absolute()),
             _networks(bridge.missing(), firewall.barred(), Plugins(), located()),
             _criu(),
             *_rootless(os.geteuid()),
@@ -183,6 +186,25 @@ def _sqlite() -> Check:
         return Check("sqlite", "ok", sqlite3.sqlite_version)
     wanted = ".".join(str(part) for part in SQLITE_MINIMUM)
     return Check("sqlite", "missing", sqlite3.sqlite_version, f"SQLite {wanted} is needed")
+
+
+def _locks(root: Path) -> Check:
+    """Of the folder, or of where it is to be: one is taken, and given back at once."""
+    try:
+        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        finally:
+            os.close(folder)
+    except FileNotFoundError:
+        return _locks(root.parent)
+    except BlockingIOError:
+        pass
+    except OSError as problem:
+        if problem.errno in UNSUPPORTED:
+            return Check("locks", "missing", str(root), without(problem))
+        return Check("locks", "warn", f"{root}: {problem.strerror}", "it cannot be looked at")
+    return Check("locks", "ok", f"{root} has them")
 
 
 def _networks(lacking: str, barred: str, cni: Plugins, netavark: Path | None) -> Check:

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from lockgate.adapters import labels
 from lockgate.adapters.syscalls import Resolve, openat2
+from lockgate.adapters.whole import write_all
 from lockgate.effects import idmaps
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
@@ -216,13 +217,6 @@ def ensure_directory(path: Path, mode: int) -> None:
             raise
         return
     path.chmod(mode)
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """Write every byte; the kernel may take them in portions."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
 
 
 def _read_inside(top: int, path: str) -> bytes:

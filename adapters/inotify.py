@@ -11,6 +11,7 @@ import ctypes
 import os
 import select
 import struct
+import time
 from contextlib import suppress
 from ctypes import c_char_p, c_int, c_uint32
 from enum import IntFlag
@@ -140,18 +141,19 @@ class Inotify:
 def readable(fds: tuple[int, ...], timeout: float | None) -> frozenset[int]:
     """Which of these descriptors have something to say: poll(2), at most `timeout` seconds.
 
-    Empty after `timeout` (`None`: for ever; long ones are cut at a day, so an empty answer before
-    its time is possible and callers look at their own clock). For a pidfd "something to say" is
-    the end of its process.
+    Empty after `timeout` (`None`: for ever), in which no time passes while the host is suspended.
+    For a pidfd "something to say" is the end of its process.
     """
     poll = select.poll()
     for fd in fds:
         poll.register(fd, select.POLLIN)
-    limit = _LONGEST if timeout is None else max(0.0, min(timeout, _LONGEST))
+    deadline = None if timeout is None else time.monotonic() + timeout
     while True:
+        left = _LONGEST if deadline is None else max(0.0, deadline - time.monotonic())
+        limit = min(left, _LONGEST)
         # a millisecond more rather than one less: waking too early would spin
         ready = poll.poll(int(limit * 1000) + (limit > 0))
-        if ready or timeout is not None:
+        if ready or (deadline is not None and left == limit):
             return frozenset(fd for fd, _ in ready)
 
 

@@ -17,7 +17,9 @@ from threading import TIMEOUT_MAX, Lock, get_ident
 
 from filelock import lock_descriptor, unlock_descriptor
 
+from lockgate.adapters.flocks import UNSUPPORTED, without
 from lockgate.adapters.forks import around_forks
+from lockgate.adapters.whole import pwrite_all
 from lockgate.effects.ports import StoreError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -64,6 +66,9 @@ class FileLocks:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return _holder(path)
+        except OSError as problem:
+            if problem.errno not in UNSUPPORTED:
+                raise
         finally:
             os.close(descriptor)
         return ""
@@ -110,10 +115,10 @@ def _attempt(path: Path) -> int | None:
     while True:
         descriptor = _opened(path)
         try:
-            free = lock_descriptor(descriptor, blocking=False)
+            free = _locked(path, descriptor)
             if free and _leads_to(path, descriptor):
                 with suppress(OSError):  # a courtesy, which a full disk may refuse
-                    os.pwrite(descriptor, b"%-10d\n" % os.getpid(), 0)
+                    pwrite_all(descriptor, b"%-10d\n" % os.getpid(), 0)
                 return descriptor
         except BaseException:
             os.close(descriptor)
@@ -136,6 +141,16 @@ def _opened(path: Path) -> int:
         raise StoreError(
             f"lock {path}: {why}; nothing was changed: mend that, and try again"
         ) from error
+
+
+def _locked(path: Path, descriptor: int) -> bool:
+    """Is it ours now? Raises `StoreError` where there are no locks."""
+    try:
+        return lock_descriptor(descriptor, blocking=False)
+    except OSError as problem:
+        if problem.errno not in UNSUPPORTED:
+            raise
+        raise StoreError(f"lock {path}: {without(problem)}; nothing was changed") from problem
 
 
 def _leads_to(path: Path, descriptor: int) -> bool:

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from lockgate.adapters.inotify import Inotify, Mask
+from lockgate.adapters.whole import pread_all
 from lockgate.effects.config import Config
 from lockgate.effects.ports import LogLine, Mark
 
@@ -43,7 +44,7 @@ class FileLogs:
         except FileNotFoundError:
             return Mark()
         try:
-            head, size, piece = os.pread(fd, HEAD, 0), os.fstat(fd).st_size, 1 << 16
+            head, size, piece = pread_all(fd, HEAD, 0), os.fstat(fd).st_size, 1 << 16
             while piece < FARTHEST and piece < size:
                 begins = _begins(fd, size - piece, size)[1:]  # the first may be the end of a line
                 if len(begins) > count:
@@ -68,7 +69,7 @@ def _begins(fd: int, begin: int, end: int) -> list[int]:
     """Where lines begin between these offsets, and where the last one ends; what goes on in the
     next write is one line with it."""
     found, at = [begin], begin
-    for line in os.pread(fd, end - begin, begin).split(b"\n")[:-1]:
+    for line in pread_all(fd, end - begin, begin).split(b"\n")[:-1]:
         at += len(line) + 1
         if not parsed(line).partial:
             found.append(at)
@@ -83,11 +84,11 @@ def read_log(path: Path, after: Mark | None) -> tuple[tuple[LogLine, ...], Mark]
     except FileNotFoundError:
         return (), mark
     try:
-        data = os.pread(fd, CHUNK, mark.offset)
-        head = os.pread(fd, HEAD, 0)  # afterwards: what it still begins with it began with then
+        data = pread_all(fd, CHUNK, mark.offset)
+        head = pread_all(fd, HEAD, 0)  # afterwards: what it still begins with it began with then
         if not head.startswith(mark.head) or os.fstat(fd).st_size < mark.offset:
             mark = Mark(0)
-            data = os.pread(fd, CHUNK, 0)
+            data = pread_all(fd, CHUNK, 0)
             head = data[:HEAD]
     finally:
         os.close(fd)

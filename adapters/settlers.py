@@ -16,6 +16,7 @@ from lockgate.adapters.behind import begin
 from lockgate.adapters.flocks import locked
 from lockgate.adapters.oci.process import alive
 from lockgate.adapters.oci.run import Run
+from lockgate.adapters.whole import pread_all, pwrite_all
 from lockgate.effects.config import Config
 from lockgate.effects.model import Process
 
@@ -57,9 +58,9 @@ def settling(root: Path, container: str, epoch: int, *, mark: bool = True) -> Ge
         yield True
         return
     try:
-        mine = locked(file, 0) and os.pread(file, len(DONE), 0) != DONE
+        mine = locked(file, 0) and pread_all(file, len(DONE), 0) != DONE
         yield mine
         if mine and mark:
-            os.pwrite(file, DONE, 0)
+            pwrite_all(file, DONE, 0)
     finally:
         os.close(file)

@@ -13,10 +13,6 @@ ABSENT, UNCERTAIN, PRESENT = Presence.ABSENT, Presence.UNCERTAIN, Presence.PRESE
 Kind: TypeAlias = type[AnyEffect]
 
 
-def always(record: Record, kind: Kind) -> bool:
-    return True
-
-
 def missing(record: Record, kind: Kind) -> bool:
     return getattr(record, kind.resource) is not PRESENT
 

@@ -135,7 +135,14 @@ def page() -> str:
     for name, stage in STAGES.items():
         asks = " ∥ ".join(kind.__name__ for kind in stage.asks)
         stages.append(
-            (f"**{name}**", asks, stage.when.__name__, stage.enters, stage.reaches, _undo(stage))
+            (
+                f"**{name}**",
+                asks,
+                (stage.when.__name__ if stage.when else "always"),
+                stage.enters,
+                stage.reaches,
+                _undo(stage),
+            )
         )
     plans = [("verb", "from", "stages"), ("---",) * 3]
     plans += [

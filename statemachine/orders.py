@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
@@ -125,7 +126,9 @@ def _asked_signal(r: Record) -> e.Signal:
     )
 
 
-FILLED: Mapping[type[e.AnyEffect], Callable[[Record], e.AnyEffect]] = MappingProxyType(
+Filling: TypeAlias = Callable[[Record], e.AnyEffect]
+
+FILLED: Mapping[type[e.AnyEffect], Filling] = MappingProxyType(
     {
         e.CreateLayer: lambda r: e.CreateLayer(r.config.id),
         e.DeleteLayer: lambda r: e.DeleteLayer(r.config.id),

@@ -56,9 +56,11 @@ def owes(record: Record) -> bool:
     return not record.todo and (owes_restart(record) or owes_removal(record))
 
 
-def restart_due(record: Record) -> int:
-    """When another run may begin, in nanoseconds since the Unix epoch: at once after a long run,
-    else after a pause that doubles with every restart, from 0.1 to 60 seconds."""
-    if record.finished_at - record.started_at >= SETTLED:
-        return record.finished_at
-    return record.finished_at + min(FIRST_PAUSE << min(record.restarts, 16), LONGEST_PAUSE)
+def restart_due(record: Record, now: int) -> int:
+    """In how many nanoseconds another run may begin: at once after a long run, else after a pause that
+    doubles with every restart, from 0.1 to 60 seconds. At once, too, where the last one's end is
+    still to come, since somebody has set the clock back: it may be a year until then."""
+    lasted, since = record.finished_at - record.started_at, now - record.finished_at
+    if lasted >= SETTLED or since < 0:
+        return 0
+    return max(0, min(FIRST_PAUSE << min(record.restarts, 16), LONGEST_PAUSE) - since)

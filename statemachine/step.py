@@ -10,8 +10,7 @@ in is never written on.
 """
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, cast, get_args
+from typing import Any, TypeAlias, cast, get_args
 
 from msgspec.structs import force_setattr as write
 from msgspec.structs import replace
@@ -74,12 +73,13 @@ from lockgate.statemachine.law import (
     PLANS,
     STAGES,
     WAYS,
+    Ask,
     Plan,
-    Stage,
     Way,
+    Ways,
 )
 from lockgate.statemachine.limits import updated
-from lockgate.statemachine.orders import FILLED, signalled
+from lockgate.statemachine.orders import signalled
 from lockgate.statemachine.policy import owes_restart
 from lockgate.statemachine.record import (
     RESOURCES,
@@ -143,31 +143,45 @@ def _busy(record: Record) -> bool:
 def _asked(record: Record, command: Command) -> Answer:
     verb = command.verb
     plan = PLANS.get((verb, record.status))
-    for_health = verb in HEALING and cast("Kill | Stop | Restart", command).by_health
     if (
         plan is None
         or (record.todo and _busy(record))
-        or (plan.mounted is not None and not _open(record, plan))
-        or (plan.owed and not _owed(record, command))
-        or (plan.kept and record.checkpoint is ABSENT and not _brought(command))
-        or (for_health and owed_action(record) != command)  # its user was first
+        or (plan.conditional and not _allowed(record, command, plan))
+        or (verb in HEALING and not _first(record, command))
     ):
         return Refused(verb, record.status, bool(record.todo), admissible(record), record.mounts)
     if plan.beside and record.todo:
         return _beside(record, command)
     learn = MINDFUL.get(verb)
+    learned = learn(record, command) if learn else {}
     if not plan.stages:  # there is nothing to be done but to know of it
         told = (Notice(ANNOUNCED[verb]),) if verb is Verb.UPDATE else ()
-        return Step(replace(record, **learn(record, command)) if learn else record, (), told)
+        return Step(replace(record, **learned), (), told)
     hastened = _hastened(record, command) if record.todo else None
     draft = replace(record)
     write(draft, "operation", hastened or command)
-    write(draft, "unwinding", plan.unwinds)
+    if plan.unwinds is not record.unwinding:
+        write(draft, "unwinding", plan.unwinds)
     if record.faults:
         write(draft, "faults", ())
-    if learn:
-        _write(draft, learn(record, command))
-    return _proceed(draft, record.todo if hastened else _needed(record, plan.stages), ())
+    if learned:
+        _write(draft, learned)
+    return _proceed(draft, record.todo if hastened else _own(record, plan.ways), ())
+
+
+def _allowed(record: Record, command: Command, plan: Plan) -> bool:
+    """Does what the plan depends on, besides the status, allow it?"""
+    return (
+        _open(record, plan)
+        and (not plan.owed or _owed(record, command))
+        and (not plan.kept or record.checkpoint is not ABSENT or _brought(command))
+    )
+
+
+def _first(record: Record, command: Command) -> bool:
+    """Was its user not before its health check?"""
+    asked = cast("Kill | Stop | Restart", command)
+    return not asked.by_health or owed_action(record) == command
 
 
 def _beside(record: Record, command: Command) -> Step:
@@ -199,32 +213,30 @@ def _owed(record: Record, command: Command) -> bool:
     return owes_restart(record, booted=type(command) is Revive and command.booted)
 
 
-MINDFUL: Mapping[Verb, Callable[[Record, Any], dict[str, Any]]] = MappingProxyType(
-    {
-        Verb.CREATE: lambda _, asked: {"config": asked.config, "boot": asked.boot},
-        Verb.START: lambda record, _: {"restarts": 0} if record.restarts else {},
-        # recorded as a wish before anything is tried, whatever becomes of it (L-79, L-80)
-        Verb.STOP: lambda _, asked: {"stopped_by_user": True},
-        Verb.SIGNAL: lambda _, asked: {"stopped_by_user": True},
-        # killed for its health, its policy decides; a stop, whoever asks, is the last word
-        Verb.KILL: lambda _, asked: {} if asked.by_health else {"stopped_by_user": True},
-        Verb.RESTART: lambda record, asked: (
-            {"restarts": 0} if record.restarts and not asked.by_health else {}
-        ),
-        Verb.REVIVE: lambda record, _: {"restarts": record.restarts + 1},
-        # told at once where nothing runs that would have to be told first
-        Verb.UPDATE: lambda record, asked: (
-            {} if record.status in LIVE else {"config": updated(record.config, asked)}
-        ),
-        Verb.CHECKPOINT: lambda record, _: {"checkpoints": record.checkpoints + 1},
-        Verb.SNAPSHOT: lambda record, _: {"checkpoints": record.checkpoints + 1},
-        Verb.RESTORE: lambda record, asked: {
-            "restarts": 0,
-            "checkpoints": record.checkpoints + (asked.source != ""),
-            "checkpoint_links": () if asked.source else record.checkpoint_links,
-        },
-    }
-)
+MINDFUL: Mapping[Verb, Callable[[Record, Any], dict[str, Any]]] = {
+    Verb.CREATE: lambda _, asked: {"config": asked.config, "boot": asked.boot},
+    Verb.START: lambda record, _: {"restarts": 0} if record.restarts else {},
+    # recorded as a wish before anything is tried, whatever becomes of it (L-79, L-80)
+    Verb.STOP: lambda _, asked: {"stopped_by_user": True},
+    Verb.SIGNAL: lambda _, asked: {"stopped_by_user": True},
+    # killed for its health, its policy decides; a stop, whoever asks, is the last word
+    Verb.KILL: lambda _, asked: {} if asked.by_health else {"stopped_by_user": True},
+    Verb.RESTART: lambda record, asked: (
+        {"restarts": 0} if record.restarts and not asked.by_health else {}
+    ),
+    Verb.REVIVE: lambda record, _: {"restarts": record.restarts + 1},
+    # told at once where nothing runs that would have to be told first
+    Verb.UPDATE: lambda record, asked: (
+        {} if record.status in LIVE else {"config": updated(record.config, asked)}
+    ),
+    Verb.CHECKPOINT: lambda record, _: {"checkpoints": record.checkpoints + 1},
+    Verb.SNAPSHOT: lambda record, _: {"checkpoints": record.checkpoints + 1},
+    Verb.RESTORE: lambda record, asked: {
+        "restarts": 0,
+        "checkpoints": record.checkpoints + (asked.source != ""),
+        "checkpoint_links": () if asked.source else record.checkpoint_links,
+    },
+}
 """What the record learns from the mere acceptance of a command."""
 
 HEALING = frozenset({Verb.STOP, Verb.KILL, Verb.RESTART})
@@ -245,7 +257,8 @@ def _write(draft: Record, changes: Mapping[str, Any]) -> None:
 
 
 def _done(record: Record, news: Done) -> Step:
-    for order in record.pending:
+    out = record.pending
+    for order in out:
         if order.ticket == news.ticket:
             break
     else:
@@ -253,22 +266,19 @@ def _done(record: Record, news: Done) -> Step:
     effect = order.effect
     if type(effect) is Halt:
         return _died(record, effect.epoch, _end(news))
-    pending = _others(record, order) if len(record.pending) > 1 else ()
+    resource, presence, forgotten, hear = DOING[type(effect)]
     draft = replace(record)
-    write(draft, "pending", pending)
-    notices: Notices = ()
-    if hear := HEARD.get(type(effect)):
-        notices = hear(draft, effect, news.fact)
-    if news.fact is not None:
-        LEARNED[type(news.fact)](draft, news.fact)
-    if resource := effect.resource:
-        if effect.acquires:
-            write(draft, resource, PRESENT)
-        else:
-            write(draft, resource, ABSENT)
-            if forgotten := FORGOTTEN.get(resource):
-                _write(draft, forgotten)
-    return Step(draft, (), notices) if pending else _close(draft, notices)
+    notices = hear(draft, effect, news.fact) if hear else ()
+    if (fact := news.fact) is not None:
+        LEARNED[type(fact)](draft, fact)
+    if resource:
+        write(draft, resource, presence)
+        for name, value in forgotten:
+            write(draft, name, value)
+    if len(out) > 1:
+        write(draft, "pending", _others(record, order))
+        return Step(draft, (), notices)
+    return _close(draft, notices)
 
 
 def _failed(record: Record, news: Failed) -> Step:
@@ -362,7 +372,10 @@ def _dumped(draft: Record, effect: CheckpointRuntime, fact: Fact | None) -> Noti
     return notices
 
 
-HEARD: Mapping[Kind, Callable[[Record, Any, Fact | None], Notices]] = {
+Hearing: TypeAlias = Callable[[Record, Any, Fact | None], Notices]
+Changes: TypeAlias = tuple[tuple[str, Any], ...]
+
+HEARD: Mapping[Kind, Hearing] = {
     Signal: _signalled,
     AdjustLimits: _adjusted,
     CheckpointRuntime: _dumped,
@@ -397,6 +410,18 @@ FORGOTTEN: Mapping[str, dict[str, Any]] = {
     "checkpoint": {"checkpoint_links": ()},
 }
 """What no longer means anything once the resource has been given back."""
+
+DOING: Mapping[Kind, tuple[str, Presence, Changes, Hearing | None]] = {
+    kind: (
+        kind.resource,
+        PRESENT if kind.acquires else ABSENT,
+        () if kind.acquires else tuple(FORGOTTEN.get(kind.resource, {}).items()),
+        HEARD.get(kind),
+    )
+    for kind in get_args(AnyEffect)
+}
+"""What each effect does when it is done: its resource, how that is then, what is forgotten with it, and
+what else is heard. Looked up beforehand."""
 
 
 def _end(news: Done) -> Exited:
@@ -477,7 +502,7 @@ def _booted(record: Record, news: Booted) -> Step:
     todo = record.todo
     if not record.unwinding:
         plan = PLANS.get((operation.verb, status))
-        todo = _needed(record, plan.stages) if plan else ()
+        todo = _own(record, plan.ways) if plan else ()
         if type(operation) is Update:  # nothing runs any more that would have to be told
             changes["config"] = updated(record.config, operation)
     return _proceed(replace(record, **changes, pending=(), tripped=False), todo, ())
@@ -523,28 +548,30 @@ def _died(record: Record, epoch: int, end: Exited) -> Step:
 
 def _close(draft: Record, notices: Notices) -> Step:
     """Leave the current stage: onward, or into undoing what may exist."""
-    stage = STAGES[draft.todo[0]]
+    todo = draft.todo
+    stage = STAGES[todo[0]]
     if not draft.tripped:
         if milestone := stage.reaches:
             write(draft, "status", EDGES[draft.status, milestone])
-            notices += NEWS.get(milestone, ())
-        return _proceed(draft, draft.todo[1:], notices)
+            notices += NEWS[milestone]
+        return _proceed(draft, todo[1:], notices)
     write(draft, "tripped", False)
     if draft.unwinding or stage.undo is None:
-        return _proceed(draft, draft.todo[1:], notices)
+        return _proceed(draft, todo[1:], notices)
     write(draft, "unwinding", True)
-    return _proceed(draft, _needed(draft, stage.undo), notices)
+    return _proceed(draft, _own(draft, WAYS[stage.undo]), notices)
 
 
-NEWS: Mapping[str, Notices] = {event: (Notice(event),) for event in EVENTS}
+NEWS: Mapping[str, Notices] = {
+    milestone: (Notice(milestone),) if milestone in EVENTS else () for _, milestone in EDGES
+}
 """What is announced of a milestone."""
 
 
-def _needed(record: Record, stages: Way) -> Way:
-    """Without those for what this container does not have."""
+def _own(record: Record, ways: Ways) -> Way:
+    """Without the stages for what this container does not have."""
     config = record.config
-    own = WAYS[stages][record.poststop != ()][config.health is not None]
-    return own[config.deferred_network]
+    return ways[record.poststop != ()][config.health is not None][config.deferred_network]
 
 
 def _proceed(draft: Record, todo: Way, notices: Notices) -> Step:
@@ -553,19 +580,20 @@ def _proceed(draft: Record, todo: Way, notices: Notices) -> Step:
         stage = STAGES[todo[0]]
         if stage.begins_run and draft.runtime is not PRESENT:
             write(draft, "epoch", draft.epoch + 1)
-        if orders := _orders(draft, stage):
+        if orders := _orders(draft, stage.asked):
             write(draft, "todo", todo)
             if stage.enters:
                 write(draft, "status", EDGES[draft.status, stage.enters])
             return Step(draft, orders, notices)
         todo = todo[1:]
     operation = draft.operation
-    if operation is not None and operation.verb in ANNOUNCED and not draft.faults:
-        notices = (*notices, Notice(ANNOUNCED[operation.verb]))
+    if draft.faults:
+        if draft.status is Status.ABSENT and type(operation) is Remove:
+            write(draft, "faults", ())  # it was removed all the same: by force, without its hooks
+    elif operation is not None and (event := ANNOUNCED.get(operation.verb)):
+        notices = (*notices, Notice(event))
         if count := HELD.get(operation.verb):
             write(draft, "mounts", count(draft.mounts))
-    if draft.faults and draft.status is Status.ABSENT and type(operation) is Remove:
-        write(draft, "faults", ())  # it was removed all the same: by force, without its hooks
     write(draft, "todo", ())
     write(draft, "operation", None)
     write(draft, "pending", ())
@@ -574,50 +602,43 @@ def _proceed(draft: Record, todo: Way, notices: Notices) -> Step:
     return Step(draft, (), notices)
 
 
-def _tried(draft: Record, kind: Kind) -> bool:
-    """May it have been carried out before?"""
-    if resource := kind.resource:
-        known = getattr(draft, resource)
-        return known is UNCERTAIN or (known is PRESENT and kind.acquires)
-    return kind is AdjustLimits and draft.limits_doubted
-
-
-def _orders(draft: Record, stage: Stage) -> tuple[Order, ...]:
-    """Ask for what the stage needs, and note in the same breath that it may exist."""
+def _orders(draft: Record, asked: tuple[Ask, ...]) -> tuple[Order, ...]:
+    """Ask for what a stage needs, and note in the same breath that it may exist. No stage asks twice
+    about one resource, so each effect is filled in from how it was."""
     orders: tuple[Order, ...] = ()
-    ticket = draft.tickets
-    for kind in stage.asks:
-        if stage.when(draft, kind):
-            ticket += 1
-            orders += (Order(ticket, FILLED[kind](draft), _tried(draft, kind)),)
-    if not orders:
-        return ()
-    for order in orders:  # now that all are filled in from how it was
-        effect = order.effect
-        if resource := effect.resource:
-            if not (effect.replaces and _stays(draft, effect)):
-                write(draft, resource, UNCERTAIN)
-            if effect.freezes:
-                write(draft, "freezer", UNCERTAIN)  # as long as it takes
-    write(draft, "tickets", ticket)
-    write(draft, "pending", orders)
+    for kind, when, filled, resource, acquires, replaces, freezes in asked:
+        if when is not None and not when(draft, kind):
+            continue
+        ticket = draft.tickets + 1
+        write(draft, "tickets", ticket)
+        if not resource:
+            tried = kind is AdjustLimits and draft.limits_doubted
+            orders += (Order(ticket, filled(draft), tried),)
+            continue
+        known = getattr(draft, resource)
+        tried = known is UNCERTAIN or (acquires and known is PRESENT)  # it may have been
+        orders += (Order(ticket, filled(draft), tried),)
+        if not (replaces and known is PRESENT):
+            write(draft, resource, UNCERTAIN)
+        if freezes:
+            write(draft, "freezer", UNCERTAIN)  # as long as it takes
+    if orders:
+        write(draft, "pending", orders)
     return orders
 
 
-ANSWERS: Mapping[type[Input], Callable[[Record, Any], Answer]] = MappingProxyType(
-    {
-        **dict.fromkeys(get_args(Command), _asked),
-        Done: _done,
-        Failed: _failed,
-        Died: _told_of_death,
-        Checked: _checked,
-        SessionBegan: _session_began,
-        SessionEnded: _session_ended,
-        Resumed: _resumed,
-        Booted: _booted,
-        Renamed: _renamed,
-        Salvaged: _salvaged,
-    }
-)
+ANSWERS: Mapping[type[Input], Callable[[Record, Any], Answer]] = {
+    **dict.fromkeys(get_args(Command), _asked),
+    Done: _done,
+    Failed: _failed,
+    Died: _told_of_death,
+    Checked: _checked,
+    SessionBegan: _session_began,
+    SessionEnded: _session_ended,
+    Resumed: _resumed,
+    Booted: _booted,
+    Renamed: _renamed,
+    Salvaged: _salvaged,
+}
 """Who answers which input: total over `Input` (a test says so); a lookup, because walking a `match`
 of two dozen classes would cost a third of the step."""

@@ -3,12 +3,14 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.soak import DONE, FOR_ALL, WHOLE, told
 
 from lockgate import Engine
 from lockgate.adapters.oci.cgroups import Cgroups
@@ -60,6 +62,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Side by side, what drives the real host stays in one process, and a module in one."""
     real = item.get_closest_marker("real") is not None
     item.add_marker(pytest.mark.xdist_group("host" if real else str(item.path)))
+    if WHOLE:
+        item.add_marker(pytest.mark.timeout(FOR_ALL), append=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,6 +71,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if reason and item.get_closest_marker("real"):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """What it did is told with how it went, also by another process."""
+    DONE.clear()
+    try:
+        return (yield)
+    finally:
+        item.user_properties += DONE.items()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    done: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        if report.when == "call":
+            done.update(dict(report.user_properties))
+    if WHOLE and done:
+        terminalreporter.write_line(told(done))
 
 
 def footprint(base: Path) -> dict[str, set[str]]:

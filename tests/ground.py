@@ -12,6 +12,9 @@ from msgspec import Struct
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.process import pids
 
+PLACES = frozenset(("containers", "run", "runtime", "netns", "locks", "ports", "leases"))
+"""Where each container has something of its own."""
+
 INSIDE = frozenset(("merged", "upper", "work", "layers"))
 """What is in containers, and not of them."""
 
@@ -56,11 +59,10 @@ class Ground(Struct, frozen=True):
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """In the folders where each container has something of its own."""
-    for place in ("containers", "run", "runtime", "netns", "locks", "ports", "leases"):
-        for found in folder.rglob(f"{place}/*"):
-            if found.parent.name == place and INSIDE.isdisjoint(found.parts):
-                yield str(found)
+    for place, folders, files in os.walk(folder):
+        if Path(place).name in PLACES:
+            yield from (f"{place}/{name}" for name in (*folders, *files))
+        folders[:] = set(folders) - INSIDE
 
 
 def _processes(folder: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The house as a whole: one namespace, arrows one way, nothing impure in the pure rooms."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,3 +65,17 @@ def test_each_can_be_the_first_that_is_imported(module: str) -> None:
     line = [sys.executable, "-c", f"import lockgate.{module}"]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_done_in_part_is_marked_so() -> None:
+    """By itself or for its folder: `make soak` does what has that mark, and nothing else."""
+    parts = [
+        path
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if re.search(r"^from tests\.soak import", path.read_text(), re.MULTILINE)
+    ]
+    assert parts
+    for path in parts:
+        folder = path.with_name("conftest.py")
+        marks = path.read_text() + (folder.read_text() if folder.exists() else "")
+        assert "pytest.mark.sampled" in marks, path

@@ -10,17 +10,20 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 from unittest import mock
 
-from tests.soak import SOAK
+from tests.network.laboratory import CLONE_NEWNET
+from tests.soak import DONE
 
 from lockgate import Engine
+from lockgate.adapters.syscalls import setns
 
 Operation: TypeAlias = Callable[[Engine], object]
 Tool: TypeAlias = tuple[str, str]
@@ -35,10 +38,13 @@ INTERRUPTED = 130
 SOON = 60.0
 """Seconds in which anything has happened, or something is wrong."""
 
+PRELOADED = ["pytest", "lockgate.wiring", "tests.oracle", __name__]
+"""What all victims have in common is imported once: two thirds of a death were that."""
+
 
 class Victim:
-    """Carries out `operation` in a process of its own; at the n-th boundary (`place`), or at the
-    n-th of that name (`at`), it sends itself the signal `number`."""
+    """Carries out `operation` in a process of its own, with our environment and in our network; at the
+    n-th boundary (`place`), or at the n-th of that name (`at`), it sends itself the signal `number`."""
 
     def __init__(
         self,
@@ -52,8 +58,9 @@ class Victim:
         tools: tuple[Tool, ...] = (),
     ) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["lockgate.engine", "lockgate.wiring"])
-        arguments = (root, runtime, operation, place, at, number, tools)
+        context.set_forkserver_preload(PRELOADED)
+        surroundings = Surroundings.ours()
+        arguments = (surroundings, root, runtime, operation, place, at, number, tools)
         self.process: BaseProcess = context.Process(target=_obey, args=arguments)
         self.process.start()
 
@@ -62,6 +69,7 @@ class Victim:
         do?"""
         self.process.join(SOON)
         assert self.process.exitcode in (0, -signal.SIGKILL, INTERRUPTED), self.process.exitcode
+        DONE["engines killed or interrupted"] += self.process.exitcode != 0
         return self.process.exitcode != 0
 
     def stopped(self) -> bool:
@@ -69,6 +77,7 @@ class Victim:
         assert self.process.pid is not None
         while self.process.is_alive():
             if _state(self.process.pid) == "T":
+                DONE["engines stopped"] += 1
                 return True
             self.process.join(0.01)
         return False
@@ -87,13 +96,11 @@ def killed_everywhere(
     runtime: str,
     operation: Operation,
     tools: tuple[Tool, ...] = (),
-    every: int = 1,
     number: int = signal.SIGKILL,
 ) -> Iterator[int]:
     """Kill an engine at the first boundary, then at the second, and so on; yields after each of
-    these deaths, and once more when one has come to its end. `every`: so many at a time in the test
-    suite, all of them under `make soak`."""
-    for place in count(1, 1 if SOAK > 1 else every):
+    these deaths, and once more when one has come to its end."""
+    for place in count(1):
         killed = Victim(root, runtime, operation, place, number=number, tools=tools).killed()
         yield place
         if not killed:
@@ -101,7 +108,25 @@ def killed_everywhere(
             return
 
 
+class Surroundings(NamedTuple):
+    """What a child has of its parent; the parent of a victim was begun before its test."""
+
+    environment: dict[str, str]
+    netns: str
+
+    @classmethod
+    def ours(cls) -> Self:
+        task = f"/proc/{os.getpid()}/task/{threading.get_native_id()}"
+        return cls(dict(os.environ), f"{task}/ns/net")
+
+    def enter(self) -> None:
+        os.environ.clear()
+        os.environ.update(self.environment)
+        setns(self.netns, CLONE_NEWNET)
+
+
 def _obey(
+    surroundings: Surroundings,
     root: Path,
     runtime: str,
     operation: Operation,
@@ -110,6 +135,7 @@ def _obey(
     number: int,
     tools: tuple[Tool, ...],
 ) -> None:
+    surroundings.enter()
     passed = 0
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever began us may ignore it
 

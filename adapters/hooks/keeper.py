@@ -32,7 +32,10 @@ def main(file: str, limit: str, folder: str, program: str, count: str, *rest: st
         signal.alarm(0)  # while nobody else can have its number
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, b"%d\n" % code, 0)
+    told = b"%d\n" % code
+    done = 0
+    while done < len(told):  # less than all of a success would be none
+        done += os.pwrite(descriptor, told[done:], done)
     os.fsync(descriptor)
 
 

@@ -18,6 +18,7 @@ from lockgate.adapters.commands import Finished, finished
 from lockgate.adapters.filesystem import bundle, ensure_directory
 from lockgate.adapters.flocks import locked
 from lockgate.adapters.nonsense import NONSENSE
+from lockgate.adapters.whole import pread_all
 from lockgate.effects.config import Config
 from lockgate.effects.hooks import Hook
 from lockgate.effects.outcome import PortError
@@ -114,7 +115,7 @@ class LocalHooks:
             keeping=(file,),
         )
         if not _succeeded(file):
-            code = os.pread(file, 16, 0).decode().strip() or "nothing"
+            code = pread_all(file, 16, 0).decode().strip() or "nothing"
             reason = f"the poststop hook {hook.path} failed: {_told(code, ended)}"
             again = "cleanup, start and rm try it again, rm --force leaves without it"
             raise PortError("failed", f"{reason}; {again}")
@@ -134,7 +135,7 @@ def refined(hook: Hook, spec: bytes, answer: bytes) -> bytes:
 
 
 def _succeeded(file: int) -> bool:
-    return os.pread(file, 16, 0) == b"0\n"
+    return pread_all(file, 16, 0) == b"0\n"
 
 
 def _told(code: object, ended: Finished) -> str:

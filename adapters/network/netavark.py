@@ -2,7 +2,8 @@
 
 It keeps no addresses, so we do; it knows bridges, so a network of other plugins is refused. Setting up
 what is there fails, and so does taking away what is not: which of the two to ask for is known from
-the notes.
+the notes. It gives up at the first rule that is gone, and leaves those after it: what was taken away by
+half is made whole, of an interface in a namespace of its own, before it is taken away.
 """
 
 import shutil
@@ -18,7 +19,7 @@ from lockgate.adapters.commands import finished
 from lockgate.adapters.network import bridges, links
 from lockgate.adapters.network.conflist import Conflist, Settings, as_object
 from lockgate.adapters.network.leases import Leases
-from lockgate.adapters.network.namespaces import TOOLS
+from lockgate.adapters.network.namespaces import TOOLS, lent
 from lockgate.adapters.network.notes import Desk
 from lockgate.adapters.network.plugins import PATIENCE
 from lockgate.adapters.network.plumbing import INTERFACE, RULES_GONE, Note, Subject
@@ -101,8 +102,19 @@ class Netavark:
     def delete(self, note: NetavarkNote, subject: Subject) -> None:
         if note.addresses:  # else it was never asked for
             links.add_bridge(note.info.bridge)  # without it, rules of the network would stay
-            self._call("teardown", note, subject)
+            try:
+                self._call("teardown", note, subject)
+            except PortError as problem:
+                if not RULES_GONE.search(problem.fault.reason):
+                    raise
+                self._made_whole(note, subject)
         self._leases.release(note.network, (subject.container, note.interface))
+
+    def _made_whole(self, note: NetavarkNote, subject: Subject) -> None:
+        with lent(Path(subject.netns).with_name(f"{subject.container}-whole"), "", ()) as netns:
+            spare = replace(subject, netns=netns)
+            self._call("setup", note, spare)
+            self._call("teardown", note, spare)
 
     def told(self, note: NetavarkNote) -> tuple[Link, Dns | None]:
         made = as_object(as_object((note.result or {}).get(note.network)).get("interfaces"))
@@ -135,8 +147,6 @@ class Netavark:
         if ran.code == 0:
             return answered(ran.output) if verb == "setup" else {}
         said = complained(ran.output) or ran.complaints.decode("utf-8", "replace")
-        if verb == "teardown" and RULES_GONE.search(said):
-            return {}
         raise PortError("failed", f"netavark failed to {verb}: {printable(said)}")
 
 

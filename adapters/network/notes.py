@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from lockgate.adapters.filesystem import read_bounded, write_atomic
+from lockgate.adapters.flocks import flock
 from lockgate.adapters.nonsense import NONSENSE
 from lockgate.effects.outcome import PortError
 
@@ -105,7 +106,7 @@ class Notes(Generic[T]):
         deadline = time.monotonic() + self._patience
         while True:
             try:
-                return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     reason = (

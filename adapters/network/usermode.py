@@ -36,6 +36,8 @@ ADDRESS, GATEWAY, SERVER = "10.0.2.100", "10.0.2.2", "10.0.2.3"
 PATIENCE = 10.0
 """Seconds it may take to be ready, to answer, or to go."""
 
+ANSWER_LIMIT = 4096
+
 DETACHED = '"$@" </dev/null >/dev/null 2>"/proc/self/fd/$COMPLAINTS" &'
 """It outlives whoever starts it, and is not their child."""
 
@@ -68,7 +70,7 @@ class Slirp:
         control.unlink(missing_ok=True)
         _begun(note, control)
         for port in note.ports:
-            _published(port, control)
+            published(port, control)
         return replace(note, addresses=(f"{ADDRESS}/24",))
 
     def stands(self, note: UserNote, subject: Subject) -> bool:
@@ -113,7 +115,7 @@ def _begun(note: UserNote, control: Path) -> None:
             raise PortError("failed", f"{PROGRAM} ended: {printable(said) or 'it said nothing'}")
 
 
-def _published(port: PortMapping, control: Path) -> None:
+def published(port: PortMapping, control: Path) -> None:
     """Ask it to listen on a port of the host (slirp4netns(1), "API socket")."""
     request = {
         "execute": "add_hostfwd",
@@ -131,7 +133,8 @@ def _published(port: PortMapping, control: Path) -> None:
             asking.connect(str(control))
             asking.sendall(msgspec.json.encode(request))
             asking.shutdown(socket.SHUT_WR)
-            answer = msgspec.json.decode(asking.recv(4096), type=Answer)
+            with asking.makefile("rb") as answering:  # to its end, in however many pieces
+                answer = msgspec.json.decode(answering.read(ANSWER_LIMIT), type=Answer)
     except (OSError, *NONSENSE) as problem:
         reason = f"{PROGRAM} does not answer to a port being published: {problem}"
         raise PortError("failed", reason) from None

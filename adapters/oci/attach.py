@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from select import POLLERR, POLLHUP, POLLIN, poll
 
-from lockgate.adapters.filesystem import bundle, write_all
+from lockgate.adapters.filesystem import bundle
+from lockgate.adapters.whole import write_all
 from lockgate.effects.config import Config
 from lockgate.effects.outcome import PortError
 

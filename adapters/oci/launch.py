@@ -18,6 +18,7 @@ from lockgate.adapters.oci.command import RuntimeCommand, complaint, printable
 from lockgate.adapters.oci.process import arguments, descendants, held
 from lockgate.adapters.oci.run import RESERVED, Answer, Run
 from lockgate.adapters.sockets import bound
+from lockgate.adapters.whole import pread_all
 from lockgate.effects.config import USERMODES, Config, by_systemd, pod_cgroup
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
@@ -89,7 +90,7 @@ def launch(
         code = _reaped(child, deadline)
         if code == 0:
             return ""
-        said = complaint(os.pread(stderr, _STDERR_LIMIT, 0))
+        said = complaint(pread_all(stderr, _STDERR_LIMIT, 0))
         return said or f"conmon ended with status {code} and said nothing"
 
 

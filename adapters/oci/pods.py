@@ -13,6 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from lockgate.adapters.flocks import flock
 from lockgate.adapters.oci.cgroups import Cgroups, Hierarchy
 from lockgate.effects.config import Config, Pod, pod_cgroup
 from lockgate.effects.outcome import PortError
@@ -78,7 +79,7 @@ class PodCgroup(Struct, frozen=True):
             if make:
                 first.mkdir(parents=True, exist_ok=True)
             fd = os.open(first, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            flock(fd, fcntl.LOCK_EX)
             if first.exists() and os.path.samestat(os.fstat(fd), first.stat()):
                 return fd
             os.close(fd)

@@ -224,7 +224,11 @@ def _begun(script: str) -> Process:
             )
         finally:
             os.close(say)
-        said = os.read(heard, 64) if readable((heard,), PATIENCE) else b""
+        said = b""
+        while not said.endswith(b"\n") and readable((heard,), PATIENCE):
+            if not (more := os.read(heard, 64)):
+                break
+            said += more
         process = identify(int(said)) if said.strip().isdigit() else None
         if process is None:
             why = printable(ran.complaints.decode("utf-8", "replace"))

@@ -81,7 +81,7 @@ def _halves(world: World, effect: e.AnyEffect, config: Config) -> Iterator[World
             for made in range(max(1, len(own))):
                 there = (one for one in own if one in world.volumes or one in own[:made])
                 yield replace(world, layer=True, volumes=tuple(there))
-        case e.DeleteLayer() if not (world.mounted or world.alive):
+        case e.DeleteLayer() if not (world.mounted or world.alive or world.held):
             for left in range(len(world.volumes)):
                 yield replace(world, spec=False, volumes=world.volumes[len(world.volumes) - left :])
             yield replace(world, layer=False)  # a store of others is told first
@@ -147,6 +147,24 @@ def _both_killed(world: World) -> World:
     return _killed(_monitor_killed(world))
 
 
+def _layer_gone(world: World) -> World:
+    """Removed by hand; what is mounted stays, for whoever lives on it, and so do its volumes."""
+    return replace(world, layer=False, spec=False, held=False)
+
+
+def _renamed(world: World) -> World:
+    """Its folder has another name now, and what is mounted there went with it."""
+    return replace(_layer_gone(world), mounted=False)
+
+
+def _held(world: World) -> World:
+    return replace(world, held=world.layer)
+
+
+def _let_go(world: World) -> World:
+    return replace(world, held=False)
+
+
 def _report_lost(world: World) -> World:
     return replace(world, reported=False)
 
@@ -169,6 +187,10 @@ DRIFTS: Mapping[str, Callable[[World], World]] = MappingProxyType(
     {
         "unmounted": _unmounted,
         "network gone": _network_gone,
+        "layer gone": _layer_gone,
+        "renamed": _renamed,
+        "held elsewhere": _held,
+        "let go": _let_go,
         "killed": _killed,
         "monitor killed": _monitor_killed,
         "both killed": _both_killed,

@@ -47,7 +47,8 @@ class World(Struct, frozen=True, cache_hash=True):
     `watched`: the run whose health somebody sees to; `epoch`: the
     run the runtime's object belongs to; `code`: how that run really ended, None while it has not;
     `reported`: whether the monitor lived to write it down; `damaged`: whether the runtime can make
-    sense of its own files."""
+    sense of its own files; `held`: whether somebody else has mounted what is below its layer, too, so
+    that it cannot be removed."""
 
     layer: bool = False
     mounted: bool = False
@@ -62,6 +63,7 @@ class World(Struct, frozen=True, cache_hash=True):
     damaged: bool = False
     volumes: tuple[str, ...] = ()
     shm: bool = False
+    held: bool = False
     owes: int = 0
     watched: int = 0
     dump: int = 0
@@ -124,7 +126,7 @@ def died(world: World, code: int) -> World:
 def rebooted(world: World, left: Left = "all") -> World:
     """The host was restarted: nothing is left of a run but what was on disk."""
     gone = replace(world, mounted=False, network=False, shm=False, frozen=False, monitor=False)
-    gone = replace(gone, watched=0, plugged=0)
+    gone = replace(gone, watched=0, plugged=0, held=False)
     if left == "nothing":
         return replace(gone, runtime="absent", epoch=0, code=None, reported=False, damaged=False)
     damaged = world.damaged or (left == "half" and world.runtime != "absent")
@@ -154,6 +156,8 @@ def carried_out(
         case e.DeleteLayer():
             if world.mounted or world.alive:
                 raise Impossible("the layer is in use")
+            if world.held:
+                raise PortError("refused", "something is mounted below its layer")
             return World(), None
         case e.Mount():
             if not world.layer:
@@ -220,11 +224,15 @@ def carried_out(
             return _dumped(world, effect), Dumped(at)
         case e.RestoreRuntime():
             return _restored(world, effect.epoch, at)
-        case e.ExportCheckpoint():
+        case e.ExportCheckpoint(_, target):
+            if not target:
+                raise Impossible("an archive without a name")
             if not world.dump:
                 raise PortError("missing", "there is no checkpoint", dirty=False)
             return world, None
-        case e.ImportCheckpoint():
+        case e.ImportCheckpoint(_, _, source):
+            if not source:
+                raise Impossible("a checkpoint from nowhere")
             if not world.layer:
                 raise Impossible("there is nowhere to put a checkpoint")
             return replace(world, dump=effect.number), None

@@ -20,6 +20,7 @@ from lockgate.adapters.storage.archive import Indexed, index_archive
 from lockgate.adapters.storage.compression import inflated
 from lockgate.adapters.storage.entries import Parts, damaged, parts_of, refused, shown
 from lockgate.adapters.syscalls import Resolve, openat2
+from lockgate.adapters.whole import pread_all, write_all
 
 _CHUNK = 1 << 20
 _MEMBERS = 100_000  # names an archive of blobs may have
@@ -47,7 +48,8 @@ class Section:
     def read(self, size: int, /) -> bytes:
         """At most `size` bytes; fewer than there should be where the file ends too soon."""
         wanted = min(size, self.size - self._position)
-        data = os.pread(self._fd, wanted, self._offset + self._position) if wanted > 0 else b""
+        at = self._offset + self._position
+        data = pread_all(self._fd, wanted, at) if wanted > 0 else b""
         self._position += len(data)
         return data
 
@@ -148,7 +150,7 @@ def blobs_of_archive(file: FileIO, spool: Path, most: int) -> Generator[ArchiveB
     else:
         with tempfile.TemporaryFile(dir=spool, buffering=0) as copy:
             while chunk := plain.read(_CHUNK):
-                copy.write(chunk)
+                write_all(copy.fileno(), chunk)
             yield ArchiveBlobs(FileIO(copy.fileno(), closefd=False), members)
 
 

@@ -16,6 +16,7 @@ from lockgate.effects.outcome import PortError
 
 _CHUNK = 1 << 20
 _PORTION = 1 << 12
+_MAGIC = 6  # bytes that tell one form from the others
 _ZEROS = re.compile(rb"\0*")
 _XZ_MEMORY = 256 << 20  # bytes; `xz -9` asks for 65 MiB
 _ZSTD_WINDOW = 27  # log2 of bytes: what the zstd command takes unless told otherwise
@@ -58,7 +59,10 @@ def inflated(file: Rewindable, *, packed: Sum | None = None, plain: Sum | None =
     `PortError("missing")` where nothing here understands zstd.
     """
     file.seek(0)
-    start = _decompressor(file.read(6))
+    magic = file.read(_MAGIC)
+    while 0 < len(magic) < _MAGIC and (more := file.read(_MAGIC - len(magic))):
+        magic += more
+    start = _decompressor(magic)
     file.seek(0)
     outer: Readable = file if packed is None else _Summed(file, packed)
     inner = outer if start is None else _Inflated(outer, start)

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TypeAlias
 
 from lockgate.adapters.filesystem import ensure_directory
+from lockgate.adapters.flocks import flock
 from lockgate.adapters.storage.entries import Allowance, AnyEntry, Listing, Parts, damaged
 from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.storage.unpack import unpack
@@ -67,7 +68,7 @@ class Layers:
         ensure_directory(self._place, 0o700)
         fd = os.open(self._place, _ENTER)
         try:
-            fcntl.flock(fd, how)
+            flock(fd, how)
             yield fd
         finally:
             os.close(fd)
@@ -85,7 +86,7 @@ class Draft:
             self._top = os.open(self.name, _ENTER, dir_fd=above)
             undo.callback(os.close, self._top)  # and with it the lock
             undo.callback(remove_tree, above, self.name)
-            fcntl.flock(self._top, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            flock(self._top, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._undo = undo.pop_all()
 
     def __enter__(self) -> "Draft":
@@ -179,7 +180,7 @@ class LockedLayers:
         except NotADirectoryError:
             return remove_tree(self._fd, name)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return  # its maker lives
         finally:

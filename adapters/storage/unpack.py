@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final, assert_never
 
-from lockgate.adapters.filesystem import write_all
 from lockgate.adapters.storage.directory import walk
 from lockgate.adapters.storage.entries import (
     Allowance,
@@ -31,6 +30,7 @@ from lockgate.adapters.storage.entries import (
 )
 from lockgate.adapters.storage.sparse import empty
 from lockgate.adapters.userns import overlay_attribute
+from lockgate.adapters.whole import write_all
 
 _ENTER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

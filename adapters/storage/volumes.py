@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from lockgate.adapters import labels
 from lockgate.adapters.filesystem import ensure_directory, read_bounded, volume_data, write_atomic
+from lockgate.adapters.flocks import flock
 from lockgate.adapters.nonsense import NONSENSE
 from lockgate.adapters.storage.directory import meta_of, read_directory
 from lockgate.adapters.storage.entries import Allowance, Limits, accepted, damaged, refused
@@ -167,7 +168,7 @@ class LocalVolumes:
         ensure_directory(self._place, 0o700)
         place = os.open(self._place, _ENTER)
         try:
-            fcntl.flock(place, fcntl.LOCK_EX)
+            flock(place, fcntl.LOCK_EX)
             with os.scandir(place) as entries:
                 stale = [entry.name for entry in entries if entry.name.startswith(".")]
             for name in stale:

@@ -1,5 +1,7 @@
 """What the doctor says of hosts: this one, and such as lack something."""
 
+import errno
+import fcntl
 import os
 import sqlite3
 from collections.abc import Callable
@@ -26,7 +28,7 @@ def found(name: str, report: HostReport) -> Check:
 
 
 def test_this_host_is_ready_exactly_where_a_runtime_can_be_chosen() -> None:
-    report = survey()
+    report = survey(Path.cwd())
     try:
         choose()
         works = True
@@ -69,7 +71,7 @@ def test_kernels(release: str, verdict: str) -> None:
 
 def test_without_any_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "find", lambda name: None)
-    report = survey()
+    report = survey(Path.cwd())
     assert not report.ready
     assert found("conmon", report) == Check(
         "conmon", "missing", "not installed", "apt install conmon"
@@ -81,7 +83,7 @@ def test_without_any_program(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_ordinary_user_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(doctor, "_has_capability", lambda number: False)
-    report = survey()
+    report = survey(Path.cwd())
     assert "not root" in found("user", report).found
     assert "CAP_SYS_RESOURCE" in found("nproc", report).advice
 
@@ -203,3 +205,18 @@ class TestNetworks:
         programs.clear()
         check = doctor._networks("it needs nftables", "", plugins, None)
         assert check.advice == "apt install iptables"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks(
+    number: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refused(fd: int, how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    assert doctor._locks(tmp_path) == Check("locks", "ok", f"{tmp_path} has them")
+    monkeypatch.setattr(fcntl, "flock", refused)
+    check = doctor._locks(tmp_path / "to" / "be")
+    assert (check.verdict, check.found) == ("missing", str(tmp_path))
+    assert os.strerror(number) in check.advice
+    assert "--root" in check.advice

@@ -12,9 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from lockgate.adapters import facts as looked_up
+from lockgate.adapters import labels
 from lockgate.adapters.facts import RLIMITS, LocalSurroundings, host_nodes, inside, node
 from lockgate.adapters.filesystem import LocalFilesystem
-from lockgate.effects.config import Config, Device, Security, Tmpfs
+from lockgate.effects.config import Config, Device, Security, Tmpfs, VolumeMount
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Facts, Node
 
@@ -48,7 +49,8 @@ class TestCapabilities:
 
     def test_who_may_raise_limits_has_none(self, rootfs: Path) -> None:
         everything = f"CapPrm:\t{2**41 - 1:016x}\n"
-        with patch.object(Path, "read_text", return_value=everything):
+        whole = patch.object(looked_up, "confined", return_value=False)
+        with whole, patch.object(Path, "read_text", return_value=everything):
             assert {most for _, most in facts(rootfs).rlimits} == {-1}
         with patch.object(Path, "read_text", return_value="CapPrm:\t0000000000000000\n"):
             known = dict(facts(rootfs).rlimits)
@@ -59,6 +61,31 @@ def test_what_can_be_limited_and_what_we_are_worth(rootfs: Path) -> None:
     found = facts(rootfs)
     assert set(found.controllers) >= {"memory", "pids"} or not Path("/sys/fs/cgroup").is_mount()
     assert found.oom_score_adj == int(Path("/proc/self/oom_score_adj").read_text())
+
+
+@pytest.mark.parametrize(("said", "enforced"), [(b"Y\n", True), (b"N\n", False), (None, False)])
+def test_whether_profiles_of_apparmor_are_enforced(
+    rootfs: Path, tmp_path: Path, said: bytes | None, enforced: bool
+) -> None:
+    if said is not None:
+        (tmp_path / "enabled").write_bytes(said)
+    with patch.object(looked_up, "APPARMOR", tmp_path / "enabled"):
+        assert facts(rootfs).apparmor is enforced
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_whether_it_has_labels_and_is_run_by_systemd(
+    rootfs: Path, tmp_path: Path, there: bool
+) -> None:
+    place = tmp_path if there else tmp_path / "absent"
+    with patch.object(labels, "SELINUX", place), patch.object(looked_up, "SYSTEMD", place):
+        found = facts(rootfs)
+    assert (found.selinux, found.systemd) == (there, there)
+
+
+def test_where_its_volumes_are(rootfs: Path) -> None:
+    config = replace(CONFIG, mounts=(VolumeMount(volume="v", destination="/v"),))
+    assert facts(rootfs, config).volumes == (("v", str(rootfs.parent / "volumes/v/data")),)
 
 
 def test_limits_are_named_as_users_name_them() -> None:
@@ -125,6 +152,8 @@ class TestInside:
             ("run", "/etc/passwd", "/run/below", "/etc/passwd/below"),
             ("run", "nowhere", "/run/x", "/nowhere/x"),
             ("run", "./var/./run", "/run/../x", "/var/x"),
+            ("var/spool", "/etc", "/var/spool/x", "/etc/x"),
+            ("var/spool", "run", "/var/spool/x", "/var/run/x"),
             ("other", "/etc", "/a/b/c", "/a/b/c"),
             ("other", "/etc", "/etc", "/etc"),
         ],
@@ -133,6 +162,13 @@ class TestInside:
         (rootfs / "var/run").mkdir(parents=True)
         (rootfs / link).symlink_to(to)
         assert inside(str(rootfs), path) == found
+
+    def test_as_many_as_the_kernel_follows(self, rootfs: Path) -> None:
+        for number in range(41):
+            (rootfs / f"l{number}").symlink_to(f"l{number + 1}")
+        assert inside(str(rootfs), "/l1") == "/l41"
+        with pytest.raises(PortError, match="leads nowhere"):
+            inside(str(rootfs), "/l0")
 
     def test_a_loop_is_a_clean_fault(self, rootfs: Path) -> None:
         (rootfs / "a").symlink_to("/b")

@@ -25,7 +25,16 @@ from hypothesis import strategies as st
 
 from lockgate.adapters.storage import Images, Limits, entries
 from lockgate.adapters.storage.archive import read_archive
-from lockgate.adapters.storage.entries import Allowance, AnyEntry, Parts, survey
+from lockgate.adapters.storage.entries import (
+    Allowance,
+    AnyEntry,
+    Meta,
+    Node,
+    Parts,
+    accepted,
+    keeps,
+    survey,
+)
 from lockgate.adapters.storage.removal import remove_tree
 from lockgate.adapters.storage.unpack import unpack
 from lockgate.adapters.syscalls import MountFlag, mount, unmount
@@ -227,6 +236,17 @@ class TestImport:
         with pytest.raises(PortError, match="Memory usage limit"):
             images.import_image("x", tmp_path / "greedy")
 
+    def test_nor_may_zstd(self, images: Images, tmp_path: Path) -> None:
+        """A frame of one raw block (RFC 8878, 3.1.1), whose header says how much is to be kept."""
+        plain = tar_bytes(member("a"))
+        block = (len(plain) << 3 | 1).to_bytes(3, "little") + plain
+        for window, name in ((27, "modest"), (28, "greedy")):
+            header = b"\x28\xb5\x2f\xfd\0" + bytes([window - 10 << 3])
+            (tmp_path / name).write_bytes(header + block)
+        images.import_image("x", tmp_path / "modest")
+        with pytest.raises(PortError, match="too much memory"):
+            images.import_image("x", tmp_path / "greedy")
+
     def test_zstd_without_zstd(
         self, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -342,6 +362,43 @@ class TestImport:
             os.setxattr(source / "bin/sh", name, b"x")
         image = images.import_image("y", source)
         assert os.listxattr(tree(images, image) / "bin/sh") == ["user.ä"]
+
+    @pytest.mark.parametrize(
+        ("attribute", "kept"),
+        [
+            ("security.capability", True),
+            ("system.posix_acl_access", True),
+            ("system.posix_acl_default", True),
+            ("user.note", True),
+            ("security.selinux", False),
+            ("security.ima", False),
+            ("trusted.md5sum", False),
+        ],
+    )
+    def test_attributes_of_the_content_are_kept_those_of_its_host_are_not(
+        self, attribute: str, kept: bool
+    ) -> None:
+        assert keeps(attribute) is kept
+
+    @pytest.mark.parametrize(
+        "attribute", ["trusted.overlay.opaque", "user.overlay.opaque", "user.fuseoverlayfs.opaque"]
+    )
+    def test_those_that_steer_overlays_are_refused(self, attribute: str) -> None:
+        with pytest.raises(PortError, match=attribute):
+            keeps(attribute)
+
+    @pytest.mark.parametrize(
+        "number", [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1)], ids=str
+    )
+    def test_devices_that_lead_nowhere_may_come(self, number: tuple[int, int]) -> None:
+        one = Node((b"x",), Meta(0o666), "char", number)
+        assert list(accepted([one], Allowance(Limits()))) == [one]
+
+    def test_names_may_be_as_long_as_the_kernel_has_them(
+        self, images: Images, pack: Callable[..., Path]
+    ) -> None:
+        image = images.import_image("x", pack(member("x" * 255)))
+        assert [path.name for path in tree(images, image).iterdir()] == ["x" * 255]
 
     def test_later_entries_replace_earlier_ones(
         self, images: Images, pack: Callable[..., Path]

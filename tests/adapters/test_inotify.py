@@ -2,10 +2,12 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from lockgate.adapters import inotify
 from lockgate.adapters.inotify import Inotify, Mask, readable
 
 SOON = 20.0
@@ -129,3 +131,15 @@ def test_only_those_with_something_to_say_are_readable() -> None:
         for fd in (silent, silent_in, loud, loud_in):
             if fd >= 0:
                 os.close(fd)
+
+
+def test_longer_than_can_be_waited_for_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inotify, "_LONGEST", 0.01)
+    silent, other = os.pipe()
+    try:
+        began = time.monotonic()
+        assert readable((silent,), 0.1) == frozenset()
+        assert time.monotonic() - began >= 0.1
+    finally:
+        os.close(silent)
+        os.close(other)

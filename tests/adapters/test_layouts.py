@@ -231,6 +231,9 @@ class TestWhatIsFound:
         assert images.import_image("x", layout.write(place)).stop_signal == 15
 
 
+PLATFORM = {"os": "linux", "architecture": "amd64"}
+
+
 class TestWhich:
     def test_by_name(self, images: Images, layout: Layout, place: Path) -> None:
         layout.tag(layout.image(ROOT, config={"User": "one"}), "1.0")
@@ -259,6 +262,9 @@ class TestWhich:
             ("armv7l", "", "arm/v7"),
             ("armv6l", "", "arm/v6"),
             ("x86_64", "linux/arm/v5", "arm/v5"),
+            ("x86_64", "linux/arm/v8", "arm/v7"),
+            ("x86_64", "linux/amd64/v3", "amd64"),
+            ("x86_64", "linux/s390x", "s390x/z15"),
         ],
     )
     def test_for_this_machine(
@@ -271,13 +277,15 @@ class TestWhich:
         asked: str,
         expected: str,
     ) -> None:
-        platforms = ("arm/v5", "arm/v6", "arm/v7", "riscv64", "arm64", "amd64")
+        platforms = ("arm/v7", "arm/v5", "arm/v6", "riscv64", "arm64", "amd64", "s390x/z15")
         inner: list[Json] = []
         for platform in platforms:
             architecture, _, variant = platform.partition("/")
             told = {"os": "linux", "architecture": architecture, "variant": variant}
             made = layout.image(ROOT, config={"User": platform}, architecture=architecture)
             inner.append({**made, "platform": told})
+        # of equals the first is meant
+        inner.append({**layout.image(ROOT, config={"User": "later"}), "platform": PLATFORM})
         # as builders add them: no image, but something said about one
         inner.append({**inner[0], "platform": {"os": "unknown", "architecture": "unknown"}})
         index = layout.document({"schemaVersion": 2, "manifests": inner}, INDEX)
@@ -291,7 +299,16 @@ class TestWhich:
         layout.tag(layout.image(ROOT, architecture="s390x"))
         with pytest.raises(PortError, match=r"no image for linux/.*; it has: linux/s390x"):
             images.import_image("x", layout.write(place))
+        with pytest.raises(PortError, match="no image for plan9/s390x"):
+            images.import_image("x", place, platform="plan9/s390x")
         assert images.import_image("x", place, platform="linux/s390x").layers
+
+    def test_none_for_an_earlier_arm(self, images: Images, layout: Layout, place: Path) -> None:
+        seventh = {"os": "linux", "architecture": "arm", "variant": "v7"}
+        layout.tag(layout.image(ROOT, architecture="arm"), platform=seventh)
+        with pytest.raises(PortError, match="no image for linux/arm/v6; it has: linux/arm/v7"):
+            images.import_image("x", layout.write(place), platform="linux/arm/v6")
+        assert images.import_image("x", place, platform="linux/arm/v8").layers
 
     def test_no_choice_where_there_is_none(self, images: Images, tmp_path: Path) -> None:
         (tmp_path / "a.tar").write_bytes(tar_bytes(member("bin/sh")))
@@ -549,13 +566,17 @@ def seen(top: Path) -> dict[str, tuple[object, ...]]:
 Broken = Callable[[Layout], None]
 
 
-def swapped(layout: Layout, kind: str, data: bytes) -> None:
+def altered(layout: Layout, kind: str, change: Callable[[bytes], bytes]) -> None:
     """Other bytes behind the digest of the first blob of this kind."""
     for path, content in layout.files.items():
         if path.startswith("blobs/") and kind in path_kind(content):
-            layout.files[path] = data
+            layout.files[path] = change(content)
             return
     raise AssertionError(kind)
+
+
+def swapped(layout: Layout, kind: str, data: bytes) -> None:
+    altered(layout, kind, lambda _: data)
 
 
 def path_kind(content: bytes) -> str:
@@ -591,6 +612,17 @@ def crowd(layout: Layout) -> None:
 def both_at_once(layout: Layout) -> None:
     layout.manifests.clear()
     layout.tag(layout.image(ROOT, manifests=[]))
+
+
+def index_with_layers(layout: Layout) -> None:
+    both = {"schemaVersion": 2, "manifests": layout.manifests.copy(), "layers": []}
+    layout.manifests.clear()
+    layout.tag(layout.document(both, INDEX))
+
+
+def layers_at_the_top(layout: Layout) -> None:
+    both = {"schemaVersion": 2, "manifests": layout.manifests, "layers": []}
+    layout.files["index.json"] = json.dumps(both).encode()
 
 
 def another_type(layout: Layout) -> None:
@@ -693,11 +725,27 @@ BROKEN: dict[str, tuple[str, Broken]] = {
         lambda layout: swapped(layout, "configuration", b"{}"),
     ),
     "other manifest": ("bytes where", lambda layout: swapped(layout, "manifest", b"{}")),
+    "layer packed otherwise": (
+        "not what its digest promises",
+        lambda layout: altered(layout, "layer", lambda data: data[:4] + b"\1" + data[5:]),
+    ),
+    "configuration of as many bytes": (
+        "not what its digest promises",
+        lambda layout: altered(
+            layout, "configuration", lambda data: data.replace(b'"layers"', b'"LAYERS"')
+        ),
+    ),
+    "manifest of as many bytes": (
+        "not what its digest promises",
+        lambda layout: altered(layout, "manifest", lambda data: data.replace(b"2", b"3", 1)),
+    ),
     "wrong diff id": ("not what its digest promises", image_with(diff_ids=[sha256(b"other")])),
     "diff ids missing": ("has 1 layers, but", image_with(diff_ids=[])),
     "circle": ("no image for", circle),
     "crowd": ("more than 256 manifests", crowd),
     "both at once": ("an index and a manifest at once", both_at_once),
+    "index with layers": ("an index and a manifest at once", index_with_layers),
+    "layers at the top": ("index.json is an index and a manifest at once", layers_at_the_top),
     "another type": ("was promised as", another_type),
     "digest with dots": ("not what it must be", digest_with_dots),
     "unknown algorithm": ("not what it must be", unknown_algorithm),
@@ -799,10 +847,10 @@ class TestHostileLayouts:
         self, images: Images, root: Path, tmp_path: Path, reason: str, members: list[Any]
     ) -> None:
         layer = "0" * 64 + ".tar"
-        renamed = [(info, content) for info, content in members]
-        for info, _ in renamed:
-            info.name = layer
-            info.linkname = info.linkname.replace("0.tar", layer)
+        renamed = [
+            member(layer, info.type, linkname=info.linkname.replace("0.tar", layer))
+            for info, _ in members
+        ]
         config = {"os": "linux", "architecture": os.uname().machine.replace("x86_64", "amd64")}
         config_json = json.dumps(
             {**config, "rootfs": {"type": "layers", "diff_ids": [sha256(b"")]}}

@@ -231,6 +231,10 @@ def test_whatever_others_do_force_removes_it(name: str) -> None:
     host.drift("web", DRIFTS[name])
     host.do(DeleteRuntime("web", 1, True))
     host.unmount(WEB)
+    if name == "held elsewhere":
+        with pytest.raises(PortError, match="mounted below"):
+            host.delete(WEB)
+        host.drift("web", DRIFTS["let go"])
     host.delete(WEB)
     assert host.world("web").empty
 

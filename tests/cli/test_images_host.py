@@ -59,7 +59,7 @@ REPORT = HostReport((Check("kernel", "ok", "6.1"), Check("crun", "warn", "none",
 def test_the_doctor_tells_what_is_there_and_what_to_do(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "survey", lambda: REPORT)
+    monkeypatch.setattr(doctor, "survey", lambda root: REPORT)
     opened = len(shell.opened)
     page = shell.ok("doctor")
     assert "install it" in page
@@ -72,7 +72,9 @@ def test_the_doctor_fails_where_no_container_can_run(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        doctor, "survey", lambda: HostReport((Check("conmon", "missing", "", "apt install it"),))
+        doctor,
+        "survey",
+        lambda root: HostReport((Check("conmon", "missing", "", "apt install it"),)),
     )
     assert shell("doctor").exit_code == 1
 

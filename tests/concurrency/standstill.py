@@ -9,6 +9,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from tests.concurrency.shared import shared
+from tests.soak import DONE
 
 from lockgate import Engine
 from lockgate.adapters.oci.process import stat_of
@@ -44,6 +45,7 @@ def beside(act: Callable[[], object]) -> Iterator[BaseProcess]:
     assert process.pid is not None
     while (found := stat_of(process.pid)) and found.state != "T" and not found.ended:
         process.join(0.01)
+    DONE["engines stopped"] += process.is_alive()
     try:
         yield process
     finally:

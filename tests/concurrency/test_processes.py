@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 from tests.concurrency.shared import shared
-from tests.soak import SOAK
+from tests.soak import DONE, SOAK
 
 from lockgate import Engine
 from lockgate.effects.config import Config
@@ -112,6 +112,7 @@ def together(root: Path, seed: int, *, deadly: int = 0) -> list[Told]:
             assert place < deadly, "a worker failed"
         worker.join()
         pipe.close()
+    DONE["commands of four processes at once"] += len(told)
     return sorted(told, key=lambda call: call.began)
 
 
@@ -240,7 +241,7 @@ def agreed(root: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.sampled
 @pytest.mark.parametrize("seed", range(4 * SOAK))
 def test_what_all_are_told_is_what_some_order_would_have_told(seed: int, tmp_path: Path) -> None:
     told = together(tmp_path / "root", seed)
@@ -251,7 +252,7 @@ def test_what_all_are_told_is_what_some_order_would_have_told(seed: int, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.sampled
 @pytest.mark.parametrize("seed", range(4 * SOAK))
 def test_whoever_dies_the_others_go_on(seed: int, tmp_path: Path) -> None:
     together(tmp_path / "root", 1000 + seed, deadly=2)

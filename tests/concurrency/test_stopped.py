@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.concurrency.shared import shared
 from tests.concurrency.standstill import beside, goes_on, stopping
-from tests.soak import SOAK
+from tests.soak import WHOLE
 from tests.victims import Operation
 
 from lockgate import Engine, LockgateError, Status
@@ -51,11 +51,12 @@ def settled(engine: Engine) -> None:
     assert all(world == World() for world in host.worlds().values())
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("command", [restart, remove])
 def test_standing_still_at_every_boundary(command: Operation, tmp_path: Path) -> None:
     """By turns it goes on and dies; under `make soak` it does both everywhere."""
     for turn in count(2):
-        place = turn // 2 if SOAK > 1 else turn - 1
+        place = turn // 2 if WHOLE else turn - 1
         root = tmp_path / str(turn)
         with Engine(shared(root)) as engine:
             for name in ("web", "other"):

@@ -14,7 +14,11 @@ SOURCES = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src/lockgate/testing").rgl
 
 
 def rows() -> list[tuple[str, ...]]:
-    lines = (line for line in PAGE.splitlines() if line.startswith("| "))
+    return rows_of(PAGE)
+
+
+def rows_of(text: str) -> list[tuple[str, ...]]:
+    lines = (line for line in text.splitlines() if line.startswith("| "))
     cells = (tuple(cell.strip() for cell in line.strip()[1:-1].split("|")) for line in lines)
     return [row for row in cells if row[0] != "behaviour"]
 

@@ -13,6 +13,7 @@ from lockgate.effects.config import (
     lodges,
     needs,
     owners,
+    pod_cgroup,
     pod_of,
     shares,
 )
@@ -61,6 +62,12 @@ class TestLivingWithOthers:
         assert pod_of(Config(id="web")) == ""
         assert pod_of(Config(id="web", pod=Membership(pod="site", infra="infra"))) == "site"
         assert pod_of(Config(id="web", holds=Pod(id="site", name="s"))) == "site"
+
+    def test_in_the_cgroup_of_which_pod(self) -> None:
+        assert pod_cgroup(Config(id="web")) == ""
+        member = Membership(pod="site", infra="infra", cgroup="/site")
+        assert pod_cgroup(Config(id="web", pod=member)) == "/site"
+        assert pod_cgroup(Config(id="web", holds=Pod(id="s", name="s", cgroup="/s"))) == "/s"
 
     @pytest.mark.parametrize(
         ("config", "something"),

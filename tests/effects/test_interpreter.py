@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from lockgate.effects.ports import Commit, Executor, StaleError, StoreError
 from lockgate.host import Host
 from lockgate.simulation import simulated
 from lockgate.statemachine import Resumed
-from lockgate.statemachine.inputs import Pause, Start
+from lockgate.statemachine.inputs import Pause, Start, Stop
 
 
 class Killed(BaseException):
@@ -92,6 +92,39 @@ def test_orders_of_one_step_run_side_by_side(house: House) -> None:
     house.simulation.before = before
     assert engine.start("web").status is Status.RUNNING
     assert house.simulation.world(web.id).network
+
+
+def test_no_more_than_eight_orders_are_carried_out_at_once_and_their_threads_are_named(
+    house: House,
+) -> None:
+    """Of whatever containers; who looks at a process that stands still sees whose threads they are."""
+    engine = house.process(1)
+    made = [engine.create(image="busybox", network="private") for _ in range(5)]
+    counting, full = threading.Lock(), threading.Event()
+    out: set[str] = set()
+    most = 0
+
+    def before(effect: e.AnyEffect) -> None:
+        nonlocal most
+        if not isinstance(effect, e.Mount | e.JoinNetwork):
+            return
+        name = threading.current_thread().name
+        with counting:
+            out.add(name)
+            most = max(most, len(out))
+        if len(out) == 8:
+            time.sleep(0.1)  # a ninth would be there by then
+            full.set()
+        assert full.wait(20)
+        assert name.startswith("lockgate")
+        with counting:
+            out.discard(name)
+
+    house.simulation.before = before
+    with ThreadPoolExecutor(len(made)) as others:
+        started = list(others.map(engine.start, [one.id for one in made]))
+    assert {one.status for one in started} == {Status.RUNNING}
+    assert most == 8
 
 
 def test_one_failure_side_by_side_waits_for_the_other(house: House) -> None:
@@ -268,6 +301,14 @@ def test_a_signal_left_beside_a_waiting_stop_is_settled_by_the_death(house: Hous
     assert (record.status, record.pending) == (Status.STOPPED, ())
 
 
+def test_a_signal_beside_a_waiting_stop_leaves_it_to_the_stopper(house: House) -> None:
+    stopping = Stopping(house)
+    house.process(2).kill("web", "USR2")
+    assert house.process(3).sync("web").status is Status.STOPPING
+    stopping.ended()
+    assert "Resumed" not in house.given(stopping.engine, stopping.web)
+
+
 def test_a_removal_left_by_its_dead_executor_is_finished_by_the_stopper(house: House) -> None:
     stopping = Stopping(house)
     with pytest.raises(Killed):
@@ -371,6 +412,20 @@ def test_a_lock_that_is_not_free_in_time_is_said(house: House) -> None:
     assert len(result) == 1
 
 
+def test_no_lock_stays_of_what_is_not_there(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what is, it does, however it was looked at (P14)."""
+    engine = house.process(1)
+    web = engine.create(name="web", image="busybox")
+    forgotten: list[str] = []
+    monkeypatch.setattr(house.host.locks, "forget", forgotten.append)
+    engine.sync("web")
+    engine.start("web")
+    assert forgotten == []
+    engine._interpreter.sync("nobody")
+    engine.remove("web", force=True)
+    assert forgotten == ["nobody", web.id]
+
+
 class TestGates:
     """What is above a container, and must be so when a command is accepted (P13)."""
 
@@ -451,6 +506,27 @@ class TestGates:
         assert told[at + 1 :][:2] == ["+pod-", f"+{mine}"]
         assert sorted(told[at + 3 :]) == sorted([f"-{mine}", "-pod-"])
 
+    def test_it_is_asked_again_when_something_had_to_be_finished_before_the_command(
+        self, house: House
+    ) -> None:
+        """By then it may be otherwise."""
+        engine = house.process(1)
+        web = engine.create(name="web", image="busybox")
+        engine.start("web")
+        with pytest.raises(Killed):
+            house.process(2, killed_at("before Halt")).stop("web")
+        house.living.discard(2)
+        told = self.held(house)
+
+        def check() -> None:
+            told.append("ask")
+            raise LookupError("not any more")
+
+        with pytest.raises(LookupError, match="not any more"):
+            engine._interpreter.submit(web.id, Start(), gate=Gate(("pod-x",), check))
+        assert told.count("ask") == 1
+        assert engine.inspect("web").status is Status.STOPPED
+
     def test_when_it_is_not_free_in_time_nothing_is_held(self, house: House) -> None:
         engine = house.process(1)
         web = engine.create(name="web", image="busybox")
@@ -461,3 +537,51 @@ class TestGates:
                 another.submit(run).result()
         with house.host.locks.hold("pod-x", 0):
             pass
+
+
+class TestPatience:
+    """How long somebody waits for a lock, and for whoever else writes to the store."""
+
+    @staticmethod
+    def noted(house: House, monkeypatch: pytest.MonkeyPatch) -> tuple[list[object], list[object]]:
+        """The seconds each lock, and each commit, is waited for from now on."""
+        held: list[object] = []
+        written: list[object] = []
+        hold, append = house.host.locks.hold, house.host.store.append
+
+        def noted_hold(scope: str, timeout: float | None = None) -> AbstractContextManager[None]:
+            held.append((scope, timeout))
+            return hold(scope, timeout)
+
+        def noted_append(commit: Commit, patience: float | None = None) -> None:
+            written.append(patience)
+            append(commit, patience)
+
+        monkeypatch.setattr(house.host.locks, "hold", noted_hold)
+        monkeypatch.setattr(house.host.store, "append", noted_append)
+        return held, written
+
+    def test_a_look_is_in_a_hurry_until_it_has_written_something_down(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        engine = house.process(1)
+        web = engine.create(name="web", image="busybox")
+        with pytest.raises(Killed):
+            house.process(2, killed_at("after CreateRuntime")).start("web")
+        held, written = self.noted(house, monkeypatch)
+        assert engine._interpreter.sync(web.id, 0.5).status is Status.RUNNING
+        assert held == [(web.id, 0.5)]
+        assert written[0] == 0.5 and set(written[1:]) == {None}
+
+    def test_a_command_is_in_a_hurry_until_it_has_the_locks_and_then_never(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also not for the lock that it has let go of while it waited for an end."""
+        engine = house.process(1)
+        web = engine.create(name="web", image="busybox")
+        engine.start("web")
+        held, written = self.noted(house, monkeypatch)
+        gate = Gate(("pod-y", "pod-x"), lambda: None)
+        engine._interpreter.submit(web.id, Stop(), 0.5, gate)
+        assert held == [("pod-x", 0.5), ("pod-y", 0.5), (web.id, 0.5), (web.id, None)]
+        assert set(written) == {None}

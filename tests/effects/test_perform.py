@@ -8,10 +8,12 @@ import pytest
 from msgspec.structs import replace
 from tests.errnos import ERRNOS
 
+import lockgate.effects.perform as performing
 from lockgate.adapters.simulated import SimulatedHost
 from lockgate.effects import model as e
-from lockgate.effects.config import Config
+from lockgate.effects.config import Attachment, Config, Namespaces
 from lockgate.effects.hooks import Hook
+from lockgate.effects.network import Dns, Link
 from lockgate.effects.outcome import (
     Connected,
     Created,
@@ -26,7 +28,7 @@ from lockgate.effects.outcome import (
     Saved,
     Settled,
 )
-from lockgate.effects.perform import fault_of, perform
+from lockgate.effects.perform import KILL_GRACE, fault_of, perform
 from lockgate.effects.ports import Facts, File, Ports, Specified
 
 CONFIG = Config(id="c", command=("true",))
@@ -65,8 +67,10 @@ class Stage:
         if type(effect) in self.trouble:
             raise self.trouble[type(effect)]
 
-    def do(self, effect: e.AnyEffect, *, again: bool = False) -> Done | Failed:
-        return perform(e.Order(5, effect, again), CONFIG, self.ports)
+    def do(
+        self, effect: e.AnyEffect, config: Config = CONFIG, *, again: bool = False
+    ) -> Done | Failed:
+        return perform(e.Order(5, effect, again), config, self.ports)
 
 
 @pytest.fixture
@@ -157,38 +161,68 @@ def test_the_spec_is_what_precreate_hooks_make_of_it_and_names_those_still_owed(
     assert written == [b"spec1"]
 
 
-def test_after_a_late_set_up_the_files_tell_of_it_that_name_and_no_other(
+PLUGGED = Attachment("net", ip="10.0.0.2")
+LINK, DNS = Link("net", "eth0", "", ("10.0.0.2/24",)), Dns(("10.0.0.1",))
+
+
+def test_a_late_set_up_is_of_that_process_and_its_files_tell_of_it_and_no_other(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written: list[File] = []
+    made, facts = Connected("/netns", (LINK,), DNS), Facts(bundle="/b")
+    asked: list[object] = []
+    names = ("hostname", "hosts", "resolv.conf", "passwd")
 
-    def told(config: Config, effect: e.WriteSpec, facts: Facts) -> Specified:
-        content = f"{effect.netns} {effect.mountpoint} {dict(effect.lodging)}".encode()
-        names = ("hostname", "hosts", "resolv.conf", "passwd")
-        return Specified(b"", tuple(File(name, content) for name in names))
+    def noted(name: str, answer: object = None) -> Callable[..., object]:
+        def method(*words: object) -> object:
+            asked.append((name, *words))
+            return answer
 
-    monkeypatch.setattr(stage.host, "rewrite_files", lambda config, files: written.extend(files))
-    before: tuple[e.AnyEffect, ...] = (
-        e.CreateLayer("c"),
-        e.Mount("c"),
-        e.JoinNetwork("c", 1, True),
-        e.WriteSpec("c", 1, "/merged", ""),
-        e.CreateRuntime("c", 1),
-    )
-    for effect in before:
-        stage.do(effect)
-    ports = replace(stage.ports, specify=told)
-    connect = e.ConnectNetwork("c", 1, PROCESS, "/merged", (("pid", "/pinned"),))
-    made = fact(perform(e.Order(5, connect), CONFIG, ports))
-    assert made == Connected("/simulated/netns/c")
-    content = b"/simulated/netns/c /merged {'pid': '/pinned'}"
-    assert written == [File("hosts", content), File("resolv.conf", content)]
+        return method
+
+    for name, answer in (("connect", made), ("facts", facts), ("rewrite_files", None)):
+        monkeypatch.setattr(stage.host, name, noted(name, answer))
+    specified = Specified(b"", tuple(File(name, b"") for name in names))
+    ports = replace(stage.ports, specify=noted("specify", specified))
+    lodging = (("pid", "/pinned"),)
+    connect = e.ConnectNetwork("c", 1, PROCESS, "/merged", lodging, (PLUGGED,))
+    assert fact(perform(e.Order(5, connect), CONFIG, ports)) == made
+    assert asked == [
+        ("connect", replace(CONFIG, networks=(PLUGGED,)), 1, PROCESS),
+        ("facts", CONFIG, "/merged"),
+        (
+            "specify",
+            CONFIG,
+            e.WriteSpec("c", 1, "/merged", "/netns", (LINK,), DNS, lodging),
+            facts,
+        ),
+        ("rewrite_files", CONFIG, [File("hosts", b""), File("resolv.conf", b"")]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "plugged"), [((), CONFIG), ((PLUGGED,), replace(CONFIG, networks=(PLUGGED,)))]
+)
+def test_it_is_plugged_in_as_its_config_says_unless_other_addresses_are_asked_for(
+    asked: tuple[Attachment, ...],
+    plugged: Config,
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    joined: list[object] = []
+
+    def join(config: Config, epoch: int) -> Joined:
+        joined.extend((config, epoch))
+        return Joined("/netns")
+
+    monkeypatch.setattr(stage.host, "join", join)
+    assert fact(stage.do(e.JoinNetwork("c", 1, False, asked))) == Joined("/netns")
+    assert joined == [plugged, 1]
 
 
 def test_nothing_can_be_set_up_for_an_unknown_process(stage: Stage) -> None:
     outcome = stage.do(e.ConnectNetwork("c", 1, None, "/merged"))
     assert isinstance(outcome, Failed)
-    assert (outcome.fault.kind, outcome.fault.dirty) == ("missing", False)
+    assert outcome.fault == Fault("missing", "no process is known for this run", dirty=False)
     assert stage.seen == []
 
 
@@ -220,8 +254,12 @@ def test_each_effect_brings_back_its_fact(stage: Stage) -> None:
 
 
 class TestHalt:
+    @pytest.fixture(autouse=True)
+    def nobody_takes_a_minute(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(performing, "KILL_GRACE", 1.0)
+
     def test_asks_nicely_first(self, running: Stage) -> None:
-        end = fact(running.do(halt(10)))
+        end = fact(running.do(halt(1)))
         assert isinstance(end, Exited) and end.code == 143
 
     def test_without_patience_kills_at_once(self, running: Stage) -> None:
@@ -230,7 +268,7 @@ class TestHalt:
 
     def test_of_what_has_ended_sends_nothing(self, running: Stage) -> None:
         running.host.end("c", 7)
-        end = fact(running.do(halt(10)))
+        end = fact(running.do(halt(1)))
         assert isinstance(end, Exited) and end.code == 7
         assert running.seen == []
 
@@ -239,6 +277,27 @@ class TestHalt:
         assert isinstance(end, Exited) and end.code == 137
         signals = [effect.signal for effect in running.seen if isinstance(effect, e.Signal)]
         assert signals == [10, 9]
+
+    def test_what_has_no_pid_namespace_of_its_own_is_ended_with_its_first_process(
+        self, running: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """L-85, once that one has ended by itself, too."""
+        sent: list[tuple[int, int]] = []
+        signalled = running.host.runtime.signal
+
+        def signal(config: Config, epoch: int, process: e.Process, number: int) -> None:
+            sent.append((epoch, number))
+            signalled(config, epoch, process, number)
+
+        monkeypatch.setattr(running.host.runtime, "signal", signal)
+        for pid, expected in (("private", [(1, 15)]), ("host", [(1, 15), (1, 9)])):
+            running.do(e.CreateRuntime("c", 1))
+            running.do(e.StartRuntime("c", 1))
+            config = replace(CONFIG, namespaces=Namespaces(pid=pid))
+            end = fact(running.do(halt(10), config))
+            assert isinstance(end, Exited) and end.code == 143
+            assert sent == expected
+            sent.clear()
 
     def test_thaws_the_frozen_so_that_they_can_die(self, running: Stage) -> None:
         running.do(e.Freeze("c", 1))
@@ -254,19 +313,24 @@ class TestHalt:
             raise PortError("missing", "gone", dirty=False)
 
         monkeypatch.setattr(running.host.runtime, "signal", gone)
-        end = fact(running.do(halt(10)))
+        end = fact(running.do(halt(1)))
         assert isinstance(end, Exited) and end.code == 3
 
     def test_a_signal_that_cannot_be_sent_is_the_fault(self, running: Stage) -> None:
         running.trouble[e.Signal] = PortError("denied", "not yours", dirty=False)
-        assert fault(running.do(halt(10))) == Fault("denied", "not yours", False)
+        assert fault(running.do(halt(1))) == Fault("denied", "not yours", False)
         assert running.host.world("c").alive
 
     def test_outliving_sigkill_is_a_fault(
         self, running: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(running.host.runtime, "await_exit", lambda *_, timeout: None)
-        assert fault(running.do(halt(0))).kind == "timeout"
+        waited: list[float] = []
+        monkeypatch.setattr(
+            running.host.runtime, "await_exit", lambda *_, timeout: waited.append(timeout)
+        )
+        ignored = e.Halt("c", 1, PROCESS, MONITOR, 10, 3, False)
+        assert fault(running.do(ignored)).kind == "timeout"
+        assert waited == [3, KILL_GRACE]
 
     def test_with_nobody_to_signal_only_waits(
         self, running: Stage, monkeypatch: pytest.MonkeyPatch
@@ -279,7 +343,7 @@ class TestHalt:
 
 def test_a_signal_to_nobody_is_a_clean_fault(stage: Stage) -> None:
     missing = fault(stage.do(e.Signal("c", 1, None, 15)))
-    assert (missing.kind, missing.dirty) == ("missing", False)
+    assert missing == Fault("missing", "no process is known for this run", dirty=False)
 
 
 def test_a_bug_is_not_a_fault(stage: Stage) -> None:

@@ -1,6 +1,6 @@
 """What a store refuses says whom it is about, by the beginnings of their ids."""
 
-from lockgate.effects.ports import NameTakenError, NeededError, UnmetError
+from lockgate.effects.ports import NameTakenError, NeededError, NoPodError, UnmetError
 
 ONE, OTHER = "1" * 64, "2" * 64
 
@@ -27,3 +27,9 @@ def test_a_name_may_be_a_pods() -> None:
     refusal = NameTakenError("web", ONE, "pod")
     assert str(refusal) == f"the name 'web' is in use by pod {'1' * 12}"
     assert refusal.what == "pod"
+
+
+def test_the_pod_it_would_be_in_is_not_there() -> None:
+    refusal = NoPodError(ONE)
+    assert str(refusal) == f"there is no pod {'1' * 12} to be in, or it is being removed"
+    assert refusal.pod == ONE

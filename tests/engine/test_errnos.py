@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from tests.errnos import ERRNOS
-from tests.soak import SOAK
+from tests.soak import DONE, WHOLE
 
 from lockgate import LockgateError
 from lockgate.effects.model import AnyEffect
 
 from .boundaries import OPERATIONS, alone, emptied, looked_at, mended
 
-TRIED = [one for kind in ERRNOS.values() for one in (kind if SOAK > 1 else kind[:1])]
+TRIED = [one for kind in ERRNOS.values() for one in (kind if WHOLE else kind[:1])]
 """Nothing else of an error is known to the law (`tests/effects/test_perform.py`), so the first of each kind
 stands for all of them, but under `make soak`."""
 
@@ -29,9 +29,11 @@ class Failing:
     def __call__(self, effect: AnyEffect) -> None:
         self.passed += 1
         if self.passed == self._at:
+            DONE["effects failed"] += 1
             raise OSError(self._number, os.strerror(self._number), "/simulated")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("number", TRIED)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_each_effect_fails_once(name: str, number: str, tmp_path: Path) -> None:

@@ -43,6 +43,11 @@ def test_what_makes_no_sense(engine: Engine, wishes: dict[str, Any], complaint: 
     assert engine.list() == ()
 
 
+def test_maps_may_touch_and_reach_the_last_id(engine: Engine) -> None:
+    whole = maps((0, 100, 10), (10, 2**32 - 11, 10), (20, 110, 1))
+    assert engine.create(image="busybox", uid_maps=whole).config.uid_maps == whole
+
+
 @pytest.mark.parametrize(
     ("wishes", "is_so"),
     [

@@ -97,6 +97,8 @@ class TestMounts:
         one = Tmpfs(destination="/run/secrets/t")
         secret = Secret(name="t", source=str(token))
         assert "/run/secrets/t" in refused(engine, mounts=[one], secrets=[secret])
+        device = Device(source="/dev/null", destination="/a")
+        assert "both be at /a" in refused(engine, mounts=both[:1], devices=[device])
 
 
 class TestDevices:
@@ -146,6 +148,11 @@ class TestSecrets:
         secret = Secret(**({"name": "t", "source": str(token)} | wishes))
         assert said in refused(engine, secrets=[secret])
 
+    def test_the_bounds_themselves_are_allowed(self, engine: Engine, token: Path) -> None:
+        last = 2**32 - 2
+        secret = Secret(name="t", source=str(token), uid=last, gid=last, mode=0o777)
+        assert made(engine, secrets=[secret]).secrets == (secret,)
+
     def test_a_name_is_for_one(self, engine: Engine, token: Path) -> None:
         twice = [Secret(name="t", source=str(token))] * 2
         assert "'t' is given twice" in refused(engine, secrets=twice)
@@ -158,13 +165,16 @@ class TestLimits:
             ({"memory_swap": 1}, "needs a limit of memory"),
             ({"memory_reservation": -1}, "memory reservation of -1"),
             ({"cpu_period": 999}, "CPU period in microseconds of 999"),
+            ({"cpu_period": 1_000_001}, "CPU period in microseconds of 1000001"),
             ({"cpu_quota": 999}, "CPU quota in microseconds of 999"),
             ({"cpu_shares": 1}, "number of CPU shares of 1 makes no sense: give 2 to 262144"),
+            ({"cpu_shares": 262_145}, "number of CPU shares of 262145"),
             ({"cpuset_cpus": "0-"}, "'0-' is no set"),
             ({"cpuset_mems": "x"}, "'x' is no set"),
             ({"pids": -2}, "limit of threads of -2"),
             ({"shm": 0}, "size of /dev/shm of 0"),
             ({"oom_score_adj": 1001}, "OOM score of 1001"),
+            ({"oom_score_adj": -1001}, "OOM score of -1001"),
             ({"cpu_shares": "many"}, "Expected `int`, got `str`"),
         ],
     )
@@ -178,10 +188,12 @@ class TestLimits:
             assert made(engine, memory=64 << 20, limits=Limits(memory_swap=swap))
 
     def test_the_bounds_themselves_are_allowed(self, engine: Engine) -> None:
-        limits = Limits(
+        least = Limits(
             cpu_period=1000, cpu_quota=1000, cpu_shares=2, cpuset_cpus="0-2,7", oom_score_adj=-1000
         )
-        assert made(engine, limits=limits).limits == limits
+        most = Limits(cpu_period=1_000_000, cpu_shares=262_144, pids=-1, shm=1, oom_score_adj=1000)
+        for limits in (least, most):
+            assert made(engine, limits=limits).limits == limits
 
     @pytest.mark.parametrize(
         ("one", "said"),
@@ -322,7 +334,8 @@ class TestTogether:
             made(engine, network="container:owner", sysctls={"net.x.y": "1"})
 
     def test_what_a_sysctl_is_set_to_is_one_line(self, engine: Engine) -> None:
-        assert "is no sysctl" in refused(engine, sysctls={"net.x": "1\n2"})
+        for text in ("1\n2", "1\0"):
+            assert "is no sysctl" in refused(engine, sysctls={"net.x": text})
 
 
 class TestWithoutCgroups:
@@ -342,6 +355,8 @@ class TestWithoutCgroups:
             ({"memory": 64 << 20}, "memory cannot"),
             ({"limits": Limits(memory_reservation=1 << 30)}, "memory cannot"),
             ({"limits": Limits(cpu_shares=5)}, "cpu cannot"),
+            ({"limits": Limits(cpu_quota=5000)}, "cpu cannot"),
+            ({"limits": Limits(cpu_period=5000)}, "cpu cannot"),
             ({"limits": Limits(cpuset_cpus="0")}, "cpuset cannot"),
             ({"limits": Limits(pids=5, cpuset_mems="0")}, "cpuset and pids cannot"),
         ],

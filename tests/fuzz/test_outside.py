@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.soak import SOAK
+from tests.soak import DONE, SOAK
 
 from lockgate.testing.outside import READERS, seeds
 
@@ -44,6 +44,7 @@ def contents(name: str) -> st.SearchStrategy[bytes]:
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", READERS)
 def test_any_bytes_are_read_or_refused_as_promised(name: str, tmp_path: Path) -> None:
     @settings(
@@ -54,6 +55,7 @@ def test_any_bytes_are_read_or_refused_as_promised(name: str, tmp_path: Path) ->
     @given(contents(name))
     def reads(data: bytes) -> None:
         READERS[name](data, tmp_path)
+        DONE["times bytes were read"] += 1
 
     reads()
 

@@ -119,6 +119,7 @@ PLANTED: list[tuple[str, Callable[[], object]]] = [
     ),
     ("P20", lambda: promised.hooks_kept(owing(Status.STOPPED, RunPoststop("web", 2, HOOKS)))),
     ("P20", lambda: promised.hooks_kept(owing(Status.EXITED, DeleteLayer("web")))),
+    ("P20", lambda: promised.hooks_kept(owing(Status.EXITED, RunPoststop("web", 2, ())))),
     ("P20", lambda: promised.owed_on_record(WEB, World(owes=2))),
     ("P20", lambda: promised.owed_on_record(replace(WEB, poststop=HOOKS), World(owes=1))),
     ("P21", lambda: promised.joined_to(WEB, [replace(SESSION, epoch=1)])),

@@ -12,10 +12,12 @@ from lockgate.effects.config import SHAREABLE, Config, Namespaces, VolumeMount
 from lockgate.effects.health import Health, HealthCheck, HealthStatus
 from lockgate.effects.model import (
     CheckpointRuntime,
+    ConnectNetwork,
     CreateLayer,
     CreateRuntime,
     Effect,
     Halt,
+    JoinNetwork,
     Mount,
     Order,
     Process,
@@ -54,11 +56,17 @@ STOPPED = replace(RUNNING, status=Status.STOPPED, exit_code=7)
 THERE = Footprint(ALL, lives=True, runtime="running")
 ENDED = World(True, True, True, True, "stopped", 1, code=7, reported=True)
 OTHER = Order(1, Mount("other"))
+HOSTS = newborn(replace(CONFIG, network="host"))
+CONNECT = ConnectNetwork("c", 1, process(1), "/merged")
 
 
 def ordered(effect: object, record: Record = CONFIGURED) -> Step:
     assert isinstance(effect, Effect)
     return Step(record, (Order(1, effect),))  # type: ignore[arg-type]
+
+
+def signalled(whom: Process, record: Record = RUNNING) -> Step:
+    return ordered(Signal("c", 1, whom, 9), record)
 
 
 def dice() -> Callable[[Record, i.Input], Answer]:
@@ -120,6 +128,8 @@ OWN = tuple(
 OWNING = replace(CONFIGURED, config=replace(CONFIG, mounts=OWN))
 LENDING = replace(HALF, config=replace(CONFIG, namespaces=Namespaces(ipc=SHAREABLE)))
 RESTORING = replace(CONFIGURED, operation=i.Restore(), todo=("restore",))
+RESTORING_AND_KEEPING = replace(RESTORING, operation=i.Restore(keep=True))
+HALF_MADE = replace(RUNNING, status=Status.CREATED)
 UPDATING = replace(RUNNING, operation=i.Update(memory=1 << 30), todo=("adjust",))
 LIMITED = World(True, True, True, True, "running", 1, memory=1 << 30)
 KILLED_FOR_MEMORY = Exited(137, 1, oom=True)
@@ -159,6 +169,10 @@ BITES: list[tuple[str, Callable[[], object]]] = [
     ("P08", lambda: promised.intent_first(CONFIGURED, Footprint(frozenset({"layer", "shm"})))),
     ("P08", lambda: promised.ordered_before_heard(life(i.Create(CONFIG), Done(1))[1:])),
     ("P09", lambda: promised.stale_is_no_news(believes_anything, RUNNING)),
+    ("P09", lambda: promised.nothing_needless(RUNNING, ordered(Mount("c"), RUNNING))),
+    ("P09", lambda: promised.nothing_needless(BORN, ordered(Unmount("c"), BORN))),
+    ("P09", lambda: promised.plugged_once(BORN, ordered(JoinNetwork("c", 1), HOSTS))),
+    ("P09", lambda: promised.plugged_once(replace(RUNNING, netns="/n"), ordered(CONNECT))),
     ("P10", lambda: promised.same_again(dice(), RUNNING, i.Stop())),
     ("P10", lambda: promised.replays(BORN, WHOLE_LIFE[1:])),
     (
@@ -167,9 +181,10 @@ BITES: list[tuple[str, Callable[[], object]]] = [
             Step(RUNNING, (Order(1, Halt("c", 1, None, None, 9, 0, False)), STARTED))
         ),
     ),
-    ("P15", lambda: promised.identified(ordered(Signal("c", 1, Process(1, 5, "boot"), 9)))),
-    ("P15", lambda: promised.identified(ordered(Signal("c", 1, Process(99, 0, "boot"), 9)))),
-    ("P15", lambda: promised.identified(ordered(Signal("c", 1, Process(99, 5, ""), 9)))),
+    ("P15", lambda: promised.identified(signalled(Process(1, 5, "boot")))),
+    ("P15", lambda: promised.identified(signalled(Process(99, 0, "boot")))),
+    ("P15", lambda: promised.identified(signalled(Process(99, 5, "")))),
+    ("P15", lambda: promised.identified(signalled(Process(99, 5, "boot"), STOPPED))),
     ("P16", lambda: promised.stop_wins([Entry(0, 1, i.Stop()), Entry(1, 1, Done(1), (STARTED,))])),
     (
         "P02",
@@ -212,6 +227,9 @@ BITES: list[tuple[str, Callable[[], object]]] = [
             Step(replace(CONFIGURED, mount=Presence.UNCERTAIN)),
         ),
     ),
+    ("P26", lambda: promised.kept_its_word(RESTORING, Step(replace(RUNNING, checkpoint=HERE)))),
+    ("P26", lambda: promised.kept_its_word(RESTORING_AND_KEEPING, Step(RUNNING))),
+    ("P27", lambda: promised.former_state(STARTING, Step(replace(HALF_MADE, faults=TROUBLE)))),
     ("P27", lambda: promised.frozen_iff_paused(RUNNING, Footprint(ALL | {"freezer"}, True))),
     ("P27", lambda: promised.frozen_iff_paused(replace(RUNNING, status=Status.PAUSED), THERE)),
     ("P27", lambda: promised.frozen_with_intent(RUNNING, ordered(DUMP, RUNNING))),

@@ -2,18 +2,13 @@
 is left behind is looked for by the lab, after every test."""
 
 import re
-import signal
-import subprocess
-import sys
-from itertools import count
 from pathlib import Path
 
 import pytest
-from tests.network.conftest import tools
 from tests.network.laboratory import Lab, wrapped
 from tests.network.test_connections import heard
-from tests.network.victim import OPERATIONS
-from tests.soak import SOAK
+from tests.soak import WHOLE
+from tests.victims import Operation, Tool, Victim, killed_everywhere
 
 from lockgate import Engine, OperationFailed, Record, Status
 from lockgate.adapters.inotify import Inotify, Mask
@@ -23,14 +18,34 @@ from lockgate.statemachine.status import Presence
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
-ROOT = Path(__file__).parents[2]
-EVERY = 1 if SOAK > 1 else 3
-"""So many boundaries at a time, others with every tool; all of them under `make soak`."""
+NETWORK = "lockgate.adapters.network"
+TOOLS: tuple[Tool, ...] = (
+    (f"{NETWORK}.bridge", "ip"),
+    (f"{NETWORK}.bridge", "ip_within"),
+    (f"{NETWORK}.firewall", "nft"),
+    (f"{NETWORK}.leases", "Leases.take"),
+    (f"{NETWORK}.leases", "Leases.release"),
+    (f"{NETWORK}.plugins", "Plugins.call"),
+    (f"{NETWORK}.netavark", "Netavark._call"),
+    (f"{NETWORK}.usermode", "Slirp.add"),
+    (f"{NETWORK}.usermode", "Slirp.delete"),
+)
 
 
-def victim(lab: Lab, operation: str, place: int) -> "subprocess.Popen[bytes]":
-    line = [sys.executable, "-m", "tests.network.victim", str(lab.root), operation, str(place)]
-    return subprocess.Popen(line, cwd=ROOT)
+def start(engine: Engine) -> None:
+    engine.start("web")
+
+
+def restart(engine: Engine) -> None:
+    engine.restart("web", timeout=0)
+
+
+def cleanup(engine: Engine) -> None:
+    engine.cleanup("web")
+
+
+def remove(engine: Engine) -> None:
+    engine.remove("web")
 
 
 def agrees(lab: Lab, record: Record) -> None:
@@ -46,17 +61,15 @@ def agrees(lab: Lab, record: Record) -> None:
     assert all(getattr(record, name) is not Presence.UNCERTAIN for name in RESOURCES), record
 
 
-@pytest.mark.parametrize("late", [False, True][:SOAK], ids=["before create", "after create"][:SOAK])
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_killed_anywhere_the_next_command_recovers(lab: Lab, operation: str, late: bool) -> None:
-    engine = lab.engine
-    for place in count(1 + tools().index(lab.tool) % EVERY, EVERY):
-        lab.server("web", "hello", ports=["8080:80"], deferred_network=late)
-        engine.kill("web")
-        if operation == "start":
-            engine.cleanup("web")
-        dying = victim(lab, operation, place)
-        assert dying.wait(60) in (0, -signal.SIGKILL)
+@pytest.mark.sampled
+@pytest.mark.parametrize("when", ["before create", "after create"] if WHOLE else ["before create"])
+@pytest.mark.parametrize("operation", [start, restart, cleanup, remove])
+def test_killed_anywhere_the_next_command_recovers(
+    lab: Lab, operation: Operation, when: str
+) -> None:
+    engine, late = lab.engine, when == "after create"
+    prepared(lab, operation, late)
+    for _ in killed_everywhere(lab.root, "runc", operation, TOOLS):
         for record in engine.list():
             synced = engine.sync(record.id)
             assert synced.pending == ()
@@ -68,9 +81,14 @@ def test_killed_anywhere_the_next_command_recovers(lab: Lab, operation: str, lat
                 engine.start(record.id)
             assert heard(lab, 8080) == "hello"
             engine.remove(record.id, force=True, timeout=0)
-        if dying.returncode == 0:
-            assert place > 10, "the fuse was never lit"
-            return
+        prepared(lab, operation, late)
+
+
+def prepared(lab: Lab, operation: Operation, late: bool) -> None:
+    lab.server("web", "hello", ports=["8080:80"], deferred_network=late)
+    lab.engine.kill("web")
+    if operation is start:
+        lab.engine.cleanup("web")
 
 
 @pytest.mark.only("cni")
@@ -91,12 +109,11 @@ def test_a_plugin_that_outlives_its_caller_is_waited_for(
         lab.engine.kill("web")
     with Inotify() as news:
         news.watch(tmp_path, Mask.CREATE)
-        dying = victim(lab, "start" if verb == "ADD" else "cleanup", 0)
+        dying = Victim(lab.root, "runc", start if verb == "ADD" else cleanup, 0)
         while not (tmp_path / "begun").exists():
             assert news.wait(60)
             news.read()
-        dying.kill()
-        dying.wait()
+        dying.end()
     (plugins / "bridge").unlink()
     (plugins / "bridge").symlink_to(plugins / "bridge.real")
     monkeypatch.setattr(choice, "PATIENCE", 0.1)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from tests.network.laboratory import HOST, OUTSIDE, Lab, command, within
 from tests.network.test_connections import heard
-from tests.network.test_killed import victim
+from tests.network.test_killed import TOOLS, cleanup, start
+from tests.victims import Operation, killed_everywhere
 
 from lockgate import OperationFailed, Status
 from lockgate.adapters.network import usermode
@@ -82,17 +83,10 @@ def test_a_process_that_was_killed_is_no_hindrance(lab: Lab) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("operation", ["start", "cleanup"])
-def test_killed_anywhere_the_next_command_recovers(lab: Lab, operation: str) -> None:
-    place = 0
-    while True:
-        place += 1
-        lab.sleeper("web", network="user", ports=["8080:80"])
-        if operation == "cleanup":
-            lab.engine.start("web")
-            lab.engine.kill("web")
-        dying = victim(lab, operation, place)
-        assert dying.wait(60) in (0, -signal.SIGKILL)
+@pytest.mark.parametrize("operation", [start, cleanup])
+def test_killed_anywhere_the_next_command_recovers(lab: Lab, operation: Operation) -> None:
+    prepared(lab, operation)
+    for _ in killed_everywhere(lab.root, "runc", operation, TOOLS):
         record = lab.engine.sync("web")
         found = lab.footprint()
         there = record.network is Presence.PRESENT
@@ -101,6 +95,11 @@ def test_killed_anywhere_the_next_command_recovers(lab: Lab, operation: str) -> 
         if record.status is not Status.RUNNING:
             lab.engine.start("web")
         lab.engine.remove("web", force=True, timeout=0)
-        if dying.returncode == 0:
-            break
-    assert place > 5, "the fuse was never lit"
+        prepared(lab, operation)
+
+
+def prepared(lab: Lab, operation: Operation) -> None:
+    lab.sleeper("web", network="user", ports=["8080:80"])
+    if operation is cleanup:
+        lab.engine.start("web")
+        lab.engine.kill("web")

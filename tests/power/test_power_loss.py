@@ -1,107 +1,14 @@
-"""Power loss under the store: whatever was acknowledged is there, and nothing is there by half.
-
-The disk is modelled as FAULTS §3.3 has it: what was synced stays; of what was written since, any
-part may be there, in any order, or none, or nonsense. The store's files are copied as of every
-commit; between two copies lies exactly what one commit wrote.
-"""
+"""Power loss under the store: whatever was acknowledged is there, and nothing is there by half."""
 
 import random
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.power.disk import COMMITS, PAGE, Disk, commits
 from tests.soak import SOAK
 
 from lockgate.adapters.store import SqliteStore
-from lockgate.effects.outcome import Exited
-from lockgate.effects.ports import Commit, Event
-
-IDS = ("a" * 64, "b" * 64)
-COMMITS = 24
-PAGE = 4096
-
-
-def commits(count: int = COMMITS) -> Iterator[Commit]:
-    """Two containers' lives, side by side; some entries span several pages."""
-    seqs = dict.fromkeys(IDS, 0)
-    for number in range(count):
-        container = IDS[number % 2]
-        seq = seqs[container]
-        seqs[container] += 1
-        yield Commit(
-            container=container,
-            name=container[:12],
-            seq=seq,
-            status="running",
-            entry=f"entry {number} ".encode() * (1 if number % 5 else 900),
-            record=f"record {number}".encode(),
-            events=(Event(container, container[:12], "start", at=number + 1),),
-            exits=((seq, Exited(number % 256, number + 1)),),
-        )
-
-
-class Disk:
-    """A folder with the store's files, as of some moment."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def wal(self) -> bytes:
-        path = self.folder / "db-wal"
-        return path.read_bytes() if path.exists() else b""
-
-    def main(self) -> bytes:
-        return (self.folder / "db").read_bytes()
-
-    def variant(self, name: str, *, main: bytes, wal: bytes) -> "Disk":
-        """Another disk, with these contents; the shared index is never trusted to survive."""
-        folder = self.folder.parent / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        (folder / "db").write_bytes(main)
-        (folder / "db-wal").write_bytes(wal)
-        return Disk(folder)
-
-    def commits(self) -> int:
-        """How many commits a store reopened here knows; raises if any of them is torn."""
-        store = SqliteStore(self.folder / "db")
-        try:
-            known = 0
-            for one in commits():
-                history = list(store.history(one.container))
-                if len(history) <= one.seq:
-                    break
-                assert history[one.seq] == one.entry, "an entry is not what was written"
-                exited = store.exit(one.container, one.seq)
-                assert exited == one.exits[0][1], "an entry without its exit"
-                known += 1
-            assert sum(len(list(store.history(one))) for one in IDS) == known, "a gap"
-            assert [event.number for event in store.events()] == list(range(1, known + 1))
-            for row in store.rows():
-                written = [one for one in list(commits())[:known] if one.container == row.container]
-                assert (row.seq, row.record) == (len(written), written[-1].record)
-            return known
-        finally:
-            store.close()
-
-
-@pytest.fixture(scope="module")
-def copies(tmp_path_factory: pytest.TempPathFactory) -> list[Disk]:
-    """The store's files as of each commit; the n-th has n."""
-    base = tmp_path_factory.mktemp("power")
-    live = base / "live"
-    live.mkdir()
-    store = SqliteStore(live / "db")
-    taken: list[Disk] = []
-    for number, one in enumerate((None, *commits())):
-        if one is not None:
-            store.append(one)
-        folder = base / f"after-{number}"
-        shutil.copytree(live, folder, ignore=shutil.ignore_patterns("*-shm", "*reserve*"))
-        taken.append(Disk(folder))
-    store.close()
-    return taken
 
 
 def test_what_was_acknowledged_is_there(copies: list[Disk]) -> None:
@@ -110,6 +17,7 @@ def test_what_was_acknowledged_is_there(copies: list[Disk]) -> None:
         assert copy.commits() == number
 
 
+@pytest.mark.sampled
 def test_a_commit_cut_off_anywhere_is_there_or_not(copies: list[Disk]) -> None:
     luck = random.Random(1)
     for number in range(1, len(copies)):
@@ -121,6 +29,7 @@ def test_a_commit_cut_off_anywhere_is_there_or_not(copies: list[Disk]) -> None:
             assert disk.commits() == number - 1
 
 
+@pytest.mark.sampled
 def test_a_commit_of_which_some_pages_are_missing_is_not_there(copies: list[Disk]) -> None:
     """Not synced yet, its pages may reach the disk in any order, or as zeros, or as nonsense."""
     luck = random.Random(2)
@@ -141,6 +50,7 @@ def test_a_commit_of_which_some_pages_are_missing_is_not_there(copies: list[Disk
             assert disk.commits() == (number if torn == after else number - 1)
 
 
+@pytest.mark.sampled
 def test_a_checkpoint_interrupted_anywhere_loses_nothing(
     copies: list[Disk], tmp_path: Path
 ) -> None:

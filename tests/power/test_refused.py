@@ -11,9 +11,10 @@ from itertools import chain, count, cycle, islice
 from pathlib import Path
 
 import pytest
+from tests.asking import WHY
 from tests.errnos import ERRNOS
-from tests.refusing import WHY, Refusing
-from tests.soak import SOAK
+from tests.refusing import Refusing
+from tests.soak import WHOLE
 
 from lockgate.adapters.store import SqliteStore
 from lockgate.effects.ports import Commit, StoreError
@@ -55,7 +56,8 @@ def written(path: Path) -> None:
 
 
 @pytest.mark.skipif(bool(WHY), reason=WHY or "fit")
-@pytest.mark.parametrize("turned", range(len(ERRORS) if SOAK > 1 else 1))
+@pytest.mark.sampled
+@pytest.mark.parametrize("turned", range(len(ERRORS) if WHOLE else 1))
 def test_each_call_is_refused_once(turned: int, tmp_path: Path) -> None:
     """By one error after the other in their turn; under `make soak` by each."""
     for at, number in zip(count(1), islice(cycle(ERRORS), turned, None)):

@@ -12,6 +12,12 @@ PATIENT = ["sh", "-c", "until [ -e /go ]; do sleep 0.02; done; exit 7"]
 """Ends with 7 as soon as it is let go."""
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Under all runtimes but one only by `make soak`."""
+    if item.get_closest_marker("real"):
+        item.add_marker(pytest.mark.sampled)
+
+
 @pytest.fixture
 def simulation(tmp_path: Path) -> Iterator[Simulation]:
     made = Simulation()

@@ -66,7 +66,7 @@ def test_on_the_simulated_host(meanwhile: bool, simulation: Simulation) -> None:
 @pytest.mark.slow
 def test_on_a_real_one(engine: Engine, root: Path, runtime: str) -> None:
     patient(engine, network="private")
-    for _ in killed_everywhere(root, runtime, start, every=2):
+    for _ in killed_everywhere(root, runtime, start):
         let_go(record := running(engine))
         ended_once(engine, record)
         engine.remove("web")

@@ -100,7 +100,7 @@ class TestSimulated:
 class TestReal:
     def test_killed_anywhere(self, engine: Engine, root: Path, runtime: str) -> None:
         web = ended_unseen(engine)
-        for _ in killed_everywhere(root, runtime, settle, every=4):
+        for _ in killed_everywhere(root, runtime, settle):
             one_run_more(engine, web)
             engine.remove("web", force=True, timeout=0)
             web = ended_unseen(engine)

@@ -15,7 +15,7 @@ import pytest
 from tests.engine.conftest import Simulation
 from tests.ground import Ground
 from tests.promises.conftest import patient
-from tests.soak import SOAK
+from tests.soak import WHOLE, step
 
 from lockgate import Engine, OperationFailed, Status
 from lockgate.adapters.simulated import DRIFTS, FaultPlan
@@ -26,8 +26,8 @@ from lockgate.testing import busybox
 KEPT = {"runc": "state.json", "crun": "status"}
 """Where a runtime keeps what it knows of a container."""
 
-LENGTHS = 12 * SOAK
-"""At so many lengths, evenly apart, what the runtime keeps is cut off; under `make soak` at all."""
+LENGTHS = 120 if WHOLE else 12
+"""At so many lengths, evenly apart, what the runtime keeps is cut off."""
 
 
 class TestSimulated:
@@ -78,7 +78,7 @@ CRASHES = {
             f"sleep {milliseconds / 1000:.3f}; kill -9 $! 2>/dev/null; wait $!; exit $?;; esac; "
             'exec {runtime} "$@"'
         )
-        for milliseconds in range(2, 80, max(1, 8 // SOAK))
+        for milliseconds in range(2, 80, step(8))
     },
 }
 """What stands in the runtime's place; `{runtime}` is the real one."""

@@ -110,7 +110,7 @@ class TestReal:
     def test_killed_anywhere(self, engine: Engine, root: Path, runtime: str, tries: Path) -> None:
         (root.parent / "go").touch()
         self.failed_twice(engine)
-        for run, _ in enumerate(killed_everywhere(root, runtime, cleanup, HOOK, every=3), start=1):
+        for run, _ in enumerate(killed_everywhere(root, runtime, cleanup, HOOK), start=1):
             engine.cleanup("web")
             assert not engine.inspect("web").poststop
             assert tries.read_text().count("done") == run

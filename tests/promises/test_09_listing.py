@@ -14,7 +14,6 @@ import pytest
 from tests.concurrency.shared import shared
 from tests.concurrency.standstill import beside, goes_on, stopping, stops_itself
 from tests.promises.conftest import let_go, patient
-from tests.soak import SOAK
 from tests.victims import Operation, Victim
 from tests.waiting import until
 
@@ -120,7 +119,7 @@ def test_who_stopped_in_the_middle_of_writing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", [start, stop, remove])
 def test_on_a_real_one(command: Operation, engine: Engine, root: Path, runtime: str) -> None:
     held = 0
-    for place in count(1, 1 if SOAK > 1 else 3):
+    for place in count(1):
         patient(engine)
         patient(engine, "other")
         other = engine.start("other")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.effects.test_interpreter import House
 from tests.promises.conftest import patient
-from tests.soak import SOAK
+from tests.soak import WHOLE
 from tests.victims import Victim
 from tests.waiting import until
 
@@ -118,7 +118,7 @@ def stop(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("doomed", "monitor"),
     [((1, 3), True), ((0,), False), ((0, 1, 2, 3, 4), False)]
-    + [(one, alive) for one in subsets() for alive in (True, False) if SOAK > 1],
+    + [(one, alive) for one in subsets() for alive in (True, False) if WHOLE],
 )
 def test_on_a_real_one(
     doomed: Collection[int], monitor: bool, engine: Engine, root: Path, runtime: str

@@ -5,11 +5,12 @@ Two containers, every command, every fault of the plan, deaths of the engine, dr
 
 from typing import get_args
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
-from tests.soak import SOAK
+from tests.soak import DONE, SOAK
 
 from lockgate import Engine, LockgateError
 from lockgate.adapters.simulated import DRIFTS, FaultPlan, World
@@ -21,6 +22,7 @@ from lockgate.simulation import simulated
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.record import newborn
 from lockgate.testing import properties as promised
+from lockgate.testing.containers import LENDING
 from lockgate.testing.deaths import Fuse, Killed
 
 COMMANDS: tuple[i.Command, ...] = (
@@ -58,9 +60,12 @@ class Lives(RuleBasedStateMachine):
         self.frozen_by_others: set[str] = set()
 
     def teardown(self) -> None:
+        DONE["lives"] += 1
         if not hasattr(self, "engine"):
             return
         self.host.plan.cease()
+        for container in self.host.worlds():
+            self.host.drift(container, DRIFTS["let go"])
         for record in self.engine.list():
             for _ in "twice at most":
                 if any(record.id == other.id for other in self.engine.list()):
@@ -76,7 +81,7 @@ class Lives(RuleBasedStateMachine):
     @rule(name=names)
     def created(self, name: str) -> None:
         container = f"{name}-{len(self.ids[name])}"
-        config = Config(id=container, name=name, command=("sh",), network="private")
+        config = replace(LENDING, id=container, name=name, command=("sh",), restart="no")
         try:  # an id of our own, so that the same choices make the same life
             self.engine._interpreter.submit(container, i.Create(config))
         except NameTakenError:
@@ -148,4 +153,4 @@ class Lives(RuleBasedStateMachine):
 
 
 Lives.TestCase.settings = settings(max_examples=120 * SOAK, stateful_step_count=30, deadline=None)
-TestLives = Lives.TestCase
+TestLives = pytest.mark.sampled(Lives.TestCase)

@@ -1,8 +1,8 @@
 """crun refuses hybrid cgroups; in a mount namespace without the empty v2 tree it works.
 
 There the real tests are run once more, with crun among the working runtimes; those that end engines,
-monitors and runtimes at every place, full disks, and all promises but the one about the runtime, only under
-`make soak`: they try what is ours. Calls of ours that are refused say nothing of a runtime.
+monitors and runtimes at every place, full disks, refused calls, and all promises but the one about the
+runtime, only by `make soak`, which has such a namespace of its own: they try what is ours.
 """
 
 import os
@@ -12,14 +12,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.soak import SOAK
 
 ROOT = Path(__file__).parent.parent.parent
 HYBRID = Path("/sys/fs/cgroup/unified")
-LONG = ("tests/real/test_faults.py", "tests/real/test_killed_beside.py")
-OURS = ["tests/real/test_refused.py", *(LONG if SOAK == 1 else ())]
+OURS = (
+    "tests/real/test_faults.py",
+    "tests/real/test_killed_beside.py",
+    "tests/real/test_refused.py",
+)
 OF_THE_RUNTIME = "tests/promises/test_07_runtime_dies.py::TestReal::test_what_it_keeps_is_cut_off"
-PROMISES = OF_THE_RUNTIME if SOAK == 1 else "tests/promises"
 
 
 @pytest.mark.real
@@ -51,7 +52,7 @@ def test_the_real_tests_pass_under_crun(tmp_path: Path) -> None:
             *(f"--ignore={one}" for one in OURS),
             "tests/contracts",
             "tests/real",
-            PROMISES,
+            OF_THE_RUNTIME,
         ],
         cwd=ROOT,
         env={**os.environ, "LOCKGATE_INSIDE": "1"},

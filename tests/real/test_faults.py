@@ -30,7 +30,7 @@ from lockgate.effects.config import RestartPolicy
 from lockgate.effects.ports import Clock, StoreError
 from lockgate.testing import busybox
 
-pytestmark = [pytest.mark.real, pytest.mark.slow]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.sampled]
 
 SLEEP = ["sleep", "600"]
 

@@ -131,12 +131,12 @@ def test_killed_anywhere_the_next_command_recovers(
 def test_interrupted_anywhere_the_next_command_recovers(
     name: str, engine: Engine, root: Path, runtime: str
 ) -> None:
-    """What it was doing is unwound; at every sixth boundary, under `make soak` at each."""
+    """What it was doing is unwound."""
     prepared, operation = SCENARIOS[name]
     before = Ground.of(root)
     sleeper(engine)
     prepared(engine)
-    for _ in killed_everywhere(root, runtime, operation, every=6, number=SIGINT):
+    for _ in killed_everywhere(root, runtime, operation, number=SIGINT):
         judged(engine, root, before)
         sleeper(engine)
         prepared(engine)

@@ -17,7 +17,7 @@ from lockgate import Engine, Record
 from lockgate.adapters.oci.process import end
 from lockgate.effects.health import HealthCheck
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.sampled, pytest.mark.timeout(600)]
 
 SESSIONS = "lockgate.adapters.oci.sessions"
 EXEC: tuple[Tool, ...] = (
@@ -157,7 +157,7 @@ def test_killed_anywhere_the_next_command_recovers(
         hook(root, "poststop.json", f"echo $LOCKGATE_HOOK_KEY >> {told}", "poststop")
     before = Ground.of(root)
     made(engine, scene)
-    for _ in killed_everywhere(root, runtime, scene.operation, scene.tools, every=5):
+    for _ in killed_everywhere(root, runtime, scene.operation, scene.tools):
         judged(engine, root, before)
         once_each(told)
         made(engine, scene)

@@ -10,11 +10,12 @@ from itertools import chain, count
 from pathlib import Path
 
 import pytest
+from tests.asking import WHY
 from tests.errnos import ERRNOS
 from tests.ground import Ground
 from tests.oracle import judged, mended
-from tests.refusing import WHY, Refusing
-from tests.soak import SOAK
+from tests.refusing import Refusing
+from tests.soak import WHOLE
 
 from lockgate import Engine, LockgateError, Status
 from lockgate.effects.ports import StoreError
@@ -22,13 +23,14 @@ from lockgate.effects.ports import StoreError
 pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
-    pytest.mark.timeout(3600 if SOAK > 1 else 300),
+    pytest.mark.sampled,
+    pytest.mark.timeout(300),
     pytest.mark.skipif(bool(WHY), reason=WHY or "fit"),
 ]
 
 ERRORS = [getattr(errno, one) for one in chain.from_iterable(ERRNOS.values())]
-EVERY = 1 if SOAK > 1 else 19
-"""So many calls at a time: no divisor of what a life repeats."""
+PARTS = 19
+"""A part is every nineteenth call; the number is no divisor of what a life repeats."""
 
 SAID, BUG = 1, 99
 
@@ -61,11 +63,12 @@ def carried_out(root: Path, runtime: str, operation: Callable[[Engine], object])
     os._exit(0)
 
 
+@pytest.mark.parametrize("part", range(PARTS if WHOLE else 1))
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_call_is_refused(name: str, engine: Engine, root: Path, runtime: str) -> None:
+def test_a_call_is_refused(name: str, part: int, engine: Engine, root: Path, runtime: str) -> None:
     before = Ground.of(root)
     prepared, operation = OPERATIONS[name]
-    for at in count(1, EVERY):
+    for at in count(1 + part, PARTS):
         prepared(engine)
         refusing = Refusing(
             partial(carried_out, root, runtime, operation), at, ERRORS[at % len(ERRORS)]
@@ -83,5 +86,5 @@ def test_a_call_is_refused(name: str, engine: Engine, root: Path, runtime: str) 
         finally:  # what it had begun is asked about as long as it lives
             refusing.close()
         if not there:
-            assert at > EVERY, "nothing was ever refused"
+            assert at > PARTS, "nothing was ever refused"
             return

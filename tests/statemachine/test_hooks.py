@@ -173,14 +173,13 @@ OF_SOME = ({"settle", "poststop"}, {"watch", "follow"}, {"connect", "reconnect"}
 
 
 def test_each_way_is_known_without_them() -> None:
-    ways = {plan.stages for plan in PLANS.values()}
-    ways |= {stage.undo for stage in STAGES.values() if stage.undo is not None}
-    assert set(WAYS) == ways
+    known = {plan.stages: plan.ways for plan in PLANS.values()}
+    known |= {undo: WAYS[undo] for stage in STAGES.values() if (undo := stage.undo) is not None}
     for has in product((False, True), repeat=3):
         unneeded: set[str] = set()
         for needed, names in zip(has, OF_SOME, strict=True):
             unneeded |= set() if needed else names
         hooked, checked, late = has
-        for stages in ways:
-            known = WAYS[stages][hooked][checked][late]
-            assert known == tuple(name for name in stages if name not in unneeded)
+        for stages, ways in known.items():
+            own = ways[hooked][checked][late]
+            assert own == tuple(name for name in stages if name not in unneeded)

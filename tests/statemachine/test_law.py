@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockgate.effects.model import Mount, Unmount
 from lockgate.statemachine.law import (
     ADMISSIBLE,
     EDGES,
@@ -52,10 +53,11 @@ def test_a_reflexive_row_stays_where_it_is() -> None:
         ({"a": Stage(asks=(), reaches="nothing")}, {}, "no row for its milestone 'nothing'"),
         ({"a": Stage(asks=(), enters="nothing")}, {}, "no row for its milestone 'nothing'"),
         ({"a": Stage(asks=(), undo=("b",))}, {}, re.escape("undoes through {'b'}")),
+        ({"a": Stage(asks=(Mount, Unmount))}, {}, "asks twice about one resource"),
         ({}, {(Verb.INIT, Status.CONFIGURED): Plan(("b",))}, re.escape("names {'b'}")),
     ],
 )
-def test_names_that_do_not_exist_are_refused(
+def test_tables_that_contradict_each_other_are_refused(
     stages: dict[str, Stage], plans: dict[tuple[Verb, Status], Plan], complaint: str
 ) -> None:
     with pytest.raises(LawError, match=complaint):

@@ -108,11 +108,20 @@ class TestPause:
     def test_doubles(self, restarts: int, pause: int) -> None:
         began = 1_700_000_000 * SECOND
         short = ended(restarts=restarts, started_at=began, finished_at=began + 2)
-        assert restart_due(short) == short.finished_at + pause
+        assert restart_due(short, short.finished_at) == pause
+        assert restart_due(short, short.finished_at + pause - 1) == 1
+        assert restart_due(short, short.finished_at + pause) == 0
+        assert restart_due(short, short.finished_at + 10 * pause) == 0
 
     def test_begins_anew_after_a_long_run(self) -> None:
         long = ended(restarts=9, started_at=1, finished_at=1 + SETTLED)
-        assert restart_due(long) == long.finished_at
+        assert restart_due(long, long.finished_at) == 0
+
+    def test_is_not_waited_for_until_a_clock_that_was_set_back_has_come_so_far(self) -> None:
+        short = ended(
+            restarts=5, started_at=1_700_000_000 * SECOND, finished_at=1_700_000_001 * SECOND
+        )
+        assert restart_due(short, short.finished_at - 1) == 0
 
 
 class TestRevive:

@@ -121,6 +121,16 @@ class TestStart:
         assert held == (Presence.ABSENT,) * 3
         assert story.record.faults[0].reason == "broken"
 
+    @pytest.mark.parametrize("done", range(5), ids=["mount", "network", "spec", "create", "start"])
+    def test_that_fails_anywhere_holds_nothing(self, at: At, done: int) -> None:
+        story = at(Status.CONFIGURED).tell(i.Start())
+        for _ in range(done):
+            story.done()
+        story.failed().through()
+        assert story.record.status is Status.CONFIGURED
+        held = (story.record.mount, story.record.network, story.record.runtime)
+        assert held == (Presence.ABSENT,) * 3
+
     def test_that_fails_in_the_runtime_goes_back_to_configured(self, at: At) -> None:
         story = at(Status.CREATED).tell(i.Start()).failed().through()
         assert story.record.status is Status.CONFIGURED

@@ -131,8 +131,8 @@ class TestParting:
         ((i.Start(), i.Checked(1, 9, True)), "world-->>machine: health check passed"),
         ((i.Start(), i.SessionBegan(1, "a" * 64)), "world: session aaaaaaaaaaaa began"),
         (
-            (i.Start(), i.SessionBegan(1, "a"), i.SessionEnded(1, "a", Exited(3, 9))),
-            "world: session a ended with 3",
+            (i.Start(), i.SessionBegan(1, "a" * 64), i.SessionEnded(1, "a" * 64, Exited(3, 9))),
+            "world: session aaaaaaaaaaaa ended with 3",
         ),
         ((i.Renamed("app"),), "user->>machine: rename to app"),
         ((i.Start(), i.Checked(1, 9, False)), "world-->>machine: health check failed"),

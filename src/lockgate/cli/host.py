@@ -7,16 +7,18 @@ import click
 import lockgate
 from lockgate.cli import exits, output
 from lockgate.cli.params import JSON
+from lockgate.cli.session import Session, pass_session
 
 
 @click.command(short_help="Check what this machine offers, advise.")
 @JSON
-def doctor(as_json: bool) -> int:
+@pass_session
+def doctor(session: Session, as_json: bool) -> int:
     """Look at what containers need of this machine: kernel, runtime, monitor, rights. Changes
     nothing; exits with 1 if something is missing."""
     from lockgate.adapters.doctor import survey
 
-    report = survey()
+    report = survey(session.root)
     if as_json:
         output.as_json(report.checks)
     else:

@@ -41,7 +41,7 @@ class Duties(Graph):
             if record.gone or (epoch is not None and record.epoch != epoch):
                 return None if record.gone else record
             if owes_restart(record, booted=booted):
-                pause = 0 if booted else restart_due(record) - self.host.ports.clock.now()
+                pause = 0 if booted else restart_due(record, self.host.ports.clock.now())
                 if pause > 0:
                     self.host.ports.clock.sleep(min(pause, SECOND))
                     continue  # and look again: its user may have stopped it meanwhile

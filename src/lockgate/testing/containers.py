@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from lockgate.adapters.simulated.faults import halves
 from lockgate.adapters.simulated.world import World
-from lockgate.effects.config import SHAREABLE, Config, Namespaces, VolumeMount
+from lockgate.effects.config import SHAREABLE, Config, Namespaces, VolumeMount, lodges
 from lockgate.effects.health import HealthCheck, HealthStatus
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Failed, Fault, Outcome
@@ -56,6 +56,8 @@ layer, and with its network, in parts."""
 MORE = 1 << 30
 CHECKED = replace(CONFIG, health=HealthCheck(command=("true",), retries=2, on_failure="restart"))
 """The same with health checks, which nobody sees to but we."""
+UNPLUGGED = replace(CONFIG, network="none")
+"""The same without a network."""
 DEFERRED = replace(CONFIG, deferred_network=True)
 """The same with a network that is set up after create."""
 FEWER: tuple[i.Command, ...] = (
@@ -233,6 +235,8 @@ class OneContainer:
             unmet.add("watch")
         if not self._config.deferred_network:
             unmet |= {"connect", "reconnect"}
+        if not lodges(self._config):
+            unmet.add("leave")
         stages = [name for name in STAGES if name not in unmet]
         places |= {f"stage {name}": partial(at_stage, name) for name in stages}
         places |= INTERESTING

@@ -117,8 +117,9 @@ class Households:
     """`configs`: containers in the order of their making, whose ids are their names. `troubles`: how
     many things may go wrong in one life; `turns`: how an effect may. `execs`: whether processes join
     them. `verbs`: what is asked of them, all there is if none is named. `others`: what another operator
-    asks for, wherever it does not have to wait for the first; then that is all that goes wrong. `volumes`:
-    the names of those that are made and removed."""
+    asks for, wherever it does not have to wait for the first; then that is all that goes wrong. `halves`:
+    whether a restart may leave half of the runtime's files of several, too: of one it always may.
+    `volumes`: the names of those that are made and removed."""
 
     def __init__(
         self,
@@ -129,6 +130,7 @@ class Households:
         execs: bool = False,
         verbs: Collection[str] = (),
         others: Collection[str] = (),
+        halves: bool = False,
         volumes: Sequence[str] = (),
         engine: type[Explored] = Explored,
     ) -> None:
@@ -137,8 +139,8 @@ class Households:
         self._engine, self._volumes = engine, tuple(volumes)
         forgotten = {name: FORGOTTEN[name] for name in ("exit_reason", "finished_at")}
         self._identity, self._rig = Identity(forgotten), Rig()
-        # of several, what is half there is left to the models of one: it would double them
-        self._restarts = RESTARTS if len(self._configs) == 1 else (RESTARTS[0], RESTARTS[-1])
+        halves = halves or len(self._configs) == 1
+        self._restarts = RESTARTS if halves else (RESTARTS[0], RESTARTS[-1])
         known = tuple(self._known())
         self._commands = tuple(one for one in known if not verbs or one.verb in verbs)
         self._others = tuple(one for one in known if one.verb in others)

@@ -17,6 +17,7 @@ from lockgate.testing.containers import (
     LIMITS,
     OWN,
     SOME,
+    UNPLUGGED,
     OneContainer,
 )
 from lockgate.testing.explore import Model
@@ -30,6 +31,7 @@ LOCKS = "two operations on a pod, their locks"
 
 SHORT = (
     "one container, nothing goes wrong",
+    "one container, no network",
     "one container, all faults",
     "one container, health checks",
     "two operators, either may die",
@@ -64,6 +66,7 @@ WHOLE = (
 MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
     {
         "one container, nothing goes wrong": partial(OneContainer, faults=False, config=LENDING),
+        "one container, no network": partial(OneContainer, faults=False, config=UNPLUGGED),
         "one container, all faults": partial(OneContainer, config=LENDING),
         "one container, health checks": partial(OneContainer, mounts=0, config=CHECKED),
         "one container, checkpoints": partial(
@@ -102,6 +105,12 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
             troubles=2,
             turns=("half",),
             verbs=("create", "start", "stop", "remove"),
+        ),
+        "two containers, half of what was volatile": partial(
+            Households,
+            (replace(_ONE, restart="always"), _OTHER),
+            troubles=0,
+            halves=True,
         ),
         "two containers, always restarted": partial(
             Households,

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from lockgate.testing.properties import Stepper
 
-MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("conditions", "law", "orders", "step"))
+MODULES = tuple(f"lockgate.statemachine.{name}" for name in ("conditions", "orders", "law", "step"))
 
 
 class Mutant(Struct, frozen=True):
@@ -82,8 +82,8 @@ MUTANTS = (
     Mutant(
         "a failed mount counts",
         "step",
-        "operation.verb in ANNOUNCED and not draft.faults",
-        "operation.verb in ANNOUNCED",
+        "    elif operation is not None and (event := ANNOUNCED",
+        "    if operation is not None and (event := ANNOUNCED",
     ),
     Mutant(
         "unwinding forgets the network",
@@ -142,8 +142,8 @@ MUTANTS = (
     Mutant(
         "nobody runs the hooks",
         "step",
-        "own = WAYS[stages][record.poststop != ()][config.health is not None]",
-        "own = WAYS[stages][False][config.health is not None]",
+        "return ways[record.poststop != ()][config.health is not None]",
+        "return ways[False][config.health is not None]",
     ),
     Mutant(
         "a failed stop cleans up under a live container",
@@ -178,8 +178,8 @@ MUTANTS = (
     Mutant(
         "what is stopping cannot be stopped again",
         "law",
-        "(S.CREATED, S.RUNNING, S.STOPPING)},\n        **{(V.STOP, at): Plan(())",
-        "(S.CREATED, S.RUNNING)},\n        **{(V.STOP, at): Plan(())",
+        "(S.CREATED, S.RUNNING, S.STOPPING)},\n    **{(V.STOP, at): Plan(())",
+        "(S.CREATED, S.RUNNING)},\n    **{(V.STOP, at): Plan(())",
     ),
     Mutant(
         "the damaged cannot be removed",
@@ -262,7 +262,7 @@ MUTANTS = (
     Mutant(
         "after a reboot an operation goes on where it was",
         "step",
-        "todo = _needed(record, plan.stages) if plan else ()",
+        "todo = _own(record, plan.ways) if plan else ()",
         "pass",
     ),
     Mutant(
@@ -385,9 +385,126 @@ MUTANTS = (
     Mutant(
         "a health check acts though nothing is owed",
         "step",
-        "        or (for_health and owed_action(record) != command)  # its user was first\n",
+        "        or (verb in HEALING and not _first(record, command))\n",
         "",
         checked=True,
+    ),
+    Mutant(
+        "what may be left is passed over",
+        "conditions",
+        "return getattr(record, kind.resource) is not ABSENT",
+        "return getattr(record, kind.resource) is PRESENT",
+    ),
+    Mutant(
+        "what is there is made again",
+        "conditions",
+        "        return unseen(record, kind)\n    return getattr(record, kind.resource) is not PRESENT",
+        "        return unseen(record, kind)\n    return True",
+    ),
+    Mutant(
+        "who wants no network is given one",
+        "conditions",
+        "if kind is JoinNetwork and not lodges(record.config):",
+        "if False:",
+        model="one container, no network",
+    ),
+    Mutant(
+        "what its user has mounted is not mounted again",
+        "conditions",
+        "return record.mount is not PRESENT or record.runtime is ABSENT",
+        "return False",
+    ),
+    Mutant(
+        "what has ended is started",
+        "conditions",
+        "return record.status is Status.CREATED",
+        "return True",
+        model="one container, deferred network",
+    ),
+    Mutant(
+        "its network is set up twice",
+        "conditions",
+        'return record.netns == "" and record.status in',
+        "return record.status in",
+        model="one container, checkpoints and health checks",
+    ),
+    Mutant(
+        "the network of the restored is not set up",
+        "conditions",
+        'record.netns == "" and record.status in (Status.CREATED, Status.RUNNING)',
+        'record.netns == "" and record.status is Status.CREATED',
+        model="one container, checkpoints and health checks",
+    ),
+    Mutant(
+        "a run begins over what is in doubt",
+        "conditions",
+        "return getattr(record, kind.resource) is UNCERTAIN",
+        "return False",
+    ),
+    Mutant(
+        "what is created is created again",
+        "conditions",
+        "return record.runtime is not PRESENT",
+        "return True",
+    ),
+    Mutant(
+        "nobody follows what runs",
+        "conditions",
+        "return record.status is Status.RUNNING",
+        "return False",
+        model="one container, checkpoints and health checks",
+    ),
+    Mutant(
+        "an archive that nobody asked for",
+        "conditions",
+        ' and asked.export != "" and',
+        " and",
+        model="one container, checkpoints and health checks",
+    ),
+    Mutant(
+        "a checkpoint that nobody brought is taken in",
+        "conditions",
+        'return isinstance(record.operation, Restore) and record.operation.source != ""',
+        "return True",
+        model="one container, checkpoints and health checks",
+    ),
+    Mutant(
+        "what is to be kept is spent",
+        "conditions",
+        "return record.checkpoint is not ABSENT and not kept",
+        "return record.checkpoint is not ABSENT",
+        model="one container, checkpoints and health checks",
+    ),
+    Mutant(
+        "what is spent is kept",
+        "conditions",
+        "return record.checkpoint is not ABSENT and not kept",
+        "return False",
+        model="one container, checkpoints and health checks",
+    ),
+    Mutant(
+        "what is not mounted is unmounted",
+        "conditions",
+        "Verb.FORCE_REMOVE)\n    return record.mount is not ABSENT and",
+        "Verb.FORCE_REMOVE)\n    return",
+    ),
+    Mutant(
+        "its user's last unmount pulls it from under a run",
+        "conditions",
+        "Verb.FORCE_UNMOUNT)\n    return record.mount is not ABSENT and record.runtime is ABSENT and",
+        "Verb.FORCE_UNMOUNT)\n    return record.mount is not ABSENT and",
+    ),
+    Mutant(
+        "the layer goes from under what is upon it",
+        "conditions",
+        "record.layer is not ABSENT and upon_layer(record) == NOTHING",
+        "record.layer is not ABSENT",
+    ),
+    Mutant(
+        "runs are not counted",
+        "law",
+        "when=wanted, undo=UNWIND, begins_run=True)",
+        "when=wanted, undo=UNWIND)",
     ),
 )
 """Each a bug that an engine of this kind has had, or that the explorer found in this one."""

@@ -84,7 +84,7 @@ _ALL = (
         "P09",
         "re-execution",
         "Doing it twice is doing it once, and news of another run or ticket is no news.",
-        ("stale_is_no_news", "twice_is_once"),
+        ("stale_is_no_news", "twice_is_once", "nothing_needless", "plugged_once"),
     ),
     Property(
         "P10",
