@@ -4,9 +4,12 @@ from lockgate.testing.properties.catalogue import PROPERTIES, Property, table
 from lockgate.testing.properties.company import (
     Member,
     guests_at_home,
+    memory_shared,
     needs_met,
     never_without,
     nobody_elses,
+    volumes_stay,
+    volumes_there,
 )
 from lockgate.testing.properties.joined import joined_to, sessions_of_a_run
 from lockgate.testing.properties.lives import (
@@ -105,6 +108,7 @@ __all__ = [
     "joined_to",
     "kept_its_word",
     "limits_kept",
+    "memory_shared",
     "needs_met",
     "never_without",
     "nobody_elses",
@@ -133,6 +137,8 @@ __all__ = [
     "table",
     "twice_is_once",
     "untouched",
+    "volumes_stay",
+    "volumes_there",
     "waits_agree",
     "watched",
     "whole",

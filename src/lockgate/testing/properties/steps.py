@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from lockgate.adapters.simulated.world import World, carried_out
-from lockgate.effects.config import lodges
+from lockgate.effects.config import Config, lodges
 from lockgate.effects.model import (
     AnyEffect,
     CheckpointRuntime,
@@ -76,11 +76,12 @@ def stale_is_no_news(step: Stepper, record: Record) -> None:
             raise Broken("P09", f"late news was believed: {late}")
 
 
-def twice_is_once(world: World, effect: AnyEffect) -> None:
+def twice_is_once(world: World, effect: AnyEffect, config: Config | None = None) -> None:
     """P09: an effect carried out again changes nothing more, where it is possible at all."""
+    config = config or Config(id=effect.container)
     try:
-        once, _ = carried_out(world, effect, 1)
-        twice, _ = carried_out(once, effect, 1)
+        once, _ = carried_out(world, effect, config, 1)
+        twice, _ = carried_out(once, effect, config, 1)
     except PortError:
         return
     if twice != once:
