@@ -141,7 +141,9 @@ def test_news_that_are_not_accepted_ask_for_nothing(told: Looked) -> None:
 
 
 def test_what_takes_long_is_done_after_what_does_not_and_is_not_forgotten(told: Looked) -> None:
-    assert told(news=(Ask((HALT, MOUNT)),)).done == [MOUNT, HALT]
+    errands = told(news=(Ask((HALT, MOUNT)),))
+    assert errands.done == [MOUNT, HALT]
+    assert Resume() not in errands.told
 
 
 def test_what_was_left_is_done_again(told: Looked, store: MemoryStore) -> None:
