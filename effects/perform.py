@@ -134,6 +134,15 @@ def _connected(effect: e.ConnectNetwork, config: Config, ports: Ports) -> Connec
 
 
 def _halted(halt: e.Halt, config: Config, ports: Ports) -> Exited:
+    """Its first process, and then what that has begun: without a pid namespace of its own, nothing
+    else ends those (L-85)."""
+    end = _first_halted(halt, config, ports)
+    if config.namespaces.pid != "private" and halt.process is not None:
+        _sent(halt.process, SIGKILL, halt, config, ports)
+    return end
+
+
+def _first_halted(halt: e.Halt, config: Config, ports: Ports) -> Exited:
     """Signal, wait, SIGKILL, wait (BEHAVIOUR §3 "Stop"). A process that went meanwhile is success;
     a signal that failed on a living one is the fault, not what a later probe says (D-04)."""
     run = (config, halt.epoch, halt.process, halt.monitor)

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -119,13 +120,14 @@ class Cgroups(Struct, frozen=True):
             elif "freezer" in hierarchy.controllers:
                 _write_unless(place / "freezer.state", "THAWED", "THAWED")
 
-    def kill(self, path: str, patience: float) -> None:
-        """SIGKILL everything in it until nothing is left (MAP L-85).
+    def kill(self, path: str, patience: float, still: Callable[[], bool] = lambda: True) -> None:
+        """SIGKILL everything in it until nothing is left (MAP L-85), or it is not `still` the one that
+        was meant: only who was in it while it was is killed.
 
         Raises `PortError("timeout")` when something outlives that by `patience` seconds.
         """
         deadline = time.monotonic() + patience
-        while members := self.members(path):
+        while (members := self.members(path)) and still():
             if time.monotonic() > deadline:
                 listed = ", ".join(str(pid) for pid in sorted(members)[:5])
                 raise PortError("timeout", f"SIGKILL did not end process {listed} of cgroup {path}")

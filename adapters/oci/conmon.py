@@ -30,8 +30,8 @@ from lockgate.adapters.oci.launch import (
 )
 from lockgate.adapters.oci.limits import Changes, changes, in_words_of, lasting
 from lockgate.adapters.oci.pods import PodCgroup
-from lockgate.adapters.oci.process import identify, send
-from lockgate.adapters.oci.removal import Removal
+from lockgate.adapters.oci.process import go_on, identify, send
+from lockgate.adapters.oci.removal import KILL_PATIENCE, Removal
 from lockgate.adapters.oci.run import Run
 from lockgate.effects.config import Config, Limits, cgroup
 from lockgate.effects.model import CheckpointRuntime, Process, RestoreRuntime
@@ -135,10 +135,17 @@ class ConmonRuntime:
 
     def signal(self, config: Config, epoch: int, process: Process, signal: int) -> None:
         """As the port says: by pidfd, after the identity was checked. The frozen cannot die, whoever
-        froze them: what is killed is thawed."""
+        froze them: what is killed is thawed. A monitor that somebody has stopped would never tell
+        of it: it goes on. Without a pid namespace of its own all of its cgroup is killed."""
+        if signal != SIGKILL:
+            return send(process, signal)
+        run = self._run(config, epoch)
+        if monitor := run.monitor():
+            go_on(monitor)
+        if config.namespaces.pid != "private":
+            self._cgroups.kill(cgroup(config), KILL_PATIENCE, run.exists)
         send(process, signal)
-        if signal == SIGKILL:
-            self._cgroups.thaw(cgroup(config))
+        self._cgroups.thaw(cgroup(config))
 
     def freeze(self, config: Config, epoch: int) -> None:
         """Stop all of its processes from running. Frozen already is success. A container that has

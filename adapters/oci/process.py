@@ -9,7 +9,7 @@ import errno
 import os
 import signal
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -112,6 +112,12 @@ def send(process: Process, number: int) -> None:
         except (OSError, ValueError, OverflowError) as error:
             reason = f"cannot send signal {number} to process {process.pid}: {error}"
             raise PortError("refused", reason, dirty=False) from None
+
+
+def go_on(process: Process) -> None:
+    """It runs, even if somebody had stopped it (SIGSTOP). Gone is as good."""
+    with suppress(PortError):
+        send(process, signal.SIGCONT)
 
 
 def wait_gone(process: Process, timeout: float | None) -> bool:

@@ -13,7 +13,15 @@ from msgspec import Struct
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.command import RuntimeCommand
 from lockgate.adapters.oci.exits import reported
-from lockgate.adapters.oci.process import alive, descendants, end, identify, send, wait_gone
+from lockgate.adapters.oci.process import (
+    alive,
+    descendants,
+    end,
+    go_on,
+    identify,
+    send,
+    wait_gone,
+)
 from lockgate.adapters.oci.run import Run
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
@@ -108,7 +116,10 @@ class Removal(Struct, frozen=True):
 
     def _dismiss(self, monitor: Process | None, run: Run) -> None:
         """The monitor ends by itself when the container is dead; after its time, by us."""
-        if monitor is None or wait_gone(monitor, REPORTED_PATIENCE):
+        if monitor is None:
+            return
+        go_on(monitor)
+        if wait_gone(monitor, REPORTED_PATIENCE):
             return
         if reported(run) is not None or not wait_gone(monitor, MONITOR_PATIENCE):
             self._ended(monitor)

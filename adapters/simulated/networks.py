@@ -20,6 +20,7 @@ class SimulatedNetworks:
         self._networks: dict[str, NetworkInfo] = {}
         self._plugged: dict[str, tuple[Link, ...]] = {}  # container -> its interfaces
         self._claims: dict[Claim, str] = {}  # claim -> the name of who holds it
+        self.strangers: set[int] = set()
         self._namespaces: dict[str, str] = {}  # container -> where its newest one is
 
     # ---- Networks ------------------------------------------------------------------------
@@ -71,8 +72,10 @@ class SimulatedNetworks:
     # ---- for the host --------------------------------------------------------------------
 
     def claim(self, config: Config) -> None:
-        """As `Claims.take`, of a host on which nobody else binds anything."""
+        """As `Claims.take`, of a host on which other programs have bound the ports `strangers`."""
         for wish, port in zip(claims(config), config.ports):
+            if port.host_port in self.strangers and wish not in self._claims:
+                raise taken(port, "another program")
             for other, name in self._claims.items():
                 if other.container != config.id and wish.meets(other):
                     raise taken(port, f"container {name} ({other.container[:12]})")

@@ -25,7 +25,8 @@ class Runtime(Protocol):
 
     def signal(self, config: Config, epoch: int, process: Process, signal: int) -> None:
         """Signal the first process by identity. *Lock free.* A process that is gone raises
-        `PortError("missing")`; a pid that now belongs to another is never touched."""
+        `PortError("missing")`; a pid that now belongs to another is never touched. SIGKILL ends, even
+        then, what lives on of this run because it has no pid namespace of its own."""
         ...
 
     def freeze(self, config: Config, epoch: int) -> None: ...

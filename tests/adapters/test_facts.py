@@ -152,6 +152,8 @@ class TestInside:
             ("run", "/etc/passwd", "/run/below", "/etc/passwd/below"),
             ("run", "nowhere", "/run/x", "/nowhere/x"),
             ("run", "./var/./run", "/run/../x", "/var/x"),
+            ("var/spool", "/etc", "/var/spool/x", "/etc/x"),
+            ("var/spool", "run", "/var/spool/x", "/var/run/x"),
             ("other", "/etc", "/a/b/c", "/a/b/c"),
             ("other", "/etc", "/etc", "/etc"),
         ],

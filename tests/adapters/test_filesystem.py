@@ -13,6 +13,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lockgate.adapters.filesystem import (
     ACCOUNTS_LIMIT,
@@ -317,9 +318,11 @@ class TestKeepSecrets:
         assert (mode_of(kept), mode_of(kept.parent)) == (0o440, 0o700)
 
     def test_the_owner_it_was_given(self, tmp_path: Path, place: Path, config: Config) -> None:
+        (secret,) = config.secrets
+        theirs = replace(config, secrets=(replace(secret, uid=7, gid=8),))
         with patch("os.fchown") as owned:
-            LocalFilesystem(tmp_path).keep_secrets(config)
-        assert owned.call_args.args[1:] == (os.getuid(), os.getgid())
+            LocalFilesystem(tmp_path).keep_secrets(theirs)
+        assert owned.call_args.args[1:] == (7, 8)
 
     def test_a_container_keeps_those_it_was_made_with(
         self, tmp_path: Path, place: Path, config: Config

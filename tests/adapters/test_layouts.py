@@ -231,6 +231,9 @@ class TestWhatIsFound:
         assert images.import_image("x", layout.write(place)).stop_signal == 15
 
 
+PLATFORM = {"os": "linux", "architecture": "amd64"}
+
+
 class TestWhich:
     def test_by_name(self, images: Images, layout: Layout, place: Path) -> None:
         layout.tag(layout.image(ROOT, config={"User": "one"}), "1.0")
@@ -259,6 +262,9 @@ class TestWhich:
             ("armv7l", "", "arm/v7"),
             ("armv6l", "", "arm/v6"),
             ("x86_64", "linux/arm/v5", "arm/v5"),
+            ("x86_64", "linux/arm/v8", "arm/v7"),
+            ("x86_64", "linux/amd64/v3", "amd64"),
+            ("x86_64", "linux/s390x", "s390x/z15"),
         ],
     )
     def test_for_this_machine(
@@ -271,13 +277,15 @@ class TestWhich:
         asked: str,
         expected: str,
     ) -> None:
-        platforms = ("arm/v5", "arm/v6", "arm/v7", "riscv64", "arm64", "amd64")
+        platforms = ("arm/v7", "arm/v5", "arm/v6", "riscv64", "arm64", "amd64", "s390x/z15")
         inner: list[Json] = []
         for platform in platforms:
             architecture, _, variant = platform.partition("/")
             told = {"os": "linux", "architecture": architecture, "variant": variant}
             made = layout.image(ROOT, config={"User": platform}, architecture=architecture)
             inner.append({**made, "platform": told})
+        # of equals the first is meant
+        inner.append({**layout.image(ROOT, config={"User": "later"}), "platform": PLATFORM})
         # as builders add them: no image, but something said about one
         inner.append({**inner[0], "platform": {"os": "unknown", "architecture": "unknown"}})
         index = layout.document({"schemaVersion": 2, "manifests": inner}, INDEX)
@@ -291,7 +299,16 @@ class TestWhich:
         layout.tag(layout.image(ROOT, architecture="s390x"))
         with pytest.raises(PortError, match=r"no image for linux/.*; it has: linux/s390x"):
             images.import_image("x", layout.write(place))
+        with pytest.raises(PortError, match="no image for plan9/s390x"):
+            images.import_image("x", place, platform="plan9/s390x")
         assert images.import_image("x", place, platform="linux/s390x").layers
+
+    def test_none_for_an_earlier_arm(self, images: Images, layout: Layout, place: Path) -> None:
+        seventh = {"os": "linux", "architecture": "arm", "variant": "v7"}
+        layout.tag(layout.image(ROOT, architecture="arm"), platform=seventh)
+        with pytest.raises(PortError, match="no image for linux/arm/v6; it has: linux/arm/v7"):
+            images.import_image("x", layout.write(place), platform="linux/arm/v6")
+        assert images.import_image("x", place, platform="linux/arm/v8").layers
 
     def test_no_choice_where_there_is_none(self, images: Images, tmp_path: Path) -> None:
         (tmp_path / "a.tar").write_bytes(tar_bytes(member("bin/sh")))

@@ -98,14 +98,15 @@ def _reluctant(effect: AnyEffect) -> None:
         time.sleep(0.004)
 
 
-def shared(root: Path) -> Host:
-    """The host of this folder, in this process."""
+def shared(root: Path, boots: int = 1) -> Host:
+    """The host of this folder, in this process; it has been booted so often."""
     root.mkdir(exist_ok=True)
     base = simulated()
     host = base.simulation
     assert isinstance(host, SimulatedHost)
     host._worlds = Worlds(root / "worlds")  # type: ignore[assignment]
     host._changed = Together(root / "worlds.lock")  # type: ignore[assignment]
+    host._boots = boots
     host.before = _reluctant
     me = identify(os.getpid())
     assert me is not None

@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 from tests.errnos import ERRNOS
 
+import lockgate.effects.perform as performing
 from lockgate.adapters.simulated import SimulatedHost
 from lockgate.effects import model as e
-from lockgate.effects.config import Attachment, Config
+from lockgate.effects.config import Attachment, Config, Namespaces
 from lockgate.effects.hooks import Hook
 from lockgate.effects.network import Dns, Link
 from lockgate.effects.outcome import (
@@ -27,7 +28,7 @@ from lockgate.effects.outcome import (
     Saved,
     Settled,
 )
-from lockgate.effects.perform import KILL_GRACE, fault_of, perform
+from lockgate.effects.perform import fault_of, perform
 from lockgate.effects.ports import Facts, File, Ports, Specified
 
 CONFIG = Config(id="c", command=("true",))
@@ -66,8 +67,10 @@ class Stage:
         if type(effect) in self.trouble:
             raise self.trouble[type(effect)]
 
-    def do(self, effect: e.AnyEffect, *, again: bool = False) -> Done | Failed:
-        return perform(e.Order(5, effect, again), CONFIG, self.ports)
+    def do(
+        self, effect: e.AnyEffect, config: Config = CONFIG, *, again: bool = False
+    ) -> Done | Failed:
+        return perform(e.Order(5, effect, again), config, self.ports)
 
 
 @pytest.fixture
@@ -251,8 +254,12 @@ def test_each_effect_brings_back_its_fact(stage: Stage) -> None:
 
 
 class TestHalt:
+    @pytest.fixture(autouse=True)
+    def nobody_takes_a_minute(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(performing, "KILL_GRACE", 1.0)
+
     def test_asks_nicely_first(self, running: Stage) -> None:
-        end = fact(running.do(halt(10)))
+        end = fact(running.do(halt(1)))
         assert isinstance(end, Exited) and end.code == 143
 
     def test_without_patience_kills_at_once(self, running: Stage) -> None:
@@ -261,7 +268,7 @@ class TestHalt:
 
     def test_of_what_has_ended_sends_nothing(self, running: Stage) -> None:
         running.host.end("c", 7)
-        end = fact(running.do(halt(10)))
+        end = fact(running.do(halt(1)))
         assert isinstance(end, Exited) and end.code == 7
         assert running.seen == []
 
@@ -270,6 +277,27 @@ class TestHalt:
         assert isinstance(end, Exited) and end.code == 137
         signals = [effect.signal for effect in running.seen if isinstance(effect, e.Signal)]
         assert signals == [10, 9]
+
+    def test_what_has_no_pid_namespace_of_its_own_is_ended_with_its_first_process(
+        self, running: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """L-85, once that one has ended by itself, too."""
+        sent: list[tuple[int, int]] = []
+        signalled = running.host.runtime.signal
+
+        def signal(config: Config, epoch: int, process: e.Process, number: int) -> None:
+            sent.append((epoch, number))
+            signalled(config, epoch, process, number)
+
+        monkeypatch.setattr(running.host.runtime, "signal", signal)
+        for pid, expected in (("private", [(1, 15)]), ("host", [(1, 15), (1, 9)])):
+            running.do(e.CreateRuntime("c", 1))
+            running.do(e.StartRuntime("c", 1))
+            config = replace(CONFIG, namespaces=Namespaces(pid=pid))
+            end = fact(running.do(halt(10), config))
+            assert isinstance(end, Exited) and end.code == 143
+            assert sent == expected
+            sent.clear()
 
     def test_thaws_the_frozen_so_that_they_can_die(self, running: Stage) -> None:
         running.do(e.Freeze("c", 1))
@@ -285,12 +313,12 @@ class TestHalt:
             raise PortError("missing", "gone", dirty=False)
 
         monkeypatch.setattr(running.host.runtime, "signal", gone)
-        end = fact(running.do(halt(10)))
+        end = fact(running.do(halt(1)))
         assert isinstance(end, Exited) and end.code == 3
 
     def test_a_signal_that_cannot_be_sent_is_the_fault(self, running: Stage) -> None:
         running.trouble[e.Signal] = PortError("denied", "not yours", dirty=False)
-        assert fault(running.do(halt(10))) == Fault("denied", "not yours", False)
+        assert fault(running.do(halt(1))) == Fault("denied", "not yours", False)
         assert running.host.world("c").alive
 
     def test_outliving_sigkill_is_a_fault(
@@ -302,7 +330,7 @@ class TestHalt:
         )
         ignored = e.Halt("c", 1, PROCESS, MONITOR, 10, 3, False)
         assert fault(running.do(ignored)).kind == "timeout"
-        assert waited == [3, KILL_GRACE]
+        assert waited == [3, performing.KILL_GRACE]
 
     def test_with_nobody_to_signal_only_waits(
         self, running: Stage, monkeypatch: pytest.MonkeyPatch

@@ -134,6 +134,12 @@ def looked_at(simulation: Simulation, engine: Engine) -> None:
         synced = engine.sync(record.id)
         if not synced.gone:
             promised.settled(synced, promised.footprint(simulation.host.world(record.id)))
+    in_order(engine)
+
+
+def in_order(engine: Engine) -> None:
+    """Of what is on record, whatever the world is like (P08, P10, P16, P24)."""
+    for record in engine.list():
         entries = list(engine.history(record.id))
         promised.replays(newborn(Config(id=record.id)), entries)
         promised.ordered_before_heard(entries)

@@ -8,14 +8,16 @@ from msgspec.structs import replace
 
 from lockgate import Engine
 from lockgate.adapters.simulated.world import World, monitor, process
-from lockgate.effects.config import Config
+from lockgate.effects.config import SHAREABLE, Config, Namespaces, VolumeMount
 from lockgate.effects.health import Health, HealthCheck, HealthStatus
 from lockgate.effects.model import (
     CheckpointRuntime,
+    ConnectNetwork,
     CreateLayer,
     CreateRuntime,
     Effect,
     Halt,
+    JoinNetwork,
     Mount,
     Order,
     Process,
@@ -54,11 +56,17 @@ STOPPED = replace(RUNNING, status=Status.STOPPED, exit_code=7)
 THERE = Footprint(ALL, lives=True, runtime="running")
 ENDED = World(True, True, True, True, "stopped", 1, code=7, reported=True)
 OTHER = Order(1, Mount("other"))
+HOSTS = newborn(replace(CONFIG, network="host"))
+CONNECT = ConnectNetwork("c", 1, process(1), "/merged")
 
 
 def ordered(effect: object, record: Record = CONFIGURED) -> Step:
     assert isinstance(effect, Effect)
     return Step(record, (Order(1, effect),))  # type: ignore[arg-type]
+
+
+def signalled(whom: Process, record: Record = RUNNING) -> Step:
+    return ordered(Signal("c", 1, whom, 9), record)
 
 
 def dice() -> Callable[[Record, i.Input], Answer]:
@@ -77,6 +85,7 @@ def forgetful(world: World) -> None:
 STARTED = Order(1, StartRuntime("c", 1))
 STARTING = replace(RUNNING, status=Status.CREATED, operation=i.Start(), todo=("launch",))
 BORN = newborn(CONFIG)
+OWED = replace(STOPPED, config=replace(CONFIG, restart="always"))
 UNWELL = Health(HealthStatus.UNHEALTHY, 3)
 CHECKED = replace(
     RUNNING, config=replace(CONFIG, health=HealthCheck(command=("true",))), health=UNWELL
@@ -114,7 +123,14 @@ DUMPING = replace(RUNNING, operation=i.Checkpoint(leave_running=True), todo=("sn
 KEPT = replace(THERE, held=ALL | {"checkpoint"})
 CREATED = replace(CONFIGURED, status=Status.CREATED)
 HALF = replace(CONFIGURED, network=HERE)
+OWN = tuple(
+    VolumeMount(destination=f"/{name}", volume=name, anonymous=True) for name in ("one", "two")
+)
+OWNING = replace(CONFIGURED, config=replace(CONFIG, mounts=OWN))
+LENDING = replace(HALF, config=replace(CONFIG, namespaces=Namespaces(ipc=SHAREABLE)))
 RESTORING = replace(CONFIGURED, operation=i.Restore(), todo=("restore",))
+RESTORING_AND_KEEPING = replace(RESTORING, operation=i.Restore(keep=True))
+HALF_MADE = replace(RUNNING, status=Status.CREATED)
 UPDATING = replace(RUNNING, operation=i.Update(memory=1 << 30), todo=("adjust",))
 LIMITED = World(True, True, True, True, "running", 1, memory=1 << 30)
 KILLED_FOR_MEMORY = Exited(137, 1, oom=True)
@@ -138,15 +154,26 @@ BITES: list[tuple[str, Callable[[], object]]] = [
     ("P06", lambda: promised.settled(replace(RUNNING, mount=Presence.UNCERTAIN), THERE)),
     ("P06", lambda: promised.settled(RUNNING, Footprint(ALL - {"mount"}, True))),
     ("P06", lambda: promised.held_by_its_user(replace(CONFIGURED, mounts=1))),
-    ("P06", lambda: promised.whole(CONFIGURED, World(layer=True))),
+    ("P06", lambda: promised.whole(OWNING, World(layer=True))),
+    ("P06", lambda: promised.whole(OWNING, World(layer=True, volumes=("one",)))),
+    ("P06", lambda: promised.whole(CONFIGURED, World(layer=True, volumes=("one",)))),
+    ("P06", lambda: promised.whole(LENDING, World(network=True))),
+    ("P06", lambda: promised.nothing_left(CONFIGURED, Footprint(frozenset({"layer", "shm"})))),
+    ("P06", lambda: promised.nothing_left(BORN, Footprint(frozenset({"volumes"})))),
     ("P07", lambda: promised.nobodys_mount(unmounting(i.Cleanup(), 1))),
     ("P07", lambda: promised.nobodys_mount(unmounting(i.Unmount(), 2))),
     ("P07", lambda: promised.about_itself(CONFIGURED, ordered(OTHER.effect))),
     ("P07", lambda: forgetful(ENDED)),
     ("P07", lambda: promised.only_its_run(STARTED, replace(ENDED, epoch=2), World())),
     ("P08", lambda: promised.intent_first(CONFIGURED, THERE)),
+    ("P08", lambda: promised.intent_first(BORN, Footprint(frozenset({"volumes"})))),
+    ("P08", lambda: promised.intent_first(CONFIGURED, Footprint(frozenset({"layer", "shm"})))),
     ("P08", lambda: promised.ordered_before_heard(life(i.Create(CONFIG), Done(1))[1:])),
     ("P09", lambda: promised.stale_is_no_news(believes_anything, RUNNING)),
+    ("P09", lambda: promised.nothing_needless(RUNNING, ordered(Mount("c"), RUNNING))),
+    ("P09", lambda: promised.nothing_needless(BORN, ordered(Unmount("c"), BORN))),
+    ("P09", lambda: promised.plugged_once(BORN, ordered(JoinNetwork("c", 1), HOSTS))),
+    ("P09", lambda: promised.plugged_once(replace(RUNNING, netns="/n"), ordered(CONNECT))),
     ("P10", lambda: promised.same_again(dice(), RUNNING, i.Stop())),
     ("P10", lambda: promised.replays(BORN, WHOLE_LIFE[1:])),
     (
@@ -155,9 +182,10 @@ BITES: list[tuple[str, Callable[[], object]]] = [
             Step(RUNNING, (Order(1, Halt("c", 1, None, None, 9, 0, False)), STARTED))
         ),
     ),
-    ("P15", lambda: promised.identified(ordered(Signal("c", 1, Process(1, 5, "boot"), 9)))),
-    ("P15", lambda: promised.identified(ordered(Signal("c", 1, Process(99, 0, "boot"), 9)))),
-    ("P15", lambda: promised.identified(ordered(Signal("c", 1, Process(99, 5, ""), 9)))),
+    ("P15", lambda: promised.identified(signalled(Process(1, 5, "boot")))),
+    ("P15", lambda: promised.identified(signalled(Process(99, 0, "boot")))),
+    ("P15", lambda: promised.identified(signalled(Process(99, 5, "")))),
+    ("P15", lambda: promised.identified(signalled(Process(99, 5, "boot"), STOPPED))),
     ("P16", lambda: promised.stop_wins([Entry(0, 1, i.Stop()), Entry(1, 1, Done(1), (STARTED,))])),
     (
         "P02",
@@ -185,6 +213,9 @@ BITES: list[tuple[str, Callable[[], object]]] = [
     ("P24", lambda: promised.in_order([event("start", 1), event("start", 2)])),
     ("P24", lambda: promised.in_order([event("died", 1), event("start", 2)])),
     ("P24", lambda: promised.in_order([event("died", 1), event("died", 2)])),
+    ("P16", lambda: promised.accepted_rightly(replace(OWED, stopped_by_user=True), i.Revive())),
+    ("P26", lambda: promised.accepted_rightly(CONFIGURED, i.Restore())),
+    ("P26", lambda: promised.accepted_rightly(CONFIGURED, i.Unmount())),
     ("P26", lambda: promised.announced_in_time(Step(RUNNING, (), (Notice("cleanup"),)))),
     ("P26", lambda: promised.announced_in_time(Step(CONFIGURED, (), (Notice("init"),)))),
     ("P26", lambda: promised.announced_in_time(Step(CONFIGURED, (), (Notice("remove"),)))),
@@ -200,6 +231,9 @@ BITES: list[tuple[str, Callable[[], object]]] = [
             Step(replace(CONFIGURED, mount=Presence.UNCERTAIN)),
         ),
     ),
+    ("P26", lambda: promised.kept_its_word(RESTORING, Step(replace(RUNNING, checkpoint=HERE)))),
+    ("P26", lambda: promised.kept_its_word(RESTORING_AND_KEEPING, Step(RUNNING))),
+    ("P27", lambda: promised.former_state(STARTING, Step(replace(HALF_MADE, faults=TROUBLE)))),
     ("P27", lambda: promised.frozen_iff_paused(RUNNING, Footprint(ALL | {"freezer"}, True))),
     ("P27", lambda: promised.frozen_iff_paused(replace(RUNNING, status=Status.PAUSED), THERE)),
     ("P27", lambda: promised.frozen_with_intent(RUNNING, ordered(DUMP, RUNNING))),
@@ -227,7 +261,7 @@ def test_a_planted_bug_is_found_by_its_number(number: str, planted: Callable[[],
 def test_an_effect_that_is_not_idempotent_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     from lockgate.testing.properties import steps
 
-    def counting(world: World, effect: object, at: int) -> tuple[World, None]:
+    def counting(world: World, *_: object) -> tuple[World, None]:
         return replace(world, epoch=world.epoch + 1), None
 
     monkeypatch.setattr(steps, "carried_out", counting)
@@ -259,6 +293,9 @@ def test_a_sound_place_breaks_nothing() -> None:
     promised.connected(DEFERRED, replace(WATCHED, plugged=1))
     promised.connected(RUNNING, WATCHED)
     promised.owed_for_health(CHECKED, HEAL)
+    promised.accepted_rightly(OWED, i.Revive())
+    promised.accepted_rightly(CONFIGURED, i.Restore(source="/archive"))
+    promised.accepted_rightly(CONFIGURED, i.Unmount(force=True))
     promised.kept_its_word(STARTING, Step(RUNNING))
     promised.kept_its_word(STARTING, Step(replace(CONFIGURED, faults=(Fault("failed", "no"),))))
 

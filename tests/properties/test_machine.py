@@ -22,6 +22,7 @@ from lockgate.simulation import simulated
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.record import newborn
 from lockgate.testing import properties as promised
+from lockgate.testing.containers import LENDING
 from lockgate.testing.deaths import Fuse, Killed
 
 COMMANDS: tuple[i.Command, ...] = (
@@ -63,6 +64,8 @@ class Lives(RuleBasedStateMachine):
         if not hasattr(self, "engine"):
             return
         self.host.plan.cease()
+        for container in self.host.worlds():
+            self.host.drift(container, DRIFTS["let go"])
         for record in self.engine.list():
             for _ in "twice at most":
                 if any(record.id == other.id for other in self.engine.list()):
@@ -78,7 +81,7 @@ class Lives(RuleBasedStateMachine):
     @rule(name=names)
     def created(self, name: str) -> None:
         container = f"{name}-{len(self.ids[name])}"
-        config = Config(id=container, name=name, command=("sh",), network="private")
+        config = replace(LENDING, id=container, name=name, command=("sh",), restart="no")
         try:  # an id of our own, so that the same choices make the same life
             self.engine._interpreter.submit(container, i.Create(config))
         except NameTakenError:

@@ -160,7 +160,9 @@ def test_a_secret_is_read_only_and_its_content_is_elsewhere() -> None:
 
 def test_shared_memory() -> None:
     config = replace(CONFIG, limits=Limits(shm=4096))
-    assert "size=4096" in destinations(spec(config))["/dev/shm"]["options"]
+    own = destinations(spec(config))["/dev/shm"]
+    assert own["type"] == "tmpfs"
+    assert own["options"] == ["nosuid", "noexec", "nodev", "mode=1777", "size=4096"]
     hosts = destinations(spec(replace(CONFIG, namespaces=Namespaces(ipc="host"))))["/dev/shm"]
     assert (hosts["type"], hosts["source"]) == ("bind", "/dev/shm")
 

@@ -58,13 +58,21 @@ _ALL = (
         "P06",
         "exact footprint",
         "At rest, what exists is what the record says, no more and no less.",
-        ("exact_footprint", "nothing_left", "settled", "held_by_its_user", "whole"),
+        (
+            "exact_footprint",
+            "nothing_left",
+            "settled",
+            "held_by_its_user",
+            "whole",
+            "volumes_there",
+            "tests/kit/test_planted.py",
+        ),
     ),
     Property(
         "P07",
         "no collateral",
         "What is done to one container changes nothing of another.",
-        ("about_itself", "only_its_run", "untouched", "nobodys_mount"),
+        ("about_itself", "only_its_run", "untouched", "nobodys_mount", "volumes_stay"),
     ),
     Property(
         "P08",
@@ -76,7 +84,7 @@ _ALL = (
         "P09",
         "re-execution",
         "Doing it twice is doing it once, and news of another run or ticket is no news.",
-        ("stale_is_no_news", "twice_is_once"),
+        ("stale_is_no_news", "twice_is_once", "nothing_needless", "plugged_once"),
     ),
     Property(
         "P10",
@@ -122,6 +130,7 @@ _ALL = (
         "starts no more runs than it may, and each that it owes, though whoever should is dead.",
         (
             "stop_wins",
+            "accepted_rightly",
             "within_budget",
             "tests/kit/test_households.py",
             "tests/promises/test_05_restart_duty.py",
@@ -141,6 +150,7 @@ _ALL = (
             "needs_met",
             "never_without",
             "guests_at_home",
+            "memory_shared",
             "tests/kit/test_households.py",
             "tests/engine/test_graph.py",
             "tests/adapters/test_store.py",

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 
 from lockgate.adapters.simulated.world import World, carried_out
+from lockgate.effects.config import Config, lodges
 from lockgate.effects.model import (
     AnyEffect,
     CheckpointRuntime,
+    ConnectNetwork,
     DeleteLayer,
     DeleteRuntime,
     Halt,
+    JoinNetwork,
+    Mount,
     Order,
     Process,
     RunPoststop,
@@ -19,8 +23,9 @@ from lockgate.effects.model import (
 from lockgate.effects.outcome import Done, Exited, Failed, Fault, PortError
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.limits import updated
+from lockgate.statemachine.policy import owes_restart
 from lockgate.statemachine.record import RESOURCES, Answer, Notice, Record, Refused, Step
-from lockgate.statemachine.status import Presence, Status, Verb
+from lockgate.statemachine.status import LIVE, Presence, Status, Verb
 from lockgate.testing.explore import Broken
 
 Stepper = Callable[[Record, i.Input], Answer]
@@ -71,15 +76,45 @@ def stale_is_no_news(step: Stepper, record: Record) -> None:
             raise Broken("P09", f"late news was believed: {late}")
 
 
-def twice_is_once(world: World, effect: AnyEffect) -> None:
+def twice_is_once(world: World, effect: AnyEffect, config: Config | None = None) -> None:
     """P09: an effect carried out again changes nothing more, where it is possible at all."""
+    config = config or Config(id=effect.container)
     try:
-        once, _ = carried_out(world, effect, 1)
-        twice, _ = carried_out(once, effect, 1)
+        once, _ = carried_out(world, effect, config, 1)
+        twice, _ = carried_out(once, effect, config, 1)
     except PortError:
         return
     if twice != once:
         raise Broken("P09", f"{type(effect).__name__} twice is not once")
+
+
+def nothing_needless(before: Record, answer: Step) -> None:
+    """P09: what is surely there is not made again, and what is surely gone not given back again; but
+    for a mount that its user holds, which is looked at again (L-31), and what replaces what is there."""
+    if answer.record.boot != before.boot:
+        return  # of a boot before nothing is sure any more
+    held = before.mounts or isinstance(answer.record.operation, i.Mount)
+    out = {order.effect.resource for order in before.pending}
+    for order in answer.orders:
+        effect = order.effect
+        if order.ticket <= before.tickets or not effect.resource or effect.resource in out:
+            continue
+        sure = Presence.PRESENT if effect.acquires else Presence.ABSENT
+        meant = effect.replaces or (held and isinstance(effect, Mount))
+        if getattr(before, effect.resource) is sure and not meant:
+            raise Broken("P09", f"{type(effect).__name__}, and the {effect.resource} is {sure}")
+
+
+def plugged_once(before: Record, answer: Step) -> None:
+    """P09: who needs no network is given none, and what is set up is not set up again."""
+    for order in answer.orders:
+        match order.effect:
+            case JoinNetwork() if not lodges(answer.record.config):
+                raise Broken("P09", f"a network for {answer.record.config.network!r}")
+            case ConnectNetwork() if before.netns and order.ticket > before.tickets:
+                raise Broken("P09", "its network is set up, and asked for again")
+            case _:
+                pass
 
 
 def only_its_run(order: Order, before: World, after: World) -> None:
@@ -110,9 +145,11 @@ def nobodys_mount(answer: Step) -> None:
 
 
 def identified(answer: Step) -> None:
-    """P15: whatever is done to a process is done to one of which all is known."""
+    """P15: whatever is done to a process is done to one that lives, and of which all is known."""
     for order in answer.orders:
         effect = order.effect
+        if effect.vital and answer.record.status not in LIVE:
+            raise Broken("P15", f"{type(effect).__name__}, and it is {answer.record.status}")
         if isinstance(effect, Halt | Signal | DeleteRuntime):
             process: Process | None = effect.process
             if process is not None and (process.pid <= 1 or not process.start or not process.boot):
@@ -129,12 +166,28 @@ def owed_for_health(record: Record, command: i.Command) -> None:
         raise Broken("P22", f"{command.verb} for its health: {health}, and it is {record.status}")
 
 
+def accepted_rightly(record: Record, command: i.Command) -> None:
+    """P16, P26: a policy's restart is accepted only where it is owed, a restore where there may be
+    something to go on from, an unmount where anything is mounted."""
+    match command:
+        case i.Revive(booted) if not owes_restart(record, booted=booted):
+            raise Broken("P16", "a restart that nobody owes is accepted")
+        case i.Restore(source="") if record.checkpoint is Presence.ABSENT:
+            raise Broken("P26", "a restore is accepted, and there is no checkpoint")
+        case i.Unmount(force=False) if not record.mounts:
+            raise Broken("P26", "an unmount is accepted, and nothing is mounted")
+        case _:
+            pass
+
+
 def hooks_kept(answer: Step) -> None:
     """P20: hooks wait for the runtime's delete, and only a removal by force leaves without them."""
     record = answer.record
     forced = record.operation is not None and record.operation.verb is Verb.FORCE_REMOVE
     for order in answer.orders:
         match order.effect:
+            case RunPoststop(_, _, ()):
+                raise Broken("P20", "hooks are run, and none are owed")
             case RunPoststop() if record.runtime is not Presence.ABSENT:
                 raise Broken("P20", "hooks are run while the runtime may have the run")
             case WriteSpec() | DeleteLayer() if record.poststop and not forced:
@@ -179,6 +232,11 @@ def kept_its_word(before: Record, answer: Step) -> None:
     taken = after.checkpoint is Presence.PRESENT
     if isinstance(operation, i.Checkpoint) and not (taken or own_end):
         raise Broken("P26", "a checkpoint was taken, and is not there")
+    if isinstance(operation, i.Restore) and after.status is Status.RUNNING:
+        kept = after.checkpoint is not Presence.ABSENT
+        if kept != operation.keep:
+            said = f"restored, keep: {operation.keep}, and the checkpoint is {after.checkpoint}"
+            raise Broken("P26", said)
     if isinstance(operation, i.Update) and updated(after.config, operation) != after.config:
         raise Broken("P26", f"updated, and its limits are {after.config.memory} bytes")
     if operation.verb is Verb.MOUNT and after.mount is not Presence.PRESENT:
@@ -195,6 +253,9 @@ def former_state(before: Record, answer: Step) -> None:
     if operation is None or after.todo or not after.faults or after.status is Status.UNKNOWN:
         return
     match operation:
+        case i.Start() | i.Restart() | i.Revive() if after.runtime is Presence.PRESENT:
+            if after.status is Status.CREATED:
+                raise Broken("P27", f"a {operation.verb} failed, and nothing was given back")
         case i.Checkpoint() if after.checkpoint is Presence.ABSENT:
             if after.status not in (Status.RUNNING, *ENDED) or after.checkpointed:
                 raise Broken("P27", f"a checkpoint failed, and it is {after.status}")
@@ -220,6 +281,8 @@ def sound_answer(before: Record, answer: Answer) -> None:
     if isinstance(answer, Refused):
         return
     about_itself(before, answer)
+    nothing_needless(before, answer)
+    plugged_once(before, answer)
     nobodys_mount(answer)
     identified(answer)
     hooks_kept(answer)
