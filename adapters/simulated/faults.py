@@ -5,15 +5,16 @@ effect, and what others may do to it behind our back, is here too, as functions 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from types import MappingProxyType
 from typing import Literal, TypeAlias, get_args
 
 from msgspec.structs import replace
 
-from lockgate.adapters.simulated.world import World, died
+from lockgate.adapters.simulated.world import World, died, lends_memory, own_volumes
 from lockgate.effects import model as e
+from lockgate.effects.config import Config
 
 Turn: TypeAlias = Literal[
     "done",
@@ -59,20 +60,45 @@ class FaultPlan:
             return self._random.choice(self._choices)
         return "done"
 
+    def way(self, ways: int) -> int:
+        """In which of so many ways something is done by half, from 0."""
+        return self._random.randrange(ways) if self._rate else 0
+
     def cease(self) -> None:
         """From now on nothing goes wrong."""
         self._turns, self._rate = {}, 0.0
 
 
-def half_done(world: World, effect: e.AnyEffect) -> World:
-    """The world when whoever carried this out was stopped in the middle of it."""
+def halves(world: World, effect: e.AnyEffect, config: Config) -> tuple[World, ...]:
+    """The worlds there may be when whoever carried this out was stopped in the middle of it, each once."""
+    return tuple(dict.fromkeys(_halves(world, effect, config)))
+
+
+def _halves(world: World, effect: e.AnyEffect, config: Config) -> Iterator[World]:
     match effect:
-        case e.CreateLayer():
-            return replace(world, layer=True)
-        case e.DeleteLayer() if not (world.mounted or world.alive):
-            return replace(world, spec=False, volume=False)
+        case e.CreateLayer():  # its volumes one after another
+            own = own_volumes(config)
+            for made in range(max(1, len(own))):
+                there = (one for one in own if one in world.volumes or one in own[:made])
+                yield replace(world, layer=True, volumes=tuple(there))
+        case e.DeleteLayer() if not (world.mounted or world.alive or world.held):
+            for left in range(len(world.volumes)):
+                yield replace(world, spec=False, volumes=world.volumes[len(world.volumes) - left :])
+            yield replace(world, layer=False)  # a store of others is told first
         case e.JoinNetwork():
-            return replace(world, network=True)
+            yield replace(world, network=True)
+            if lends_memory(config):
+                yield replace(world, shm=True)
+        case e.LeaveNetwork() if world.shm:
+            yield replace(world, network=False, plugged=0)
+            yield replace(world, shm=False)
+        case _:
+            yield _half(world, effect)
+
+
+def _half(world: World, effect: e.AnyEffect) -> World:
+    """Of what can be stopped in one place only."""
+    match effect:
         case e.CreateRuntime(_, epoch) if world.mounted and not world.alive:
             begun = replace(world, runtime="created", epoch=epoch, monitor=False, code=None)
             return replace(begun, owes=epoch)
@@ -122,8 +148,8 @@ def _both_killed(world: World) -> World:
 
 
 def _layer_gone(world: World) -> World:
-    """Removed by hand; what is mounted stays, for whoever lives on it."""
-    return replace(world, layer=False, spec=False, volume=False, held=False)
+    """Removed by hand; what is mounted stays, for whoever lives on it, and so do its volumes."""
+    return replace(world, layer=False, spec=False, held=False)
 
 
 def _renamed(world: World) -> World:

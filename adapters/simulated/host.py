@@ -20,19 +20,26 @@ from lockgate.adapters.simulated.artifacts import SimulatedArtifacts
 from lockgate.adapters.simulated.checkpoints import SimulatedCheckpoints
 from lockgate.adapters.simulated.checks import SimulatedChecks
 from lockgate.adapters.simulated.contents import SimulatedContents
-from lockgate.adapters.simulated.faults import FaultPlan, half_done, reverted
+from lockgate.adapters.simulated.faults import FaultPlan, halves, reverted
 from lockgate.adapters.simulated.images import SimulatedImages
 from lockgate.adapters.simulated.meters import SimulatedMeters
 from lockgate.adapters.simulated.networks import SimulatedNetworks
 from lockgate.adapters.simulated.sessions import SimulatedSessions
 from lockgate.adapters.simulated.settlers import SimulatedSettlers
 from lockgate.adapters.simulated.volumes import SimulatedVolumes
-from lockgate.adapters.simulated.world import Left, World, carried_out, died, rebooted, seen
+from lockgate.adapters.simulated.world import (
+    Left,
+    World,
+    carried_out,
+    died,
+    lends_memory,
+    rebooted,
+    seen,
+)
 from lockgate.adapters.simulated.world import process as first_process
 from lockgate.effects import model as e
 from lockgate.effects.capabilities import CAPABILITIES
 from lockgate.effects.config import (
-    SHAREABLE,
     UNPLUGGED,
     Config,
     Limits,
@@ -54,7 +61,7 @@ from lockgate.effects.outcome import (
     PortError,
     Restored,
 )
-from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Mark, Node
+from lockgate.effects.ports import Accounts, Facts, File, Image, LogLine, Mark, Node, Volume
 
 SIGKILL = 9
 LETHAL = frozenset({1, 2, 3, 6, 9, 14, 15})
@@ -89,12 +96,12 @@ class SimulatedHost:
         self.plan = plan or FaultPlan()
         self.deaf = False
         self.hooks: tuple[HookFile, ...] = ()  # as an engine's directory would have them
-        self._late: dict[str, list[e.AnyEffect]] = {}
+        self._late: dict[str, list[tuple[e.AnyEffect, Config]]] = {}
         self.runtime = SimulatedRuntime(self)
         self.images = SimulatedImages(self.now)
         self.contents = SimulatedContents(self.world)
         self.artifacts = SimulatedArtifacts(self.world)
-        self.volumes = SimulatedVolumes(self.now)
+        self.volumes = SimulatedVolumes(self.now, self.worlds, self.drift)
         self.checks = SimulatedChecks(self.do, lambda container: self.world(container).epoch)
         self.checkpoints = SimulatedCheckpoints(self.do)
         self.settlers = SimulatedSettlers()
@@ -110,9 +117,9 @@ class SimulatedHost:
     def world(self, container: str) -> World:
         """What really is, whatever any record says."""
         with self._changed:
-            for effect in self._late.pop(container, ()):
+            for effect, config in self._late.pop(container, ()):
                 with suppress(PortError):  # overtaken by events
-                    self._happens(effect, self._time)
+                    self._happens(effect, config, self._time)
             return self._worlds.get(container, World())
 
     def worlds(self) -> dict[str, World]:
@@ -124,7 +131,13 @@ class SimulatedHost:
         """Everything there is, to come back to."""
         with self._changed:
             namespaces = self.networks.namespaces()
-            return Snapshot(dict(self._worlds), self.images.list(), self._time, namespaces)
+            return Snapshot(
+                dict(self._worlds),
+                self.images.list(),
+                self._time,
+                namespaces,
+                self.volumes.named(),
+            )
 
     def restore(self, snapshot: "Snapshot") -> None:
         with self._changed:
@@ -132,6 +145,7 @@ class SimulatedHost:
             self.images.restore(snapshot.images)
             self._time, self._late = snapshot.time, {}
             self.networks.restore(snapshot.namespaces)
+            self.volumes.restore(snapshot.volumes)
             self._changed.notify_all()
 
     def advance(self, seconds: float) -> None:
@@ -177,8 +191,7 @@ class SimulatedHost:
     def create(self, config: Config) -> None:
         if config.image:
             self.images.lookup(config.image)
-        self.do(e.CreateLayer(config.id))
-        self.volumes.provide(config)
+        self.do(e.CreateLayer(config.id), config)
 
     def mount(self, config: Config) -> Mounted:
         fact = self.do(e.Mount(config.id))
@@ -190,7 +203,6 @@ class SimulatedHost:
 
     def delete(self, config: Config) -> None:
         self.do(e.DeleteLayer(config.id))
-        self.volumes.release(config.id)
         self.artifacts.release(config.id)
 
     # ---- Network -------------------------------------------------------------------------
@@ -205,7 +217,7 @@ class SimulatedHost:
                     raise unlent(other)
             self.networks.claim(config)
         try:
-            fact = self.do(e.JoinNetwork(config.id, epoch, config.deferred_network))
+            fact = self.do(e.JoinNetwork(config.id, epoch, config.deferred_network), config)
         except PortError:
             self.networks.unplug(config.id)
             raise
@@ -221,7 +233,7 @@ class SimulatedHost:
             homes = tuple(
                 Home(one, self.world(one).epoch or self.networks.run(one)) for one in owners(config)
             )
-            return replace(joined, lodging=tuple(_lodging(config)), homes=homes)
+            return replace(joined, lodging=tuple(self._lodging(config)), homes=homes)
 
     def connect(self, config: Config, epoch: int, process: e.Process) -> Connected:
         self.do(e.ConnectNetwork(config.id, epoch, process, ""))
@@ -229,6 +241,16 @@ class SimulatedHost:
             entered = Joined(self.networks.entered(config.id, epoch))
             plugged = self.networks.plug(config, entered)
             return Connected(plugged.netns, plugged.links, plugged.dns)
+
+    def _lodging(self, config: Config) -> Iterator[tuple[str, str]]:
+        for one in volume_parts(config):
+            yield one.destination, f"/simulated/volumes/{one.volume}/{one.subpath}"
+        for kind, other in borrowed(config):
+            yield kind, f"/simulated/{kind}/{other}"
+            if kind == "ipc" and self.world(other).shm:
+                yield "shm", f"/simulated/shm/{other}"
+        if lends_memory(config):
+            yield "shm", f"/simulated/shm/{config.id}"
 
     def leave(self, config: Config, epoch: int) -> None:
         self.do(e.LeaveNetwork(config.id, epoch))
@@ -313,16 +335,17 @@ class SimulatedHost:
                 self._changed.wait(left)
             return self.seen(container, epoch)
 
-    def do(self, effect: e.AnyEffect) -> Fact | None:
-        """Carry out one effect as the plan has it; raises what a real host would."""
+    def do(self, effect: e.AnyEffect, config: Config | None = None) -> Fact | None:
+        """Carry out one effect as the plan has it; raises what a real host would. The `config` is for
+        what makes something; for all else an id is enough."""
         self.before(effect)
-        at = self.now()
+        at, config = self.now(), config or Config(id=effect.container)
         with self._changed:
             container = effect.container
             world = self.world(container)
             match self.plan.turn(effect):
                 case "done":
-                    return self._happens(effect, at)
+                    return self._happens(effect, config, at)
                 case "refused":
                     raise PortError("refused", "the host said no", dirty=False)
                 case "dirty":
@@ -332,28 +355,35 @@ class SimulatedHost:
                 case "denied":
                     raise PortError("denied", "read-only file system", dirty=False)
                 case "after":
-                    self._happens(effect, at)
+                    self._happens(effect, config, at)
                     raise PortError("failed", "it failed after all")
                 case "half":
-                    self._put(container, half_done(world, effect))
+                    ways = halves(world, effect, config)
+                    way = self.plan.way(len(ways))
+                    self._put(container, ways[way])
+                    if isinstance(effect, e.CreateLayer) and way:
+                        self.volumes.provide(config, filled=False)
                     raise PortError("failed", "it failed half way")
                 case "late":
-                    carried_out(world, effect, at)  # what is nonsense is so at once
-                    self._late.setdefault(container, []).append(effect)
+                    carried_out(world, effect, config, at)  # what is nonsense is so at once
+                    self._late.setdefault(container, []).append((effect, config))
                     raise PortError("timeout", "no answer in time")
                 case "twice":
-                    self._happens(effect, at)
-                    return self._happens(effect, at)
+                    self._happens(effect, config, at)
+                    return self._happens(effect, config, at)
                 case "reverts":
-                    fact = self._happens(effect, at)
+                    fact = self._happens(effect, config, at)
                     self._put(container, reverted(self.world(container), effect))
                     return fact
                 case turn:
                     assert_never(turn)
 
-    def _happens(self, effect: e.AnyEffect, at: int) -> Fact | None:
-        after, fact = carried_out(self._worlds.get(effect.container, World()), effect, at)
+    def _happens(self, effect: e.AnyEffect, config: Config, at: int) -> Fact | None:
+        world = self._worlds.get(effect.container, World())
+        after, fact = carried_out(world, effect, config, at)
         self._put(effect.container, after)
+        if isinstance(effect, e.CreateLayer):
+            self.volumes.provide(config)
         return fact
 
     def _put(self, container: str, world: World) -> None:
@@ -365,17 +395,6 @@ class SimulatedHost:
             self._changed.notify_all()
 
 
-def _lodging(config: Config) -> Iterator[tuple[str, str]]:
-    for one in volume_parts(config):
-        yield one.destination, f"/simulated/volumes/{one.volume}/{one.subpath}"
-    for kind, other in borrowed(config):
-        yield kind, f"/simulated/{kind}/{other}"
-        if kind == "ipc":
-            yield "shm", f"/simulated/shm/{other}"
-    if config.namespaces.ipc == SHAREABLE:
-        yield "shm", f"/simulated/shm/{config.id}"
-
-
 @dataclass(frozen=True)
 class Snapshot:
     """A simulated host at one moment."""
@@ -384,6 +403,7 @@ class Snapshot:
     images: tuple[Image, ...] = ()
     time: int = EPOCH_BEGIN
     namespaces: Mapping[str, str] = field(default_factory=dict[str, str])
+    volumes: tuple[Volume, ...] = ()
 
 
 class SimulatedRuntime:
@@ -396,6 +416,8 @@ class SimulatedRuntime:
     def create(self, config: Config, epoch: int, *, again: bool) -> Created:
         if not again and self._host.world(config.id).alive:
             raise PortError("refused", "the runtime knows it already: delete it first", dirty=False)
+        for one in volume_mounts(config):
+            self._host.volumes.lookup(one.volume)
         fact = self._host.do(e.CreateRuntime(config.id, epoch))
         assert isinstance(fact, Created)
         return fact

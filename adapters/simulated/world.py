@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lockgate.effects import model as e
+from lockgate.effects.config import SHAREABLE, Config, volume_mounts
 from lockgate.effects.hooks import Hook
 from lockgate.effects.outcome import (
     Connected,
@@ -40,7 +41,8 @@ KILLED = 128 + SIGKILL
 
 class World(Struct, frozen=True, cache_hash=True):
     """`dump`: the number of the newest whole checkpoint; `memory`: the limit an update has given this
-    run; `volume`: the volumes that are its own, made and removed with its layer; `owes`: the run whose
+    run; `volumes`: the names of those that are its own, made and removed with its layer; `shm`: whether
+    what is /dev/shm of whoever lives in its IPC namespace is mounted, for its run; `owes`: the run whose
     poststop hooks have not succeeded; `plugged`: the run whose network was set up after it was created;
     `watched`: the run whose health somebody sees to; `epoch`: the
     run the runtime's object belongs to; `code`: how that run really ended, None while it has not;
@@ -59,7 +61,8 @@ class World(Struct, frozen=True, cache_hash=True):
     code: int | None = None
     reported: bool = False
     damaged: bool = False
-    volume: bool = False
+    volumes: tuple[str, ...] = ()
+    shm: bool = False
     held: bool = False
     owes: int = 0
     watched: int = 0
@@ -87,6 +90,16 @@ class Impossible(PortError):
         super().__init__("refused", reason, dirty=False)
 
 
+def own_volumes(config: Config) -> tuple[str, ...]:
+    """The names of the volumes that come and go with this container."""
+    return tuple(one.volume for one in volume_mounts(config) if one.anonymous)
+
+
+def lends_memory(config: Config) -> bool:
+    """Is its /dev/shm also that of whoever lives in its IPC namespace, and so mounted by us?"""
+    return config.namespaces.ipc == SHAREABLE
+
+
 def process(epoch: int) -> e.Process:
     """Who the first process of a run is, here."""
     return e.Process(1000 + epoch, epoch, "simulated")
@@ -112,7 +125,7 @@ def died(world: World, code: int) -> World:
 
 def rebooted(world: World, left: Left = "all") -> World:
     """The host was restarted: nothing is left of a run but what was on disk."""
-    gone = replace(world, mounted=False, network=False, frozen=False, monitor=False)
+    gone = replace(world, mounted=False, network=False, shm=False, frozen=False, monitor=False)
     gone = replace(gone, watched=0, plugged=0, held=False)
     if left == "nothing":
         return replace(gone, runtime="absent", epoch=0, code=None, reported=False, damaged=False)
@@ -132,11 +145,14 @@ def seen(world: World, epoch: int, at: int) -> Exited | None:
     return Exited(-1, at, reason="the monitor ended without reporting")
 
 
-def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact | None]:
-    """The world after the effect was carried out, and the fact it brings back."""
+def carried_out(
+    world: World, effect: e.AnyEffect, config: Config, at: int
+) -> tuple[World, Fact | None]:
+    """The world after the effect was carried out, and the fact it brings back. Of the `config` only
+    what is made is asked: whatever there is is given back, wanted or not."""
     match effect:
         case e.CreateLayer():
-            return replace(world, layer=True, volume=True), None
+            return replace(world, layer=True, volumes=own_volumes(config)), None
         case e.DeleteLayer():
             if world.mounted or world.alive:
                 raise Impossible("the layer is in use")
@@ -153,10 +169,10 @@ def carried_out(world: World, effect: e.AnyEffect, at: int) -> tuple[World, Fact
             return replace(world, mounted=False), None
         case e.JoinNetwork():
             netns = "" if effect.deferred else f"/simulated/netns/{effect.container}"
-            return replace(world, network=True), Joined(netns)
+            return replace(world, network=True, shm=lends_memory(config)), Joined(netns)
         case e.LeaveNetwork():
             # a live process keeps its namespace
-            return replace(world, network=False, plugged=0), None
+            return replace(world, network=False, shm=False, plugged=0), None
         case e.ConnectNetwork():
             if not world.alive or world.epoch != effect.epoch:
                 raise PortError("missing", "it has ended", dirty=False)

@@ -64,7 +64,7 @@ class LocalVolumes:
         labels.relabel(config)
         for one in volume_mounts(config):
             if one.existing or one.subpath:
-                self.lookup(one.volume)
+                self._lent(one.volume, config)
             if one.subpath:
                 continue
             if Path(self.path(one.volume)).exists():
@@ -110,10 +110,10 @@ class LocalVolumes:
     def fill(self, name: str, config: Config, path: str) -> Volume:
         """As at the first mount of a volume (MAP L-40): by what the container would see there,
         its links followed inside its root filesystem only."""
-        if not (volume := self.lookup(name)).fresh:
+        if not (volume := self._lent(name, config)).fresh:
             return volume
         with self._locked() as place:
-            volume = self.lookup(name)
+            volume = self._lent(name, config)
             if not volume.fresh:
                 return volume
             filled = replace(volume, fresh=False)
@@ -132,6 +132,13 @@ class LocalVolumes:
             return self._read(name)
         there = ", ".join(volume.name for volume in self.list()) or "none"
         raise PortError("missing", f"there is no volume {name!r}; there are: {there}", dirty=False)
+
+    def _lent(self, name: str, config: Config) -> Volume:
+        """One that this container may mount."""
+        volume = self.lookup(name)
+        if volume.container not in ("", config.id):
+            raise of_another(volume)
+        return volume
 
     def list(self) -> tuple[Volume, ...]:
         return tuple(self._all())
@@ -250,6 +257,14 @@ class LocalVolumes:
             write_atomic(folder, _RECORD, record, 0o600)
         finally:
             os.close(folder)
+
+
+def of_another(volume: Volume) -> PortError:
+    """The refusal to whoever wants to mount what goes with another container: it would be taken from
+    under him."""
+    return refused(
+        f"volume {volume.name} goes with container {volume.container[:12]}: to share one, give it a name"
+    )
 
 
 def _discard(place: int, name: str) -> None:

@@ -16,7 +16,8 @@ class Storage(Protocol):
 
     def create(self, config: Config) -> None:
         """The container's writable layer, its directories, and its volumes: those that are not
-        there are made and filled. Missing image: `PortError("missing")`."""
+        there are made and filled, each the first time only and all or nothing. Missing image:
+        `PortError("missing")`; a volume that goes with another container: "refused"."""
         ...
 
     def mount(self, config: Config) -> Mounted: ...
@@ -154,20 +155,12 @@ class Volume(Struct, frozen=True, kw_only=True):
 class Volumes(Protocol):
     """Volumes by name. All methods are *lock free*."""
 
-    def create(
-        self, name: str, *, container: str = "", labels: tuple[tuple[str, str], ...] = ()
-    ) -> Volume:
+    def create(self, name: str, *, labels: tuple[tuple[str, str], ...] = ()) -> Volume:
         """A new one, empty. A name that exists is `PortError("refused")`, clean."""
         ...
 
     def path(self, name: str) -> str:
         """Where the directory of a volume of this name is, or would be."""
-        ...
-
-    def fill(self, name: str, config: Config, path: str) -> Volume:
-        """The first time only: give an empty volume what the root filesystem of this container
-        has at `path`, with owner and mode of that directory. A path that is absent or no
-        directory leaves it as it is. All or nothing."""
         ...
 
     def lookup(self, name: str) -> Volume:

@@ -1,14 +1,26 @@
 """The simulated host's own promises: faults as planned, deterministic, to come back to."""
 
 import threading
+from contextlib import suppress
 
 import pytest
+from msgspec.structs import replace
 
 from lockgate.adapters.simulated import DRIFTS, FaultPlan, SimulatedHost, Turn, World
-from lockgate.adapters.simulated.faults import TURNS
-from lockgate.adapters.simulated.world import Left
-from lockgate.effects.config import Config
-from lockgate.effects.model import CreateRuntime, DeleteRuntime, Freeze, JoinNetwork, Mount
+from lockgate.adapters.simulated.faults import TURNS, halves
+from lockgate.adapters.simulated.world import Left, carried_out
+from lockgate.effects.config import Config, Namespaces, VolumeMount
+from lockgate.effects.model import (
+    AnyEffect,
+    CreateLayer,
+    CreateRuntime,
+    DeleteLayer,
+    DeleteRuntime,
+    Freeze,
+    JoinNetwork,
+    LeaveNetwork,
+    Mount,
+)
 from lockgate.effects.outcome import PortError
 
 WEB = Config(id="web", network="private")
@@ -67,6 +79,66 @@ def test_what_succeeds_may_still_be_lost(turn: Turn, there: str) -> None:
 def test_half_a_creation_has_no_monitor() -> None:
     host, _ = turned("half")
     assert not host.world("web").monitor
+
+
+KEEPER = Config(
+    id="c",
+    mounts=tuple(
+        VolumeMount(destination=f"/{name}", volume=name, anonymous=True) for name in ("one", "two")
+    ),
+    namespaces=Namespaces(ipc="shareable"),
+)
+MADE, _ = carried_out(World(), CreateLayer("c"), KEEPER, 1)
+JOINED, _ = carried_out(MADE, JoinNetwork("c", 1), KEEPER, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "effect", "there"),
+    [
+        (World(), CreateLayer("c"), [(True, False, False, ""), (True, False, False, "one")]),
+        (
+            MADE,
+            DeleteLayer("c"),
+            [
+                (True, False, False, ""),
+                (True, False, False, "two"),
+                (False, False, False, "one two"),
+            ],
+        ),
+        (
+            MADE,
+            JoinNetwork("c", 1),
+            [(True, True, False, "one two"), (True, False, True, "one two")],
+        ),
+        (
+            JOINED,
+            LeaveNetwork("c", 1),
+            [(True, False, True, "one two"), (True, True, False, "one two")],
+        ),
+    ],
+    ids=["its layer made", "its layer deleted", "its network joined", "its network left"],
+)
+def test_what_has_parts_is_done_by_half_in_several_ways(
+    before: World, effect: AnyEffect, there: list[tuple[bool, bool, bool, str]]
+) -> None:
+    """Its layer, its network, the memory it lends, its own volumes; and again makes it whole."""
+    ways = halves(before, effect, KEEPER)
+    assert [(way.layer, way.network, way.shm, " ".join(way.volumes)) for way in ways] == there
+    whole = carried_out(before, effect, KEEPER, 1)
+    assert {carried_out(way, effect, KEEPER, 1) for way in ways} == {whole}
+
+
+def test_a_volume_with_a_name_may_be_made_and_not_filled() -> None:
+    plan = FaultPlan({(CreateLayer, 1): "half"})
+    plan.way = lambda ways: ways - 1  # type: ignore[method-assign]
+    host = SimulatedHost(plan=plan)
+    keeper = replace(KEEPER, mounts=(*KEEPER.mounts, VolumeMount(destination="/d", volume="data")))
+    for fresh in (True, False):
+        with suppress(PortError):
+            host.create(keeper)
+        assert host.volumes.lookup("data").fresh is fresh
+    host.delete(keeper)
+    assert [one.name for one in host.volumes.list()] == ["data"]
 
 
 def test_what_is_late_happens_before_anybody_looks_again() -> None:

@@ -1,5 +1,7 @@
 """Containers made anew from archives of checkpoints, on the simulated host."""
 
+from inspect import signature
+
 import pytest
 from msgspec.structs import replace
 
@@ -19,6 +21,7 @@ from lockgate.effects.config import (
 from lockgate.effects.health import HealthCheck
 from lockgate.effects.model import RestoreRuntime
 from lockgate.effects.outcome import PortError
+from lockgate.engine import brought
 from lockgate.statemachine.status import Status
 
 from .conftest import Simulation
@@ -68,6 +71,16 @@ def test_it_is_as_it_was_and_goes_on(engine: Engine, gone: Record) -> None:
     same = {"id": gone.id, "created_at": gone.config.created_at, "mounts": ()}
     assert replace(made.config, **same) == replace(gone.config, mounts=())
     engine.replay("web").unwrap()
+
+
+@pytest.mark.parametrize("field", Config.__struct_fields__)
+def test_each_wish_is_kept_or_chosen_anew_or_refused(gone: Record, field: str) -> None:
+    """Also one that this engine has learnt since."""
+    if field in brought.INSIDE:
+        assert field in signature(Engine.create).parameters
+    elif field not in brought.CHOSEN:
+        odd: Config = replace(gone.config, **{field: "something"})
+        assert list(brought._reaching(odd)) == [brought.REACHES.get(field, field)]
 
 
 def test_any_number_of_it_by_other_names(engine: Engine, gone: Record) -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from lockgate import lifecycle
 from lockgate.adapters.simulated.sessions import SimulatedSessions
-from lockgate.effects.config import SHARED, Config
+from lockgate.effects.config import SHAREABLE, SHARED, Config, Namespaces
 from lockgate.effects.ports import Commit
 from lockgate.effects.sessions import Seen
 from lockgate.statemachine.record import Record
@@ -27,6 +27,10 @@ ONE = Config(id="a", name="a", rootfs="/simulated", network="private")
 OTHER = Config(id="b", name="b", rootfs="/simulated", network=f"{SHARED}a")
 PAIR = (ONE, OTHER)
 APART = (ONE, replace(OTHER, network="none", requires=("a",)))
+MEMORY = (
+    replace(ONE, network="none", namespaces=Namespaces(ipc=SHAREABLE)),
+    replace(OTHER, network="none", namespaces=Namespaces(ipc=f"{SHARED}a")),
+)
 ALWAYS = (replace(ONE, restart="always"), replace(OTHER, restart="always"))
 BRIEF = 700
 """Nodes within which a planted bug is to be found."""
@@ -60,6 +64,25 @@ def test_what_is_owed_is_done_whatever_goes_wrong_once(name: str) -> None:
 def test_two_containers_one_in_the_namespace_of_the_other(configs: tuple[Config, ...]) -> None:
     report = explore_together(partial(Households, configs, troubles=0))
     assert report.holds, report
+
+
+def test_its_volumes_go_with_a_container_or_stay_whatever_goes_wrong_once() -> None:
+    """Two of its own and one with a name, made and removed meanwhile: all there is of it."""
+    report = explore(MODELS["one container, volumes"]())
+    assert report.holds, report
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", ["two containers, one volume", "two containers, one memory"])
+def test_two_containers_share_what_one_of_them_was_made_with(name: str) -> None:
+    report = explore_together(MODELS[name])
+    assert report.holds, report
+
+
+def test_a_volume_is_removed_while_another_operator_makes_one_who_uses_it() -> None:
+    report = explore(MODELS["two containers, one volume"](), limit=BRIEF // 7)
+    assert not report.problem, report
 
 
 CALLS = ("create", "start", "stop", "restart", "remove")
@@ -132,6 +155,7 @@ class Eager(Explored):
     ("engine", "configs", "promise"),
     [
         (Alone, PAIR, "P18"),
+        (Alone, MEMORY, "P18"),
         (Careless, APART, "P18"),
         (Pushy, ALWAYS, "P16"),
         (Forgetful, ALWAYS[:1], "P16"),

@@ -1,13 +1,17 @@
 """The promises about many at once, about whole lives, and about progress: each bites."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from lockgate.adapters.simulated.world import HOOKS, World, process
-from lockgate.effects.config import SHARED, Config, PortMapping
-from lockgate.effects.model import DeleteLayer, Halt, Order, RunPoststop
+from lockgate import simulation
+from lockgate.adapters.simulated import SimulatedHost
+from lockgate.adapters.simulated.world import HOOKS, World, carried_out, process
+from lockgate.effects.config import SHARED, Config, PortMapping, volume_mounts
+from lockgate.effects.model import AnyEffect, DeleteLayer, Halt, LeaveNetwork, Order, RunPoststop
 from lockgate.effects.network import Link
 from lockgate.effects.sessions import Session, Standing, Wish
 from lockgate.statemachine import inputs as i
@@ -16,9 +20,13 @@ from lockgate.statemachine.record import Answer, Record, Refused, Step, newborn
 from lockgate.statemachine.status import Presence, Status
 from lockgate.statemachine.step import step
 from lockgate.testing import properties as promised
-from lockgate.testing.explore import Broken
+from lockgate.testing import rig
+from lockgate.testing.containers import LENDING, OneContainer
+from lockgate.testing.explore import Broken, explore
 from lockgate.testing.linear import Call
+from lockgate.testing.models import MODELS
 from lockgate.testing.properties import lives
+from lockgate.testing.rehearsal import Explored
 from lockgate.testing.rig import Place, Rig
 
 HERE = Presence.PRESENT
@@ -148,6 +156,83 @@ def test_a_sound_place_breaks_nothing() -> None:
     promised.only_marked([WEB, EXITED], [EXITED, EXITED], "web")
     promised.freed((0, 0), (1, 1))
     assert promised.explained([Call(0, 1, "a", "done")], "", register) == (0,)
+
+
+# ---- a host that keeps, or loses, what it should not ----------------------------------------
+
+
+def hoarding(world: World, effect: AnyEffect, config: Config, at: int) -> tuple[World, Any]:
+    """Its own volumes stay when the layer goes."""
+    after, fact = carried_out(world, effect, config, at)
+    kept = isinstance(effect, DeleteLayer)
+    return (replace(after, volumes=world.volumes) if kept else after), fact
+
+
+def leaving_memory(world: World, effect: AnyEffect, config: Config, at: int) -> tuple[World, Any]:
+    """The memory it lends stays mounted when it leaves."""
+    after, fact = carried_out(world, effect, config, at)
+    kept = isinstance(effect, LeaveNetwork)
+    return (replace(after, shm=world.shm) if kept else after), fact
+
+
+def making_half(world: World, effect: AnyEffect, config: Config, at: int) -> tuple[World, Any]:
+    """One of its volumes is forgotten, and nothing said."""
+    after, fact = carried_out(world, effect, config, at)
+    return replace(after, volumes=after.volumes[:1]), fact
+
+
+@pytest.mark.parametrize(
+    ("planted", "said"),
+    [
+        (hoarding, "P06: gone, but something is left: ['volumes']"),
+        (leaving_memory, "P08: forgot the shm"),
+        (making_half, "P06: believes in a layer whose volumes are not there"),
+    ],
+)
+def test_a_host_that_keeps_or_forgets_what_it_made_is_found_out(
+    planted: Callable[..., tuple[World, Any]], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rig, "carried_out", planted)
+    assert explore(OneContainer(faults=False, config=LENDING)).problem == said
+
+
+class Sweeping(SimulatedHost):
+    """With a container go all volumes it mounts."""
+
+    def delete(self, config: Config) -> None:
+        super().delete(config)
+        mounted = [one.volume for one in volume_mounts(config)]
+        self.volumes.restore([one for one in self.volumes.named() if one.name not in mounted])
+
+
+def test_a_host_that_removes_volumes_with_a_name_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(simulation, "SimulatedHost", Sweeping)
+    report = explore(MODELS["one container, volumes"]())
+    assert report.problem == "P07: volume data has gone, and nobody has removed it", report
+
+
+class Heedless(Explored):
+    """Removes a volume whoever uses it."""
+
+    def remove_volume(self, name: str, *, force: bool = False) -> None:
+        self.host.volumes.remove(name, lambda volume: ())
+
+
+class Trusting(Explored):
+    """Takes a container whose record was lost for one that mounts nothing."""
+
+    def _records(self) -> Iterator[Record]:
+        return (one for one in super()._records() if one.status is not Status.UNKNOWN)
+
+
+@pytest.mark.parametrize("engine", [Heedless, Trusting])
+def test_an_engine_that_removes_a_volume_in_use_is_found_out(engine: type[Explored]) -> None:
+    model = MODELS["one container, volumes"]
+    assert isinstance(model, partial)
+    report = explore(model(engine=engine))
+    assert report.problem == "P06: a uses volume data, which is not there", report
 
 
 # ---- whole lives, told by a machine that is broken ---------------------------------------

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from lockgate import Engine
 from lockgate.adapters.simulated.world import World, monitor, process
-from lockgate.effects.config import Config
+from lockgate.effects.config import SHAREABLE, Config, Namespaces, VolumeMount
 from lockgate.effects.health import Health, HealthCheck, HealthStatus
 from lockgate.effects.model import (
     CheckpointRuntime,
@@ -85,6 +85,7 @@ def forgetful(world: World) -> None:
 STARTED = Order(1, StartRuntime("c", 1))
 STARTING = replace(RUNNING, status=Status.CREATED, operation=i.Start(), todo=("launch",))
 BORN = newborn(CONFIG)
+OWED = replace(STOPPED, config=replace(CONFIG, restart="always"))
 UNWELL = Health(HealthStatus.UNHEALTHY, 3)
 CHECKED = replace(
     RUNNING, config=replace(CONFIG, health=HealthCheck(command=("true",))), health=UNWELL
@@ -122,6 +123,11 @@ DUMPING = replace(RUNNING, operation=i.Checkpoint(leave_running=True), todo=("sn
 KEPT = replace(THERE, held=ALL | {"checkpoint"})
 CREATED = replace(CONFIGURED, status=Status.CREATED)
 HALF = replace(CONFIGURED, network=HERE)
+OWN = tuple(
+    VolumeMount(destination=f"/{name}", volume=name, anonymous=True) for name in ("one", "two")
+)
+OWNING = replace(CONFIGURED, config=replace(CONFIG, mounts=OWN))
+LENDING = replace(HALF, config=replace(CONFIG, namespaces=Namespaces(ipc=SHAREABLE)))
 RESTORING = replace(CONFIGURED, operation=i.Restore(), todo=("restore",))
 RESTORING_AND_KEEPING = replace(RESTORING, operation=i.Restore(keep=True))
 HALF_MADE = replace(RUNNING, status=Status.CREATED)
@@ -148,13 +154,20 @@ BITES: list[tuple[str, Callable[[], object]]] = [
     ("P06", lambda: promised.settled(replace(RUNNING, mount=Presence.UNCERTAIN), THERE)),
     ("P06", lambda: promised.settled(RUNNING, Footprint(ALL - {"mount"}, True))),
     ("P06", lambda: promised.held_by_its_user(replace(CONFIGURED, mounts=1))),
-    ("P06", lambda: promised.whole(CONFIGURED, World(layer=True))),
+    ("P06", lambda: promised.whole(OWNING, World(layer=True))),
+    ("P06", lambda: promised.whole(OWNING, World(layer=True, volumes=("one",)))),
+    ("P06", lambda: promised.whole(CONFIGURED, World(layer=True, volumes=("one",)))),
+    ("P06", lambda: promised.whole(LENDING, World(network=True))),
+    ("P06", lambda: promised.nothing_left(CONFIGURED, Footprint(frozenset({"layer", "shm"})))),
+    ("P06", lambda: promised.nothing_left(BORN, Footprint(frozenset({"volumes"})))),
     ("P07", lambda: promised.nobodys_mount(unmounting(i.Cleanup(), 1))),
     ("P07", lambda: promised.nobodys_mount(unmounting(i.Unmount(), 2))),
     ("P07", lambda: promised.about_itself(CONFIGURED, ordered(OTHER.effect))),
     ("P07", lambda: forgetful(ENDED)),
     ("P07", lambda: promised.only_its_run(STARTED, replace(ENDED, epoch=2), World())),
     ("P08", lambda: promised.intent_first(CONFIGURED, THERE)),
+    ("P08", lambda: promised.intent_first(BORN, Footprint(frozenset({"volumes"})))),
+    ("P08", lambda: promised.intent_first(CONFIGURED, Footprint(frozenset({"layer", "shm"})))),
     ("P08", lambda: promised.ordered_before_heard(life(i.Create(CONFIG), Done(1))[1:])),
     ("P09", lambda: promised.stale_is_no_news(believes_anything, RUNNING)),
     ("P09", lambda: promised.nothing_needless(RUNNING, ordered(Mount("c"), RUNNING))),
@@ -200,6 +213,9 @@ BITES: list[tuple[str, Callable[[], object]]] = [
     ("P24", lambda: promised.in_order([event("start", 1), event("start", 2)])),
     ("P24", lambda: promised.in_order([event("died", 1), event("start", 2)])),
     ("P24", lambda: promised.in_order([event("died", 1), event("died", 2)])),
+    ("P16", lambda: promised.accepted_rightly(replace(OWED, stopped_by_user=True), i.Revive())),
+    ("P26", lambda: promised.accepted_rightly(CONFIGURED, i.Restore())),
+    ("P26", lambda: promised.accepted_rightly(CONFIGURED, i.Unmount())),
     ("P26", lambda: promised.announced_in_time(Step(RUNNING, (), (Notice("cleanup"),)))),
     ("P26", lambda: promised.announced_in_time(Step(CONFIGURED, (), (Notice("init"),)))),
     ("P26", lambda: promised.announced_in_time(Step(CONFIGURED, (), (Notice("remove"),)))),
@@ -245,7 +261,7 @@ def test_a_planted_bug_is_found_by_its_number(number: str, planted: Callable[[],
 def test_an_effect_that_is_not_idempotent_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     from lockgate.testing.properties import steps
 
-    def counting(world: World, effect: object, at: int) -> tuple[World, None]:
+    def counting(world: World, *_: object) -> tuple[World, None]:
         return replace(world, epoch=world.epoch + 1), None
 
     monkeypatch.setattr(steps, "carried_out", counting)
@@ -277,6 +293,9 @@ def test_a_sound_place_breaks_nothing() -> None:
     promised.connected(DEFERRED, replace(WATCHED, plugged=1))
     promised.connected(RUNNING, WATCHED)
     promised.owed_for_health(CHECKED, HEAL)
+    promised.accepted_rightly(OWED, i.Revive())
+    promised.accepted_rightly(CONFIGURED, i.Restore(source="/archive"))
+    promised.accepted_rightly(CONFIGURED, i.Unmount(force=True))
     promised.kept_its_word(STARTING, Step(RUNNING))
     promised.kept_its_word(STARTING, Step(replace(CONFIGURED, faults=(Fault("failed", "no"),))))
 

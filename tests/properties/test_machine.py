@@ -22,6 +22,7 @@ from lockgate.simulation import simulated
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.record import newborn
 from lockgate.testing import properties as promised
+from lockgate.testing.containers import LENDING
 from lockgate.testing.deaths import Fuse, Killed
 
 COMMANDS: tuple[i.Command, ...] = (
@@ -80,7 +81,7 @@ class Lives(RuleBasedStateMachine):
     @rule(name=names)
     def created(self, name: str) -> None:
         container = f"{name}-{len(self.ids[name])}"
-        config = Config(id=container, name=name, command=("sh",), network="private")
+        config = replace(LENDING, id=container, name=name, command=("sh",), restart="no")
         try:  # an id of our own, so that the same choices make the same life
             self.engine._interpreter.submit(container, i.Create(config))
         except NameTakenError:

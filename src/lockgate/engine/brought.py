@@ -4,18 +4,70 @@ One rule: an archive may say what is inside a container, never what it reaches o
 wishes for is checked as any user's wishes are, by `create`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from msgspec.structs import replace
 
-from lockgate.effects.config import NAMESPACES, SECURITY, Config, Mount, Tmpfs, VolumeMount
+from lockgate.effects.config import SECURITY, Config, Mount, Tmpfs, VolumeMount
 from lockgate.engine.core import faults_raised
 from lockgate.engine.creation import Creation
 from lockgate.engine.moments import Moments
 from lockgate.errors import InvalidArgument, LockgateError
 from lockgate.statemachine.record import Record
+
+INSIDE = (
+    "image",
+    "command",
+    "env",
+    "workdir",
+    "user",
+    "hostname",
+    "network",
+    "ports",
+    "memory",
+    "terminal",
+    "stdin",
+    "stop_signal",
+    "stop_timeout",
+    "log_size",
+    "labels",
+    "auto_remove",
+    "restart",
+    "restart_retries",
+    "systemd",
+    "read_only",
+    "mounts",
+    "groups",
+    "sysctls",
+    "limits",
+    "security",
+    "uid_maps",
+    "gid_maps",
+    "dns",
+    "hosts",
+    "deferred_network",
+    "health",
+)
+"""What an archive may say of its container, as `create` has it. Whatever else was wished for is refused,
+so that nothing is lost in silence, and nothing of this host is reached by a wish that is new."""
+
+CHOSEN = ("id", "name", "image_id", "networks", "cgroup_parent", "created_at")
+"""What is found, chosen or said otherwise when it is made."""
+
+REACHES: Mapping[str, str] = MappingProxyType(
+    {
+        "rootfs": "a root filesystem of its own",
+        "namespaces": "namespaces of others",
+        **dict.fromkeys(("requires", "pod", "holds"), "other containers"),
+    }
+)
+"""What a wish reaches, where its name does not say it."""
+
+NOTHING = Config(id="")
 
 
 class Brought(Creation, Moments):
@@ -68,41 +120,17 @@ class Brought(Creation, Moments):
             raise
 
     def _made_as(self, wished: Config, name: str) -> Record:
-        return self.create(
-            image=wished.image,
-            name=name,
-            entrypoint=(),
-            command=wished.command,
-            env=wished.env,
-            workdir=wished.workdir,
-            user=wished.user,
-            hostname=wished.hostname,
-            network=wished.networks or wished.network,
-            ports=wished.ports,
-            memory=wished.memory,
-            terminal=wished.terminal,
-            stdin=wished.stdin,
-            stop_signal=wished.stop_signal,
-            stop_timeout=wished.stop_timeout,
-            log_size=wished.log_size,
-            labels=dict(wished.labels),
-            auto_remove=wished.auto_remove,
-            restart=wished.restart,
-            restart_retries=wished.restart_retries,
-            systemd=wished.systemd,
-            read_only=wished.read_only,
-            mounts=tuple(map(_new, wished.mounts)),
-            groups=wished.groups,
-            sysctls=dict(wished.sysctls),
-            limits=wished.limits,
-            security=wished.security,
-            uid_maps=wished.uid_maps,
-            gid_maps=wished.gid_maps,
-            dns=wished.dns,
-            hosts=wished.hosts,
-            deferred_network=wished.deferred_network,
-            health=wished.health or "none",
-        )
+        wishes: dict[str, Any] = {field: getattr(wished, field) for field in INSIDE}
+        wishes |= {
+            "name": name,
+            "entrypoint": (),
+            "network": wished.networks or wished.network,
+            "labels": dict(wished.labels),
+            "mounts": tuple(map(_new, wished.mounts)),
+            "sysctls": dict(wished.sysctls),
+            "health": wished.health or "none",
+        }
+        return self.create(**wishes)
 
 
 def _new(mount: Mount) -> Mount:
@@ -112,20 +140,16 @@ def _new(mount: Mount) -> Mount:
 
 def _reaching(wished: Config) -> Iterator[str]:
     """What of this host, or of its other containers, it would have."""
-    if wished.rootfs or not wished.image:
-        yield "a root filesystem of its own"
+    if not wished.image:
+        yield REACHES["rootfs"]
     own = (one.anonymous for one in wished.mounts if isinstance(one, VolumeMount))
     if not all(own) or any(not isinstance(one, Tmpfs | VolumeMount) for one in wished.mounts):
         yield "mounts of paths or volumes"
-    if wished.devices:
-        yield "devices"
-    if wished.secrets:
-        yield "secrets"
     if replace(wished.security, cap_drop=(), no_new_privileges=False, mask=()) != SECURITY:
         yield "more rights than others"
-    if wished.namespaces != NAMESPACES or ":" in wished.network or wished.network == "host":
-        yield "namespaces of others"
-    if wished.requires or wished.pod or wished.holds:
-        yield "other containers"
-    if wished.annotations:
-        yield "annotations"
+    if ":" in wished.network or wished.network == "host":
+        yield REACHES["namespaces"]
+    for field in Config.__struct_fields__:
+        known = field in INSIDE or field in CHOSEN
+        if not known and getattr(wished, field) != getattr(NOTHING, field):
+            yield REACHES.get(field, field)

@@ -1,6 +1,6 @@
 """Volumes: directories that outlive containers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from secrets import token_hex
 
@@ -12,6 +12,7 @@ from lockgate.engine.core import faults_raised
 from lockgate.engine.life import Life
 from lockgate.errors import NoSuchContainer, NoSuchVolume, OperationFailed, VolumeInUse
 from lockgate.statemachine.record import Record
+from lockgate.statemachine.status import Status
 
 
 class Volumes(Life):
@@ -36,24 +37,25 @@ class Volumes(Life):
 
     def volume_users(self, name: str) -> tuple[Record, ...]:
         """The containers made to use this volume, running or not."""
-        seen = map(self._seen, self.host.store.rows())
-        return tuple(
-            record
-            for record in seen
-            if any(one.volume == name for one in volume_mounts(record.config))
-        )
+        return tuple(record for record in self._records() if _mounts(record, name))
 
     def remove_volume(self, name: str, *, force: bool = False) -> None:
         """Remove a volume and all that is in it; with `force`, first the containers that use it
-        and do not run. Raises `NoSuchVolume`, `VolumeInUse`; then the volume is as it was."""
+        and do not run. Raises `NoSuchVolume`, `VolumeInUse`; then the volume is as it was. What a
+        container uses whose record was lost nobody can tell: while there is one, it may be this."""
         if force:
             for record in self.volume_users(name):
                 with suppress(NoSuchContainer):
                     self.remove(record.id)
 
         def used_by(volume: Volume) -> tuple[str, ...]:
-            if users := self.volume_users(name):
-                raise VolumeInUse(name, tuple(record.config.name for record in users))
+            users = tuple(
+                record.config.name
+                for record in self._records()
+                if _mounts(record, name) or record.status is Status.UNKNOWN
+            )
+            if users:
+                raise VolumeInUse(name, users)
             return ()
 
         try:
@@ -62,3 +64,10 @@ class Volumes(Life):
             if problem.fault.kind == "missing":
                 raise NoSuchVolume(problem.fault.reason) from None
             raise OperationFailed("remove", name, problem.fault, "volume") from problem
+
+    def _records(self) -> Iterator[Record]:
+        return map(self._seen, self.host.store.rows())
+
+
+def _mounts(record: Record, name: str) -> bool:
+    return any(one.volume == name for one in volume_mounts(record.config))

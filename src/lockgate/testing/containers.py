@@ -11,9 +11,9 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from lockgate.adapters.simulated.faults import half_done
+from lockgate.adapters.simulated.faults import halves
 from lockgate.adapters.simulated.world import World
-from lockgate.effects.config import Config, lodges
+from lockgate.effects.config import SHAREABLE, Config, Namespaces, VolumeMount, lodges
 from lockgate.effects.health import HealthCheck, HealthStatus
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Failed, Fault, Outcome
@@ -47,11 +47,17 @@ COMMANDS: tuple[i.Command, ...] = (
 )
 MOUNTS = 2  # more of them are no different to the law
 CONFIG = Config(id="c", name="c", network="private", restart="always")
+OWN = tuple(
+    VolumeMount(destination=f"/{name}", volume=name, anonymous=True) for name in ("own", "more")
+)
+LENDING = replace(CONFIG, mounts=OWN, namespaces=Namespaces(ipc=SHAREABLE))
+"""The same with two volumes of its own, and a /dev/shm that others may live with: what is made with its
+layer, and with its network, in parts."""
 MORE = 1 << 30
 CHECKED = replace(CONFIG, health=HealthCheck(command=("true",), retries=2, on_failure="restart"))
 """The same with health checks, which nobody sees to but we."""
-UNPLUGGED = replace(CONFIG, network="none")
-"""The same without a network."""
+BARE = replace(CONFIG, network="none", restart="no")
+"""The same without a network, and nobody brings it back."""
 DEFERRED = replace(CONFIG, deferred_network=True)
 """The same with a network that is set up after create."""
 FEWER: tuple[i.Command, ...] = (
@@ -100,7 +106,7 @@ class OneContainer:
         besides: tuple[i.Command, ...] = (),
     ) -> None:
         self._faults, self._mounts = faults, mounts
-        self._rig = Rig(step)
+        self._rig = Rig(step, config=config)
         self._sound: set[Place] = set()  # known to drain
         self._config = config
         self._open: dict[Record, tuple[tuple[i.Command, str], ...]] = {}
@@ -162,6 +168,7 @@ class OneContainer:
                 continue
             if self._rig.asked(node, command) is not None:
                 promised.owed_for_health(node.record, command)
+                promised.accepted_rightly(node.record, command)
                 yield command, _name(command)
 
     def _checks(self, node: Place) -> Iterator[tuple[str, Place]]:
@@ -258,7 +265,8 @@ def outcomes(
         clean = Failed(order.ticket, Fault("failed", name, dirty=False))
         dirty = Failed(order.ticket, Fault("failed", name, dirty=True))
         yield f"{name} fails", world, clean
-        yield f"{name} fails half way", half_done(world, order.effect), dirty
+        for way, half in enumerate(halves(world, order.effect, rig.config)):
+            yield f"{name} fails half way{f', {way}' if way else ''}", half, dirty
         yield f"{name} fails after all", done, dirty
 
 

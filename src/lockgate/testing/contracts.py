@@ -22,10 +22,12 @@ import pytest
 from msgspec.structs import replace
 
 from lockgate.effects.config import (
+    SHAREABLE,
     SHARED,
     Attachment,
     Config,
     Limits,
+    Namespaces,
     PortMapping,
     Secret,
     VolumeMount,
@@ -212,6 +214,21 @@ class HostContract:
         ports.network.leave(late, 1)
         ports.network.leave(late, 1)
         self.given_back(ports, late)
+
+    def test_the_memory_it_lends_is_there_from_joining_to_leaving(
+        self, ports: Ports, config: Config
+    ) -> None:
+        lender = replace(config, namespaces=Namespaces(ipc=SHAREABLE))
+        guest = replace(lender, id="facade", namespaces=Namespaces(ipc=f"{SHARED}{config.id}"))
+        joined = ports.network.join(lender, 1)
+        assert [kind for kind, _ in joined.lodging] == ["shm"]
+        assert ports.network.join(lender, 1) == joined
+        with pytest.raises(PortError, match="start that first") as refusal:
+            ports.network.join(guest, 1)
+        assert refusal.value.fault.kind == "missing"
+        for _ in "twice":
+            ports.network.leave(lender, 1)
+        ports.network.leave(guest, 1)
 
     def test_freezing_and_thawing_twice_is_once(self, ports: Ports, config: Config) -> None:
         made = self.running(ports, config)
@@ -529,6 +546,22 @@ class VolumesContract:
         for _ in "twice":
             host.ports.storage.delete(mounting)
         assert [one.name for one in volumes.list()] == ["data"]
+
+    def test_what_goes_with_one_container_no_other_can_mount(
+        self, host: Host, config: Config, volumes: Volumes
+    ) -> None:
+        own = VolumeMount(destination="/own", volume="own", anonymous=True)
+        host.ports.storage.create(replace(config, mounts=(own,)))
+        for wish in ({"anonymous": False}, {"existing": True}, {"subpath": "a"}):
+            theirs = replace(own, **{"anonymous": False, **wish})
+            other = replace(config, id="facade", name="other", mounts=(theirs,))
+            with pytest.raises(PortError, match="volume own goes with container") as refusal:
+                host.ports.storage.create(other)
+            assert refusal.value.fault.kind == "refused"
+            host.ports.storage.delete(other)
+        assert [(one.name, one.container) for one in volumes.list()] == [("own", config.id)]
+        host.ports.storage.delete(config)
+        assert volumes.list() == ()
 
 
 def unused(volume: Volume) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from lockgate.adapters.simulated.faults import TURNS, Turn
 from lockgate.adapters.simulated.world import RUNS, Left
-from lockgate.effects.config import Config, needs
+from lockgate.effects.config import Config, needs, volume_mounts
 from lockgate.effects.model import Order
 from lockgate.effects.outcome import Home
 from lockgate.errors import LockgateError
@@ -33,6 +33,7 @@ from lockgate.testing.rehearsal import (
     Explored,
     Kept,
     Meanwhile,
+    Shelf,
     Stage,
     Turned,
     Waits,
@@ -48,13 +49,19 @@ LEAVING = (Status.REMOVING, Status.ABSENT)
 
 
 class Household(Struct, frozen=True, cache_hash=True):
-    """Containers, in the order of their making; how much has gone wrong on the way here."""
+    """Containers, in the order of their making; how much has gone wrong on the way here; the volumes
+    that are no container's."""
 
     kept: tuple[Kept, ...]
     troubles: int = 0
+    volumes: tuple[Shelf, ...] = ()
 
     def __str__(self) -> str:
-        return "; ".join(f"{one.config.name}: {_said(one)}" for one in self.kept)
+        said = [f"{one.config.name}: {_said(one)}" for one in self.kept]
+        if self.volumes:
+            shown = (f"{one.name}{' (fresh)' if one.fresh else ''}" for one in self.volumes)
+            said.append(f"volumes: {', '.join(shown)}")
+        return "; ".join(said)
 
 
 SOME_EARLIER = -1
@@ -77,23 +84,26 @@ def _said(one: Kept) -> str:
 
 class Trouble(Struct, frozen=True):
     """What goes wrong in a command: its `at`-th effect turns out so, or at its `at`-th place the
-    engine is killed, or this container ends, or somebody else gives a command."""
+    engine is killed, or this container ends, or somebody else gives a command. `way`: in which of those
+    there are something is done by half."""
 
     at: int
     turn: Turn = "done"
+    way: int = 0
     ends: str = ""
     name: str = ""
     other: "Command | None" = None
 
     def __str__(self) -> str:
         if self.turn != "done":
-            return f"its {self.at}. effect, {self.name}, {self.turn}"
+            way = f" ({self.way})" if self.way else ""
+            return f"its {self.at}. effect, {self.name}, {self.turn}{way}"
         happens = f"{self.ends} ends" if self.ends else str(self.other or "killed")
         return f"{happens} at {self.at}., {self.name}"
 
 
 class Command(Struct, frozen=True):
-    """What is asked of the engine, and of which container."""
+    """What is asked of the engine, and of which container or volume."""
 
     verb: str
     container: str
@@ -108,7 +118,8 @@ class Households:
     many things may go wrong in one life; `turns`: how an effect may. `execs`: whether processes join
     them. `verbs`: what is asked of them, all there is if none is named. `others`: what another operator
     asks for, wherever it does not have to wait for the first; then that is all that goes wrong. `halves`:
-    whether a restart may leave half of the runtime's files of several, too: of one it always may."""
+    whether a restart may leave half of the runtime's files of several, too: of one it always may.
+    `volumes`: the names of those that are made and removed."""
 
     def __init__(
         self,
@@ -120,11 +131,12 @@ class Households:
         verbs: Collection[str] = (),
         others: Collection[str] = (),
         halves: bool = False,
+        volumes: Sequence[str] = (),
         engine: type[Explored] = Explored,
     ) -> None:
         self._configs, self._troubles, self._execs = tuple(configs), troubles, execs
         self._turns: tuple[Turn, ...] = tuple(turn for turn in turns if turn not in SAME)
-        self._engine = engine
+        self._engine, self._volumes = engine, tuple(volumes)
         forgotten = {name: FORGOTTEN[name] for name in ("exit_reason", "finished_at")}
         self._identity, self._rig = Identity(forgotten), Rig()
         halves = halves or len(self._configs) == 1
@@ -144,6 +156,9 @@ class Households:
                 idle = verb in SETTLING and not has_duties(config)
                 if not idle and (verb not in JOINING or self._execs):
                     yield Command(verb, config.id, partial(act, config))
+        for name in self._volumes:
+            for verb, kept in KEEPING.items():
+                yield Command(verb, name, partial(kept, name))
         if len(self._configs) > 1:
             yield Command("remove --depend", self._configs[0].id, partial(_all, self._configs[0]))
         yield Command("refresh", "", lambda engine: engine.refresh())
@@ -156,9 +171,13 @@ class Households:
         if any(one.record or one.damaged for one in node.kept):
             for left, label in self._restarts:
                 kept = tuple(self._restarted(one, left) for one in node.kept)
-                yield label, self._household(kept, self._troubles)  # the last that goes wrong
+                # the last that goes wrong
+                yield label, self._household(kept, self._troubles, node.volumes)
 
     def _possible(self, node: Household, command: Command) -> bool:
+        if command.verb in KEEPING:
+            there = any(one.name == command.container for one in node.volumes)
+            return there == (command.verb == REMOVES)
         for one in node.kept:
             if one.config.id == command.container:
                 there = one.record is not None or one.damaged
@@ -173,8 +192,12 @@ class Households:
         if node.troubles >= self._troubles:
             return
         for trouble in self._troubles_of(effects.seen, places.passed, node):
+            turned = Turned(trouble.at, trouble.turn)
             with suppress(Waits):
-                yield f"{command}; {trouble}", self._played(node, command, trouble)
+                yield f"{command}; {trouble}", self._played(node, command, trouble, turned)
+            for way in range(1, turned.ways):
+                other = replace(trouble, way=way)
+                yield f"{command}; {other}", self._played(node, command, other)
 
     def _troubles_of(
         self, effects: Sequence[str], places: Sequence[str], node: Household
@@ -203,11 +226,12 @@ class Households:
         places: Meanwhile | None = None,
     ) -> Household:
         """The command carried out by an engine of its own, and what came of it judged."""
-        stage = Stage(node.kept)
+        stage = Stage(node.kept, node.volumes)
         if trouble is None:
             plan, probe = effects or Turned(), places or Meanwhile()
         elif trouble.turn != "done":
-            plan, probe = Turned(trouble.at, trouble.turn), Meanwhile()
+            plan = effects or Turned(trouble.at, trouble.turn, trouble.way)
+            probe = Meanwhile()
         elif trouble.other:
             plan, probe = (
                 Turned(),
@@ -232,7 +256,7 @@ class Households:
                 raise Broken("P26", f"{command} ended with {bug!r}") from bug
             kept = stage.kept()
         self._joined(stage, kept)
-        after = self._household(kept, node.troubles + (trouble is not None))
+        after = self._household(kept, node.troubles + (trouble is not None), stage.volumes())
         self._judged(node, command, trouble, said, killed, after)
         return after
 
@@ -266,7 +290,7 @@ class Households:
 
     def _with(self, node: Household, place: int, one: Kept, troubles: int = 0) -> Household:
         kept = (*node.kept[:place], one, *node.kept[place + 1 :])
-        return self._household(kept, node.troubles + troubles)
+        return self._household(kept, node.troubles + troubles, node.volumes)
 
     @staticmethod
     def _restarted(one: Kept, left: Left) -> Kept:
@@ -276,11 +300,14 @@ class Households:
 
     # ---- what is one place ---------------------------------------------------------------
 
-    def _household(self, kept: Sequence[Kept], troubles: int) -> Household:
+    def _household(
+        self, kept: Sequence[Kept], troubles: int, volumes: tuple[Shelf, ...]
+    ) -> Household:
         """By the numbers and names that all places like it have."""
         spaces = {one.namespace: f"{one.config.id}, now" for one in kept if one.namespace}
         runs = {home: number for one in kept for home, number in _numbered(one)}
-        return Household(tuple(self._folded(one, spaces, runs) for one in kept), troubles)
+        folded = tuple(self._folded(one, spaces, runs) for one in kept)
+        return Household(folded, troubles, volumes)
 
     def _folded(self, one: Kept, spaces: Mapping[str, str], runs: Mapping[Home, int]) -> Kept:
         namespace = spaces.get(one.namespace, "")
@@ -334,6 +361,10 @@ class Households:
         after: Household,
     ) -> None:
         other = trouble.other if trouble else None
+        named = {one.name for one in after.volumes}
+        asked = (command, other) if other else (command,)
+        removed = [one.container for one in asked if one.verb == REMOVES]
+        promised.volumes_stay([one.name for one in before.volumes], named, removed)
         if other is None or other.verb not in STARTING:
             for was, now in zip(before.kept, after.kept, strict=True):
                 self._started_for_a_reason(command, was, now)
@@ -343,6 +374,9 @@ class Households:
             hastened = was.record is not None and type(was.record.operation) is Remove
             if said is None and now.config.id == command.container and not hastened:
                 self._kept_its_word(command, now, after)
+        done = said is None and command.verb in KEEPING
+        if done and (command.container in named) == (command.verb == REMOVES):
+            raise Broken("P26", f"{command} succeeded, and the volumes are {sorted(named)}")
         if trouble is None and command.verb in ("settle", "refresh") and said is None:
             held = [now.config.id for now in after.kept if _stopped_by_its_user(now)]
             for now in after.kept:
@@ -416,13 +450,16 @@ class Households:
                 promised.at_rest(one.record, there)
         promised.never_without(node.kept)
         promised.guests_at_home(node.kept)
+        promised.memory_shared(node.kept)
+        promised.volumes_there(node.kept, {one.name for one in node.volumes})
         promised.sessions_of_a_run(node.kept)
 
     # ---- where it must get ---------------------------------------------------------------
 
     def drains(self, node: Household) -> None:
-        """Faults ceasing: whatever is in flight ends, all can be run, then removed."""
-        stage = Stage(node.kept)
+        """Faults ceasing: whatever is in flight ends, all can be run, then removed, and then what they
+        have used."""
+        stage = Stage(node.kept, node.volumes)
         with self._engine(stage.wiring) as engine:
             there = [one.config.id for one in node.kept if one.record or one.damaged]
             for id in there:
@@ -438,6 +475,7 @@ class Households:
                 self._judge_running(stage.kept(), there[-1])
             for id in reversed(there):
                 self._removable(engine, id)
+            self._clearable(engine)
         left = [one.config.id for one in stage.kept() if one.record or not one.world.empty]
         if left:
             raise Broken("P05", f"removed, but something is left of {left}")
@@ -463,6 +501,17 @@ class Households:
             if one.config.id in wanted and not (one.record and one.record.status in RUNS_NOW):
                 raise Broken("P04", f"{one.config.id} cannot be brought to running")
         promised.guests_at_home(kept)
+        promised.memory_shared(kept)
+
+    @staticmethod
+    def _clearable(engine: Explored) -> None:
+        for one in engine.volumes():
+            if one.container:
+                raise Broken("P06", f"volume {one.name} outlives {one.container}")
+            try:
+                engine.remove_volume(one.name)
+            except LockgateError as problem:
+                raise Broken("P05", f"volume {one.name} cannot be removed: {problem}") from problem
 
     @staticmethod
     def _removable(engine: Explored, id: str) -> None:
@@ -488,7 +537,10 @@ class Households:
             places["that is on record"] = lambda node: any(
                 one.record and one.record.sessions for one in node.kept
             )
-        if len(names) > 1:
+        for name in self._volumes:
+            places[f"volume {name} is there, and nobody's"] = partial(_unused, name)
+            places[f"volume {name} is shared"] = partial(_shared, name)
+        if any(needs(config) for config in self._configs):
             places["it runs, and what it needs has ended"] = lambda node: (
                 node.kept[-1].world.alive and not node.kept[0].world.alive
             )
@@ -519,12 +571,36 @@ SETTLING = ("settle", "settle late")
 STARTING = ("init", "start", "restart")
 """What starts, if need be, others as well."""
 
+REMOVES = "remove volume"
+KEEPING: Mapping[str, Callable[[str, Explored], object]] = MappingProxyType(
+    {
+        "create volume": lambda name, engine: engine.create_volume(name),
+        REMOVES: lambda name, engine: engine.remove_volume(name),
+    }
+)
+"""What is asked about volumes, of which none is a container's."""
+
 NOW, BEFORE = "boot 1", "boot 0"
 
 
 def _stands(place: int, status: Status, node: Household) -> bool:
     record = node.kept[place].record
     return record is not None and record.status is status
+
+
+def _users(name: str, node: Household) -> int:
+    return sum(
+        one.world.layer and any(mount.volume == name for mount in volume_mounts(one.config))
+        for one in node.kept
+    )
+
+
+def _unused(name: str, node: Household) -> bool:
+    return any(one.name == name for one in node.volumes) and not _users(name, node)
+
+
+def _shared(name: str, node: Household) -> bool:
+    return _users(name, node) == len(node.kept)
 
 
 def _stopped_by_its_user(one: Kept) -> bool:

@@ -7,19 +7,21 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from lockgate.effects.config import SHARED, Config
+from lockgate.effects.config import SHAREABLE, SHARED, Config, Namespaces, VolumeMount
 from lockgate.testing.containers import (
+    BARE,
     CHECKED,
     CHECKPOINTS,
     DEFERRED,
     FEWER,
+    LENDING,
     LIMITS,
+    OWN,
     SOME,
-    UNPLUGGED,
     OneContainer,
 )
 from lockgate.testing.explore import Model
-from lockgate.testing.households import Households
+from lockgate.testing.households import KEEPING, Households
 from lockgate.testing.mutants import MUTANTS, Mutant, mutated
 from lockgate.testing.operators import TwoOperators
 from lockgate.testing.order import Orders
@@ -29,7 +31,7 @@ LOCKS = "two operations on a pod, their locks"
 
 SHORT = (
     "one container, nothing goes wrong",
-    "one container, no network",
+    "one container, bare",
     "one container, all faults",
     "one container, health checks",
     "two operators, either may die",
@@ -43,6 +45,13 @@ SHORT = (
 _ONE = Config(id="a", name="a", rootfs="/simulated", network="private")
 _OTHER = Config(id="b", name="b", rootfs="/simulated", network=f"{SHARED}a", requires=("a",))
 _CALLS = ("create", "start", "stop", "restart", "remove")
+_LIFE = ("create", "start", "stop", "remove")
+
+_DATA = VolumeMount(destination="/data", volume="data")
+_KEEPER = Config(id="a", name="a", rootfs="/simulated", mounts=(*OWN, _DATA))
+_USER = Config(id="b", name="b", rootfs="/simulated", mounts=(replace(_DATA, existing=True),))
+_LENDER = replace(_KEEPER, namespaces=Namespaces(ipc=SHAREABLE))
+_GUEST = replace(_USER, namespaces=Namespaces(ipc=f"{SHARED}a"))
 
 WHOLE = (
     "one container, all faults",
@@ -56,9 +65,9 @@ WHOLE = (
 
 MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
     {
-        "one container, nothing goes wrong": partial(OneContainer, faults=False),
-        "one container, no network": partial(OneContainer, faults=False, config=UNPLUGGED),
-        "one container, all faults": OneContainer,
+        "one container, nothing goes wrong": partial(OneContainer, faults=False, config=LENDING),
+        "one container, bare": partial(OneContainer, faults=False, config=BARE),
+        "one container, all faults": partial(OneContainer, config=LENDING),
         "one container, health checks": partial(OneContainer, mounts=0, config=CHECKED),
         "one container, checkpoints": partial(
             OneContainer, mounts=0, commands=FEWER, besides=CHECKPOINTS
@@ -107,6 +116,19 @@ MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
             Households,
             (replace(_ONE, restart="always"), replace(_OTHER, restart="always")),
             troubles=0,
+        ),
+        "one container, volumes": partial(
+            Households, (_KEEPER,), volumes=("data",), verbs=(*_LIFE, *KEEPING)
+        ),
+        "two containers, one volume": partial(
+            Households,
+            (_KEEPER, _USER),
+            volumes=("data",),
+            verbs=(*_LIFE, *KEEPING),
+            others=("create", "remove", *KEEPING),
+        ),
+        "two containers, one memory": partial(
+            Households, (_LENDER, _GUEST), volumes=("data",), verbs=_LIFE, turns=("half",)
         ),
     }
 )

@@ -103,7 +103,7 @@ class TwoOperators:
         step: Stepper = step,
     ) -> None:
         self._faults, self._deaths, self._wishes = faults, deaths, tuple(wishes)
-        self._rig = Rig(step)
+        self._rig = Rig(step, config=CONFIG)
         self._sound: set[Place] = set()
         self._answers: dict[tuple[Record, i.Input], Answer] = {}
 

@@ -20,7 +20,7 @@ from lockgate.effects.config import Config, needs
 from lockgate.effects.hooks import HookFile, When
 from lockgate.effects.interpreter import unprobed
 from lockgate.effects.model import Process
-from lockgate.effects.ports import Commit, Executor, Locks
+from lockgate.effects.ports import Commit, Executor, Locks, Volume
 from lockgate.effects.sessions import Session, Standing, Wish
 from lockgate.engine import Engine
 from lockgate.host import Host
@@ -52,6 +52,13 @@ class Kept(Struct, frozen=True, cache_hash=True):
     damaged: bool = False
     namespace: str = ""
     sessions: int = 0
+
+
+class Shelf(Struct, frozen=True):
+    """A volume that is no container's. `fresh`: made, and never filled."""
+
+    name: str
+    fresh: bool = True
 
 
 class _Done(Future[Any]):
@@ -106,17 +113,24 @@ class Explored(Engine):
 
 
 class Turned(FaultPlan):
-    """The `at`-th effect of all turns out so; 0: none. Notes which kinds there were."""
+    """The `at`-th effect of all turns out so; 0: none. Notes which kinds there were, and in how many
+    `ways` that one may be done by half, of which this is the `way`."""
 
-    def __init__(self, at: int = 0, turn: Turn = "done") -> None:
+    def __init__(self, at: int = 0, turn: Turn = "done", way: int = 0) -> None:
         super().__init__()
         self.seen: list[str] = []
+        self.ways = 1
         self._at: int = at
         self._turned: Turn = turn
+        self._way = way
 
     def turn(self, effect: e.AnyEffect) -> Turn:
         self.seen.append(type(effect).__name__)
         return self._turned if len(self.seen) == self._at else "done"
+
+    def way(self, ways: int) -> int:
+        self.ways = ways
+        return self._way
 
 
 class Meanwhile:
@@ -170,9 +184,9 @@ class Taken(Locks):
 
 
 class Stage:
-    """A host that holds these containers, and an engine on it."""
+    """A host that holds these containers and, beside theirs, these volumes; and an engine on it."""
 
-    def __init__(self, kept: Sequence[Kept]) -> None:
+    def __init__(self, kept: Sequence[Kept], volumes: Sequence[Shelf] = ()) -> None:
         self.wiring = simulated()
         assert self.wiring.simulation is not None
         self.host: SimulatedHost = self.wiring.simulation
@@ -180,7 +194,8 @@ class Stage:
         worlds = {one.config.id: one.world for one in kept if not one.world.empty}
         spaces = {one.config.id: one.namespace for one in kept if one.namespace}
         self.host.hooks = (OWED,)
-        self.host.restore(Snapshot(worlds, namespaces=spaces))
+        named = tuple(Volume(name=one.name, fresh=one.fresh) for one in volumes)
+        self.host.restore(Snapshot(worlds, namespaces=spaces, volumes=named))
         for one in kept:
             if one.record is not None or one.damaged:
                 self.wiring.store.append(_commit(one))
@@ -213,6 +228,11 @@ class Stage:
             space = spaces.get(id, "") if world.network else ""
             found.append(Kept(config, record, world, lost, space, self._sessions(id, world)))
         return tuple(found)
+
+    def volumes(self) -> tuple[Shelf, ...]:
+        """Those that are no container's, by name."""
+        named = sorted(self.host.volumes.named(), key=lambda one: one.name)
+        return tuple(Shelf(one.name, one.fresh) for one in named)
 
     def _sessions(self, container: str, world: World) -> int:
         there = self.host.sessions.look(container, world.epoch)

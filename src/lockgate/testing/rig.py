@@ -18,6 +18,7 @@ from lockgate.adapters.simulated.world import (
     rebooted,
     seen,
 )
+from lockgate.effects.config import Config
 from lockgate.effects.model import AnyEffect, Order, RunPoststop
 from lockgate.effects.outcome import Done, Failed, Fault, Outcome, PortError
 from lockgate.statemachine import inputs as i
@@ -36,6 +37,9 @@ from lockgate.testing import properties as promised
 from lockgate.testing.explore import Broken
 from lockgate.testing.identity import AT, EARLIER, Identity, epochs_of, ranked
 from lockgate.testing.properties import Stepper
+
+NOTHING = Config(id="c")
+"""Wishes for nothing of its own."""
 
 LAME = Fault("failed", "it always fails")
 PATIENCE = 60  # steps within which fair progress must come to rest
@@ -83,14 +87,16 @@ def dated(world: World) -> World:
 
 class Rig:
     """`step`: the machine; mutants of the law can stand in for the shipped one. `identity`: which
-    places are one.
+    places are one. `config`: of the container, whose wishes are the same all its life but for limits.
 
     The same answers are asked for again and again: the machine and the world are functions, so each
     is asked once and remembered.
     """
 
-    def __init__(self, step: Stepper = step, identity: Identity | None = None) -> None:
-        self._step = step
+    def __init__(
+        self, step: Stepper = step, identity: Identity | None = None, config: Config = NOTHING
+    ) -> None:
+        self._step, self.config = step, config
         self.identity = identity or Identity()
         self._after: dict[tuple[Record, i.Input], Record] = {}
         self._asked: dict[tuple[Record, i.Input], Record | None] = {}
@@ -136,10 +142,9 @@ class Rig:
             known = self._performed[world, order] = self._carried_out(world, order)
         return known
 
-    @staticmethod
-    def _carried_out(world: World, order: Order) -> tuple[World, Outcome]:
+    def _carried_out(self, world: World, order: Order) -> tuple[World, Outcome]:
         try:
-            after, fact = carried_out(world, order.effect, AT)
+            after, fact = carried_out(world, order.effect, self.config, AT)
         except Impossible as nonsense:
             raise Broken("P01", f"{type(order.effect).__name__}: {nonsense}") from None
         except PortError as refusal:

@@ -4,9 +4,12 @@ from lockgate.testing.properties.catalogue import PROPERTIES, Property, table
 from lockgate.testing.properties.company import (
     Member,
     guests_at_home,
+    memory_shared,
     needs_met,
     never_without,
     nobody_elses,
+    volumes_stay,
+    volumes_there,
 )
 from lockgate.testing.properties.joined import joined_to, sessions_of_a_run
 from lockgate.testing.properties.lives import (
@@ -51,6 +54,7 @@ from lockgate.testing.properties.places import (
 from lockgate.testing.properties.steps import (
     Stepper,
     about_itself,
+    accepted_rightly,
     announced_in_time,
     former_state,
     frozen_with_intent,
@@ -78,6 +82,7 @@ __all__ = [
     "Property",
     "Stepper",
     "about_itself",
+    "accepted_rightly",
     "agreement",
     "announced_in_time",
     "at_rest",
@@ -103,6 +108,7 @@ __all__ = [
     "joined_to",
     "kept_its_word",
     "limits_kept",
+    "memory_shared",
     "needs_met",
     "never_without",
     "nobody_elses",
@@ -131,6 +137,8 @@ __all__ = [
     "table",
     "twice_is_once",
     "untouched",
+    "volumes_stay",
+    "volumes_there",
     "waits_agree",
     "watched",
     "whole",

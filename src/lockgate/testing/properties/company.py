@@ -1,12 +1,12 @@
 """Promises about containers that need each other, or want the same: told from what is on record, and
 from what is there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from ipaddress import ip_interface
 from typing import Protocol
 
 from lockgate.adapters.simulated.world import World
-from lockgate.effects.config import Config, needs, shares
+from lockgate.effects.config import Config, borrowed, needs, shares, volume_mounts
 from lockgate.statemachine.graph import Cycle, generations, stays
 from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Presence, Status
@@ -63,9 +63,50 @@ def guests_at_home(members: Sequence[Member]) -> None:
             raise Broken("P18", f"{one.config.id} runs in a namespace of an earlier run")
 
 
+def memory_shared(members: Sequence[Member]) -> None:
+    """P18: what runs in the IPC namespace of another lives with the run that it has now, and with the
+    memory of that. Of one whose record was lost nobody can tell which run that is."""
+    by_id = {one.config.id: one for one in members}
+    for one in members:
+        owner = by_id.get(dict(borrowed(one.config)).get("ipc", ""))
+        if owner is None or one.world.runtime != "running" or not _known(one):
+            continue
+        if not owner.world.shm:
+            raise Broken("P18", f"{one.config.id} lives in memory that {owner.config.id} gave back")
+        homes = {home.container: home.epoch for home in one.record.homes} if one.record else {}
+        run = owner.record.epoch if owner.record else 0
+        if run and homes.get(owner.config.id) != run:
+            raise Broken("P18", f"{one.config.id} lives with an earlier run of {owner.config.id}")
+
+
 def _known(one: Member) -> bool:
     """Not so once its record was damaged, until it is gone."""
-    return one.record is not None and shares(one.record.config) == shares(one.config)
+    config = one.record.config if one.record else None
+    return config is not None and (shares(config), borrowed(config)) == (
+        shares(one.config),
+        borrowed(one.config),
+    )
+
+
+def volumes_there(members: Sequence[Member], named: Collection[str]) -> None:
+    """P06: what is made, or runs, has the volumes it mounts, whoever else has removed what, and though
+    nobody can read what it was asked to be. `named`: the volumes there are but for containers' own."""
+    for one in members:
+        made = one.record is not None and one.record.layer is Presence.PRESENT
+        if not (made or one.world.alive):
+            continue
+        for mount in volume_mounts(one.config):
+            if mount.volume not in (one.world.volumes if mount.anonymous else named):
+                raise Broken(
+                    "P06", f"{one.config.id} uses volume {mount.volume}, which is not there"
+                )
+
+
+def volumes_stay(before: Collection[str], after: Collection[str], removed: Collection[str]) -> None:
+    """P07: no volume with a name goes but those that somebody has asked to remove."""
+    for name in before:
+        if name not in {*after, *removed}:
+            raise Broken("P07", f"volume {name} has gone, and nobody has removed it")
 
 
 def needs_met(records: Sequence[Record]) -> None:

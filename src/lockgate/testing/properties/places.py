@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from lockgate.adapters.simulated.world import World
+from lockgate.adapters.simulated.world import World, lends_memory, own_volumes
 from lockgate.effects.health import HealthStatus
 from lockgate.statemachine.record import RESOURCES, Record
 from lockgate.statemachine.status import Presence, Status
@@ -25,8 +25,9 @@ STABLE = LIVING | {Status.ABSENT, Status.CONFIGURED, Status.STOPPED, Status.EXIT
 """Where a container may stay without anybody working on it."""
 
 
-WITH = {"volume": "layer"}
-"""What comes and goes with what the record has a word for."""
+WITH = {"volumes": "layer", "shm": "network"}
+"""What comes and goes with what the record has a word for: its own volumes, and what it has mounted as
+/dev/shm for itself and whoever lives with it."""
 
 
 class Footprint(Struct, frozen=True):
@@ -43,9 +44,10 @@ def footprint(world: World) -> Footprint:
     """Of a simulated world."""
     there = {
         "layer": world.layer,
-        "volume": world.volume,
+        "volumes": bool(world.volumes),
         "mount": world.mounted,
         "network": world.network,
+        "shm": world.shm,
         "runtime": world.runtime != "absent",
         "freezer": world.frozen,
         "checkpoint": world.dump != 0,
@@ -134,9 +136,12 @@ def watched(record: Record, world: World) -> None:
 
 
 def whole(record: Record, world: World) -> None:
-    """P06: a layer that the record is sure of is there with its own volumes."""
-    if record.layer is PRESENT and not world.volume:
+    """P06: a layer that the record is sure of is there with its own volumes, and what it has joined with
+    the memory it lends."""
+    if record.layer is PRESENT and world.volumes != own_volumes(record.config):
         raise Broken("P06", "believes in a layer whose volumes are not there")
+    if record.network is PRESENT and world.shm != lends_memory(record.config):
+        raise Broken("P06", "believes in a network, and the memory it lends is not there")
 
 
 def nothing_left(record: Record, there: Footprint) -> None:
@@ -144,11 +149,11 @@ def nothing_left(record: Record, there: Footprint) -> None:
     what it is in doubt about; and what is gone has left nothing."""
     if record.gone and there.held:
         raise Broken("P06", f"gone, but something is left: {sorted(there.held)}")
-    leaked = there.held - {"layer", "checkpoint", *WITH}
+    leaked = {name for name in there.held if WITH.get(name, name) not in ("layer", "checkpoint")}
     if record.mounts:
         leaked -= {"mount"}  # it is its user's
     done = record.status in (Status.EXITED, Status.CONFIGURED, Status.ABSENT)
-    unsure = any(getattr(record, name) is Presence.UNCERTAIN for name in leaked)
+    unsure = any(getattr(record, WITH.get(name, name)) is UNCERTAIN for name in leaked)
     if done and leaked and not (record.faults or unsure):
         raise Broken("P06", f"leaked without saying so: {sorted(leaked)}")
 
