@@ -2,8 +2,10 @@
 library needs to know (seccomp_unotify(2)).
 
 The process gives a filter to itself and its listener to us. From then on each of the watched calls waits
-until we have said whether it is to be made, or what it is to have returned. Processes it begins ask, too,
-and are always let: what a container or its monitor does is not what is tried here.
+until we have said whether it is to be made, or what it is to have returned. A signal does not take the
+question back: programs of Go signal themselves every ten milliseconds, and would ask again for ever where
+we are slow. Processes it begins ask, too, and are always let: what a container or its monitor does is not
+what is tried here.
 """
 
 import ctypes
@@ -22,10 +24,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-FIT = platform.machine() == "x86_64"
-WHY = "" if FIT else "the numbers of system calls are known for x86-64 only"
+RECENT = tuple(map(int, platform.release().split("-")[0].split(".")[:2])) >= (5, 19)
+WHY = "" if platform.machine() == "x86_64" else "system calls have their numbers of x86-64"
+WHY = WHY or ("" if RECENT else "before Linux 5.19 any signal takes back a question")
 
-NR_SECCOMP, SET_MODE_FILTER, NEW_LISTENER = 317, 1, 8
+NR_SECCOMP, SET_MODE_FILTER, NEW_LISTENER, WAIT_KILLABLE = 317, 1, 1 << 3, 1 << 5
 PR_SET_NO_NEW_PRIVS = 38
 AUDIT_ARCH_X86_64 = 0xC000003E
 RET_ALLOW, RET_USER_NOTIF = 0x7FFF0000, 0x7FC00000
@@ -128,7 +131,11 @@ def _watched(numbers: Collection[int]) -> int:
     code = b"".join(struct.pack("=HBBI", *line) for line in lines)
     program = _Program(len(lines), code)
     _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    listener = int(_libc.syscall(NR_SECCOMP, SET_MODE_FILTER, NEW_LISTENER, ctypes.byref(program)))
+    listener = int(
+        _libc.syscall(
+            NR_SECCOMP, SET_MODE_FILTER, NEW_LISTENER | WAIT_KILLABLE, ctypes.byref(program)
+        )
+    )
     if listener < 0:
         raise OSError(ctypes.get_errno(), "no listener for system calls")
     return listener

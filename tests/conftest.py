@@ -77,6 +77,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """What it did is told with how it went, also by another process."""
     DONE.clear()
+    if hasattr(item, "callspec") and (runtime := item.callspec.params.get("runtime")):
+        DONE[f"tests under {runtime}"] += 1
     try:
         return (yield)
     finally:
@@ -88,8 +90,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.getreports("passed"):
         if report.when == "call":
             done.update(dict(report.user_properties))
+    amiss = [
+        one for how in ("failed", "error", "skipped") for one in terminalreporter.getreports(how)
+    ]
     if WHOLE and done:
-        terminalreporter.write_line(told(done))
+        terminalreporter.write_line(told(done, whole=not amiss))
 
 
 def footprint(base: Path) -> dict[str, set[str]]:

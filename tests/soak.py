@@ -22,7 +22,8 @@ def step(every: int) -> int:
     return 1 if WHOLE else every
 
 
-def told(done: Counter[str]) -> str:
-    """What was done, in one line."""
-    counted = "; ".join(f"{number:,} {what}" for what, number in sorted(done.items()))
-    return f"whole, and what has no end {SOAK} times as long as in the suite: {counted}"
+def told(done: Counter[str], *, whole: bool) -> str:
+    """What was done, in one line; `whole`: nothing of it failed or was left out."""
+    counted = "; ".join(f"{number:,} {what}" for what, number in sorted(done.items()) if number)
+    said = "whole" if whole else "not whole"
+    return f"{said}, and what has no end {SOAK} times as long as in the suite: {counted}"

@@ -55,9 +55,11 @@ class PluggedNetwork:
 
     def leave(self, config: Config, epoch: int) -> None:
         faults: list[PortError | OSError] = []
+        newest = self._namespaces.newest(config.id) if config.networks else None
+        netns = str(newest[1]) if newest else ""
         for plumbing in self._plumbings:
             try:
-                plumbing.unplug(config.id)
+                plumbing.unplug(config, netns)
             except (PortError, OSError) as problem:
                 faults.append(problem)
         if not faults:

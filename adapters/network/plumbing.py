@@ -106,9 +106,9 @@ class Plumbing(Protocol):
         """The interfaces of this run in the namespace pinned at `netns`."""
         ...
 
-    def unplug(self, container: str) -> None:
+    def unplug(self, config: Config, netns: str) -> None:
         """Every interface it has made for the container, and that may still be there; neither the
-        namespace nor the networks need to be."""
+        namespace, whose handle is `netns`, nor the networks need to be."""
         ...
 
     def plugged(self, container: str) -> Plugged:
@@ -132,22 +132,22 @@ class Plumber(Generic[N]):
         ]
         with self._notes.hold(config.id) as desk:
             for name in desk.names():
-                self._cleared_unless(name, wishes, desk, config.id)
+                self._cleared_unless(name, wishes, desk, config, netns)
             made = [self._plugged(wish, desk, config.id) for wish in wishes]
         return self._told(made)
 
     def plugged(self, container: str) -> Plugged:
         return self._told([note for note in self._notes.seen(container) if note.done])
 
-    def unplug(self, container: str) -> None:
+    def unplug(self, config: Config, netns: str) -> None:
         """The newest first; all are tried, then the first fault is raised."""
-        if not self._notes.known(container):
+        if not self._notes.known(config.id):
             return
         faults: list[PortError] = []
-        with self._notes.hold(container) as desk:
+        with self._notes.hold(config.id) as desk:
             for name in reversed(desk.names()):
                 try:
-                    self._removed(name, desk, container, leaving=True)
+                    self._removed(name, desk, config, netns, leaving=True)
                 except PortError as problem:
                     faults.append(problem)
         if faults:
@@ -157,13 +157,26 @@ class Plumber(Generic[N]):
         told = [self._tool.told(note) for note in notes]
         return tuple(link for link, _ in told), _together(dns for _, dns in told if dns)
 
-    def _cleared_unless(self, name: str, wishes: list[N], desk: Desk[N], container: str) -> None:
+    def _cleared_unless(
+        self, name: str, wishes: list[N], desk: Desk[N], config: Config, netns: str
+    ) -> None:
         """Take away what is not, or not wholly, what is wished for now."""
-        note = desk.read(name)
+        note = self._noted(name, desk, config, netns)
         wanted = note is not None and note.done and _unmade(note) in wishes
-        if note and wanted and self._tool.stands(note, _subject(note, desk, container)):
+        if note and wanted and self._tool.stands(note, _subject(note, desk, config.id)):
             return
-        self._removed(name, desk, container, leaving=False)
+        self._removed(name, desk, config, netns, leaving=False)
+
+    def _noted(self, name: str, desk: Desk[N], config: Config, netns: str) -> N | None:
+        """Of a damaged note, as much as follows from what was wished for. Raises `PortError` where
+        this interface never was."""
+        try:
+            return desk.read(name)
+        except PortError:
+            for number, one in enumerate(config.networks):
+                if INTERFACE.format(number) == name:
+                    return self._tool.wish(number, one, config, netns)
+            raise
 
     def _plugged(self, wish: N, desk: Desk[N], container: str) -> N:
         standing = desk.read(wish.interface)
@@ -175,15 +188,17 @@ class Plumber(Generic[N]):
         desk.write(note.interface, note)
         return note
 
-    def _removed(self, name: str, desk: Desk[N], container: str, *, leaving: bool) -> None:
-        note = desk.read(name)
+    def _removed(
+        self, name: str, desk: Desk[N], config: Config, netns: str, *, leaving: bool
+    ) -> None:
+        note = self._noted(name, desk, config, netns)
         if note is None:
             return
-        subject = replace(_subject(note, desk, container), leaving=leaving)
+        subject = replace(_subject(note, desk, config.id), leaving=leaving)
         if not self._tool.needs_namespace or holds(note.netns, note.interface):
             self._tool.delete(note, subject)
         else:
-            loan = self._namespaces.handle(container, "lent")
+            loan = self._namespaces.handle(config.id, "lent")
             with lent(loan, note.interface, note.addresses) as netns:
                 self._tool.delete(note, replace(subject, netns=netns))
         desk.forget(name)

@@ -45,7 +45,7 @@ def choose(runtime: str | None = None, conmon: str | None = None) -> Chosen:
 
 def find(name: str) -> Path | None:
     """The executable of this name or path, absolute; None when there is none."""
-    places = os.pathsep.join((os.environ.get("PATH", os.defpath), *_ELSEWHERE))
+    places = os.pathsep.join((os.environ.get("PATH") or os.defpath, *_ELSEWHERE))
     found = shutil.which(name, path=places)
     return Path(found).absolute() if found else None
 

@@ -136,8 +136,9 @@ def stated(output: bytes) -> State:
 
 
 def inherited() -> dict[str, str]:
-    """The part of our environment that runtimes are given; they need a PATH in any case."""
-    given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    """The part of our environment that runtimes are given, empty ones left out: they need a PATH in any
+    case."""
+    given = {name: os.environ[name] for name in ENVIRONMENT if os.environ.get(name)}
     return {"PATH": os.defpath, "LC_ALL": "C.UTF-8"} | given
 
 

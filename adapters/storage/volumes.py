@@ -22,10 +22,10 @@ from lockgate.adapters import labels
 from lockgate.adapters.filesystem import ensure_directory, read_bounded, volume_data, write_atomic
 from lockgate.adapters.flocks import flock
 from lockgate.adapters.nonsense import NONSENSE
-from lockgate.adapters.storage.directory import meta_of, read_directory
+from lockgate.adapters.storage.directory import read_directory
 from lockgate.adapters.storage.entries import Allowance, Limits, accepted, damaged, refused
 from lockgate.adapters.storage.removal import remove_tree
-from lockgate.adapters.storage.unpack import dress, unpack
+from lockgate.adapters.storage.unpack import unpack
 from lockgate.adapters.syscalls import Resolve, exchange, openat2, syncfs
 from lockgate.effects.config import Config, volume_mounts
 from lockgate.effects.idmaps import owner
@@ -217,7 +217,6 @@ class LocalVolumes:
                     allowance = Allowance(self._limits)
                     entries = accepted(read_directory(source, living=True), allowance)
                     unpack(entries, target, allowance)
-                    dress(target, meta_of(os.fstat(source), source), owner=os.geteuid() == 0)
                     syncfs(target)
                 finally:
                     os.close(target)

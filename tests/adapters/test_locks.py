@@ -1,6 +1,7 @@
 """Locks: one holder among all threads and processes, and no lock outlives its holder."""
 
 import errno
+import fcntl
 import os
 import stat
 import subprocess
@@ -14,7 +15,9 @@ from threading import Barrier, Event, Thread
 
 import pytest
 
+from lockgate.adapters.flocks import locked
 from lockgate.adapters.locks import FileLocks, MemoryLocks
+from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Locks, StoreError
 
 AnyLocks = FileLocks | MemoryLocks
@@ -334,3 +337,20 @@ sys.stdin.readline()
         parent.wait()
         with files.hold("web", timeout=5):
             pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_that_has_none_is_named(
+    number: int, files: FileLocks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(fd: int, how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(StoreError, match=rf"lock {tmp_path}/web.lock: .* no locks .*--root"):
+        files.forget("other")
+        with files.hold("web"):
+            raise AssertionError
+    assert files.holder("web") == "", "where there are none nobody holds one"
+    with (tmp_path / "file").open("w") as file, pytest.raises(PortError, match="no locks"):
+        locked(file.fileno(), 0)

@@ -8,6 +8,7 @@ import sys
 import tarfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,26 @@ class TestFill:
         (full / "mine").touch()
         assert not volumes.fill("full", config, "/data").fresh
         assert [path.name for path in full.iterdir()] == ["mine"]
+
+    def test_not_when_somebody_else_was_quicker(
+        self,
+        volumes: LocalVolumes,
+        container: Callable[..., Config],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        config = container(directory("data"), member("data/file"))
+        data = Path(volumes.create("v").path)
+        locked = LocalVolumes._locked
+
+        def late(self: LocalVolumes) -> AbstractContextManager[int]:
+            monkeypatch.undo()
+            volumes.fill("v", config, "/data")
+            (data / "file").unlink()
+            return locked(self)
+
+        monkeypatch.setattr(LocalVolumes, "_locked", late)
+        assert not volumes.fill("v", config, "/data").fresh
+        assert list(data.iterdir()) == []
 
     @pytest.mark.parametrize("path", ["/absent", "/absent/deeper", "/file", "/file/deeper"])
     def test_with_nothing_where_there_is_no_directory(

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..docs.test_coverage import ROOT
@@ -26,8 +27,8 @@ RED = 1
 def main(words: list[str]) -> int:
     asked = [one for one in BREAKS if not words or any(w in x for w in words for x in one)]
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="lg-") as name:
-        copy = Path(name) / "copy"
+    with _folder() as folder:
+        copy = folder / "copy"
         shutil.copytree(ROOT, copy, symlinks=True, ignore=OUTSIDE)
         if _pytest(copy, dict.fromkeys(one.test for one in asked)):
             print("nothing is broken yet, and these tests fail")
@@ -59,15 +60,25 @@ def _write(file: Path, text: str) -> None:
 
 def _pytest(copy: Path, tests: Iterable[str], *options: str, quiet: bool = False) -> int:
     here = {"PYTHONPATH": f"{copy / 'src'}:{copy}", "PYTHONDONTWRITEBYTECODE": ""}
-    base = copy.with_name("tests")
-    line = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={base}")
-    done = subprocess.run(
-        (*line, *options, *tests),
-        cwd=copy,
-        env=os.environ | here,
-        stdout=subprocess.DEVNULL if quiet else None,
-    )
+    with _folder() as base:
+        line = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+        done = subprocess.run(
+            (*line, f"--basetemp={base / 'tests'}", *options, *tests),
+            cwd=copy,
+            env=os.environ | here,
+            stdout=subprocess.DEVNULL if quiet else None,
+        )
     return done.returncode
+
+
+@contextmanager
+def _folder() -> Generator[Path]:
+    """What a test leaves when it fails may be deeper than Python reaches, or still be mounted upon."""
+    folder = tempfile.mkdtemp(prefix="lg-")
+    try:
+        yield Path(folder)
+    finally:
+        subprocess.run(("rm", "-rf", "--one-file-system", folder), stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

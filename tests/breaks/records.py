@@ -92,7 +92,7 @@ BREAKS = (
         "src/lockgate/wiring.py",
         "        if not has_duties(config):",
         "        if has_duties(config):",
-        "tests/real/test_duties.py",
+        "tests/real/test_duties.py::test_auto_remove_with_a_true_exit_code_for_who_comes_late",
     ),
     Break(
         "§1.3 Systemd",
@@ -120,7 +120,7 @@ BREAKS = (
         "adapters/storage/volumes.py",
         "            if not volume.fresh:\n                return volume\n            filled",
         "            filled",
-        "tests/adapters/test_volumes.py::TestFill::test_the_first_time_only",
+        "tests/adapters/test_volumes.py::TestFill::test_not_when_somebody_else_was_quicker",
     ),
     Break(
         "§1.5 SubPath",

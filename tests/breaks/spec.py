@@ -239,7 +239,7 @@ BREAKS = (
         "adapters/storage/shared/storage.py",
         '(*_map("--uidmap", config.uid_maps), *_map("--gidmap", config.gid_maps))',
         "()",
-        "tests/real/test_shared_idmaps.py",
+        "tests/real/test_shared_idmaps.py::test_a_life",
     ),
     Break(
         "§2.8, §1.8 containers-root",

@@ -84,6 +84,7 @@ def at_once(root: Path) -> None:
     assert {worker.exitcode for worker in workers} == {0}
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("left", ["all", "half", "nothing"])
 @pytest.mark.parametrize("turn", range(SOAK))
 def test_the_boot_is_noticed_once_and_what_is_owed_is_done_once(

@@ -28,7 +28,7 @@ from lockgate.effects.outcome import (
     Saved,
     Settled,
 )
-from lockgate.effects.perform import KILL_GRACE, fault_of, perform
+from lockgate.effects.perform import fault_of, perform
 from lockgate.effects.ports import Facts, File, Ports, Specified
 
 CONFIG = Config(id="c", command=("true",))
@@ -330,7 +330,7 @@ class TestHalt:
         )
         ignored = e.Halt("c", 1, PROCESS, MONITOR, 10, 3, False)
         assert fault(running.do(ignored)).kind == "timeout"
-        assert waited == [3, KILL_GRACE]
+        assert waited == [3, performing.KILL_GRACE]
 
     def test_with_nobody_to_signal_only_waits(
         self, running: Stage, monkeypatch: pytest.MonkeyPatch

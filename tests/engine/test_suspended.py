@@ -3,6 +3,7 @@ stood still. And clocks that are set back, and deadlines of days (FAULTS §3.9).
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from tests.engine.conftest import Simulation
@@ -11,6 +12,7 @@ from tests.waiting import until
 from lockgate import Engine, HealthCheck, Record, Status
 from lockgate.effects.config import RestartPolicy
 from lockgate.effects.health import SECOND
+from lockgate.effects.outcome import Exited, PortError
 
 DAY = 86_400
 YEAR = 365 * DAY
@@ -28,16 +30,31 @@ def meanwhile() -> Iterator[Meanwhile]:
 class TestWaiting:
     """Whoever gives a number of seconds gives them awake."""
 
+    @pytest.mark.parametrize("timeout", [60, MONTHS])
     def test_for_an_end(
-        self, simulation: Simulation, engine: Engine, web: Record, meanwhile: Meanwhile
+        self,
+        timeout: int,
+        simulation: Simulation,
+        engine: Engine,
+        web: Record,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        """Suspended in the middle, and woken to look again, one waits for what is left."""
         engine.start("web")
-        waiting = meanwhile(lambda: engine.wait("web", timeout=60))
-        simulation.host.advance(DAY)
-        with pytest.raises(TimeoutError):
-            waiting.result(0.2)
-        simulation.host.end(web.id, 7)
-        assert waiting.result(20) == 7
+        await_exit = simulation.host.runtime.await_exit
+        patience: list[float] = []
+
+        def awoken(*run: Any) -> Exited | None:
+            patience.append(run[-1])
+            if len(patience) == 1:
+                simulation.host.advance(DAY)
+                raise PortError("missing", "something else has happened")
+            simulation.host.end(web.id, 7)
+            return await_exit(*run)
+
+        monkeypatch.setattr(simulation.host.runtime, "await_exit", awoken)
+        assert engine.wait("web", timeout=timeout) == 7
+        assert patience == [pytest.approx(timeout, abs=20)] * 2
 
     @pytest.mark.parametrize("timeout", [60, MONTHS])
     def test_a_container_has_its_time_to_stop(
@@ -58,14 +75,6 @@ class TestWaiting:
                 simulation.host.end(slow.id, 5)
                 until(lambda: engine.inspect("slow").exit_code == 5)
             stopping.result(20)
-
-    def test_for_an_end_that_is_months_away(
-        self, simulation: Simulation, engine: Engine, web: Record, meanwhile: Meanwhile
-    ) -> None:
-        engine.start("web")
-        waiting = meanwhile(lambda: engine.wait("web", timeout=MONTHS))
-        simulation.host.end(web.id, 7)
-        assert waiting.result(20) == 7
 
 
 class TestRestarting:

@@ -85,6 +85,7 @@ def forgetful(world: World) -> None:
 STARTED = Order(1, StartRuntime("c", 1))
 STARTING = replace(RUNNING, status=Status.CREATED, operation=i.Start(), todo=("launch",))
 BORN = newborn(CONFIG)
+OWED = replace(STOPPED, config=replace(CONFIG, restart="always"))
 UNWELL = Health(HealthStatus.UNHEALTHY, 3)
 CHECKED = replace(
     RUNNING, config=replace(CONFIG, health=HealthCheck(command=("true",))), health=UNWELL
@@ -212,6 +213,9 @@ BITES: list[tuple[str, Callable[[], object]]] = [
     ("P24", lambda: promised.in_order([event("start", 1), event("start", 2)])),
     ("P24", lambda: promised.in_order([event("died", 1), event("start", 2)])),
     ("P24", lambda: promised.in_order([event("died", 1), event("died", 2)])),
+    ("P16", lambda: promised.accepted_rightly(replace(OWED, stopped_by_user=True), i.Revive())),
+    ("P26", lambda: promised.accepted_rightly(CONFIGURED, i.Restore())),
+    ("P26", lambda: promised.accepted_rightly(CONFIGURED, i.Unmount())),
     ("P26", lambda: promised.announced_in_time(Step(RUNNING, (), (Notice("cleanup"),)))),
     ("P26", lambda: promised.announced_in_time(Step(CONFIGURED, (), (Notice("init"),)))),
     ("P26", lambda: promised.announced_in_time(Step(CONFIGURED, (), (Notice("remove"),)))),
@@ -289,6 +293,9 @@ def test_a_sound_place_breaks_nothing() -> None:
     promised.connected(DEFERRED, replace(WATCHED, plugged=1))
     promised.connected(RUNNING, WATCHED)
     promised.owed_for_health(CHECKED, HEAL)
+    promised.accepted_rightly(OWED, i.Revive())
+    promised.accepted_rightly(CONFIGURED, i.Restore(source="/archive"))
+    promised.accepted_rightly(CONFIGURED, i.Unmount(force=True))
     promised.kept_its_word(STARTING, Step(RUNNING))
     promised.kept_its_word(STARTING, Step(replace(CONFIGURED, faults=(Fault("failed", "no"),))))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.ground import Ground
 
 from lockgate import Engine, LockgateError, Status
 from lockgate.effects.config import Secret, VolumeMount
@@ -68,8 +69,19 @@ def cleared(engine: Engine) -> None:
         engine.remove_image(image.name)
 
 
-def test_any_file_may_be_empty(runtime: str, tmp_path: Path) -> None:
-    root = tmp_path / "root"
+@pytest.fixture
+def root(tmp_path: Path, runtime: str) -> Iterator[Path]:
+    """Of which nothing is left, whatever was found."""
+    before = Ground.of(tmp_path)
+    yield tmp_path / "root"
+    with Engine.open(tmp_path / "root", runtime=runtime) as engine:
+        for record in engine.list():
+            engine.remove(record.id, force=True)
+        cleared(engine)
+    assert set(before.left(Ground.of(tmp_path))) <= {"files"}, "locks that stand for good, perhaps"
+
+
+def test_any_file_may_be_empty(root: Path, runtime: str, tmp_path: Path) -> None:
     names: list[str] = []
     for number in range(100):
         container = lived(root, runtime, tmp_path)
@@ -83,6 +95,3 @@ def test_any_file_may_be_empty(runtime: str, tmp_path: Path) -> None:
             cleared(engine)
     print(names)
     assert "containers/ID/config.json" in names, names
-    with Engine.open(root, runtime=runtime) as engine:
-        engine.remove("web", force=True)
-        cleared(engine)

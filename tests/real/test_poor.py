@@ -51,12 +51,11 @@ def small_files() -> None:
 SURROUNDINGS: Mapping[str, dict[str, Any]] = {
     "no variables": {"env": {}},
     "only nonsense": {"env": {"PATH": "", "HOME": "/nowhere", "TMPDIR": "/nowhere", "LANG": "x"}},
-    "ASCII": {"env": {"PATH": os.environ["PATH"], "LC_ALL": "C", "PYTHONUTF8": "0"}},
+    "ASCII": {"env": {"LC_ALL": "C"}},
     "closed descriptors": {"preexec_fn": closed},
     "nowhere": {"preexec_fn": nowhere},
     "umask 000": {"umask": 0o000},
     "umask 077": {"umask": 0o077},
-    "umask 777": {"umask": 0o777},
     "few descriptors": {"preexec_fn": few_descriptors},
     "limits of nothing": {"preexec_fn": small_files},
 }
@@ -83,7 +82,6 @@ def life(root: Path, runtime: str, surroundings: Mapping[str, Any]) -> None:
         until(lambda: engine.inspect("web").status is Status.RUNNING)
         until(lambda: len(list(engine.logs("web"))) == 2)
         assert {line.text for line in engine.logs("web")} == {f"{WORD} {WORD}"}
-    told("logs", "web")
     told("exec", "web", "true")
     told("stop", "--timeout", "0", "web")
     with Engine.open(root, runtime=runtime) as engine:
@@ -98,9 +96,7 @@ def test_a_life_in_poor_surroundings(name: str, engine: Engine, root: Path, runt
     before.still(root)
 
 
-@pytest.mark.parametrize(
-    "name", ["with blanks", WORD, "l" * 100, "a'b\"c$d", "new\nline", "-dash", "link"]
-)
+@pytest.mark.parametrize("name", ["a 'b\" $c", WORD, "l" * 100, "new\nline", "link"])
 def test_a_root_of_any_name(name: str, tmp_path: Path, runtime: str) -> None:
     root = tmp_path / name
     if name == "link":

@@ -19,7 +19,7 @@ from lockgate.effects.model import (
     StartRuntime,
 )
 from lockgate.effects.network import Link
-from lockgate.effects.outcome import Connected, Dumped, Exited, Fact, Joined, Restored, Saved
+from lockgate.effects.outcome import Connected, Done, Dumped, Exited, Fact, Joined, Restored, Saved
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.law import PLANS, STAGES
 from lockgate.statemachine.policy import owes_removal, owes_restart
@@ -144,6 +144,11 @@ class TestCheckpoint:
         assert not owes_restart(record)
         assert not owes_restart(record, booted=True)
         assert not owes_removal(record)
+
+    def test_when_it_was_taken_is_not_made_up(self, at: At) -> None:
+        story = at(Status.RUNNING).tell(i.Checkpoint())
+        (order,) = story.record.pending
+        assert story.tell(Done(order.ticket)).record.checkpointed_at == 0
 
     def test_left_running_it_runs(self, at: At) -> None:
         story = at(Status.RUNNING).tell(i.Checkpoint(leave_running=True)).through()

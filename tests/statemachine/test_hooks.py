@@ -9,7 +9,7 @@ from lockgate.effects.hooks import Hook
 from lockgate.effects.model import RunPoststop
 from lockgate.effects.outcome import Created, Fact, Saved, Settled
 from lockgate.statemachine.inputs import Booted, Cleanup, Create, Init, Remove, Restart, Start, Stop
-from lockgate.statemachine.law import PLANS, STAGES, WAYS
+from lockgate.statemachine.law import PLANS, STAGES, WAYS, ways
 from lockgate.statemachine.record import holds, newborn
 from lockgate.statemachine.status import Status
 
@@ -180,6 +180,7 @@ def test_each_way_is_known_without_them() -> None:
         for needed, names in zip(has, OF_SOME, strict=True):
             unneeded |= set() if needed else names
         hooked, checked, late = has
-        for stages, ways in known.items():
-            own = ways[hooked][checked][late]
-            assert own == tuple(name for name in stages if name not in unneeded)
+        for stages, own in known.items():
+            assert own == ways(stages)
+            rest = tuple(name for name in stages if name not in unneeded)
+            assert own[hooked][checked][late] == rest

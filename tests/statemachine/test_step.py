@@ -435,7 +435,11 @@ class TestSessions:
         assert isinstance(answer, Step)
         assert answer.record.sessions == ("b",)
         assert answer.notices == (Notice("exec_died", exit_code=3, session="a"),)
-        assert story.events == ["exec", "exec"]
+
+    def test_who_comes_is_named(self, at: At) -> None:
+        answer = step(at(Status.RUNNING).record, i.SessionBegan(1, "a"))
+        assert isinstance(answer, Step)
+        assert answer.notices == (Notice("exec", session="a"),)
 
     def test_what_is_known_is_no_news(self, at: At) -> None:
         story = at(Status.RUNNING).tell(i.SessionBegan(1, "a"))
@@ -472,7 +476,10 @@ class TestSessions:
         short = i.SessionEnded(1, "a", self.END, untold=True)
         answer = step(at(Status.RUNNING).record, short)
         assert isinstance(answer, Step)
-        assert [one.event for one in answer.notices] == ["exec", "exec_died"]
+        assert answer.notices == (
+            Notice("exec", session="a"),
+            Notice("exec_died", exit_code=3, session="a"),
+        )
         known = at(Status.RUNNING).tell(i.SessionBegan(1, "a"))
         assert known.tell(short).events == ["exec", "exec_died"]
         for record in (at(Status.CREATED).record, at(Status.CONFIGURED).record):
@@ -538,8 +545,16 @@ class TestDeath:
 class TestReboot:
     def test_what_failed_before_it_is_no_failure_of_what_begins_anew(self, at: At) -> None:
         story = at(Status.CONFIGURED).tell(i.Start()).failed()  # the mount; the network is out yet
+        story.tell(i.Booted("another"))
+        assert story.record.tripped is False
+        assert story.through().record.status is Status.RUNNING
+
+    def test_what_was_given_back_is_given_back_further(self, at: At) -> None:
+        """Of a start that failed: nothing of it begins anew."""
+        story = at(Status.CREATED).tell(i.Start()).failed()  # and its network is being left
         story.tell(i.Booted("another")).through()
-        assert story.record.status is Status.RUNNING
+        assert story.asked[-3:] == ["LeaveNetwork", "DeleteRuntime", "Unmount"]
+        assert story.record.status is Status.CONFIGURED
 
 
 class TestRemovalThatFails:

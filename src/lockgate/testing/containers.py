@@ -56,8 +56,8 @@ layer, and with its network, in parts."""
 MORE = 1 << 30
 CHECKED = replace(CONFIG, health=HealthCheck(command=("true",), retries=2, on_failure="restart"))
 """The same with health checks, which nobody sees to but we."""
-UNPLUGGED = replace(CONFIG, network="none")
-"""The same without a network."""
+BARE = replace(CONFIG, network="none", restart="no")
+"""The same without a network, and nobody brings it back."""
 DEFERRED = replace(CONFIG, deferred_network=True)
 """The same with a network that is set up after create."""
 FEWER: tuple[i.Command, ...] = (
@@ -168,6 +168,7 @@ class OneContainer:
                 continue
             if self._rig.asked(node, command) is not None:
                 promised.owed_for_health(node.record, command)
+                promised.accepted_rightly(node.record, command)
                 yield command, _name(command)
 
     def _checks(self, node: Place) -> Iterator[tuple[str, Place]]:

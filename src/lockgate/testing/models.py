@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from lockgate.effects.config import SHAREABLE, SHARED, Config, Namespaces, VolumeMount
 from lockgate.testing.containers import (
+    BARE,
     CHECKED,
     CHECKPOINTS,
     DEFERRED,
@@ -17,7 +18,6 @@ from lockgate.testing.containers import (
     LIMITS,
     OWN,
     SOME,
-    UNPLUGGED,
     OneContainer,
 )
 from lockgate.testing.explore import Model
@@ -31,7 +31,7 @@ LOCKS = "two operations on a pod, their locks"
 
 SHORT = (
     "one container, nothing goes wrong",
-    "one container, no network",
+    "one container, bare",
     "one container, all faults",
     "one container, health checks",
     "two operators, either may die",
@@ -68,7 +68,7 @@ WHOLE = (
 MODELS: Mapping[str, Callable[[], Model[Any]]] = MappingProxyType(
     {
         "one container, nothing goes wrong": partial(OneContainer, faults=False, config=LENDING),
-        "one container, no network": partial(OneContainer, faults=False, config=UNPLUGGED),
+        "one container, bare": partial(OneContainer, faults=False, config=BARE),
         "one container, all faults": partial(OneContainer, config=LENDING),
         "one container, health checks": partial(OneContainer, mounts=0, config=CHECKED),
         "one container, checkpoints": partial(

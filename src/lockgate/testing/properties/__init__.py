@@ -54,6 +54,7 @@ from lockgate.testing.properties.places import (
 from lockgate.testing.properties.steps import (
     Stepper,
     about_itself,
+    accepted_rightly,
     announced_in_time,
     former_state,
     frozen_with_intent,
@@ -81,6 +82,7 @@ __all__ = [
     "Property",
     "Stepper",
     "about_itself",
+    "accepted_rightly",
     "agreement",
     "announced_in_time",
     "at_rest",

@@ -130,6 +130,7 @@ _ALL = (
         "starts no more runs than it may, and each that it owes, though whoever should is dead.",
         (
             "stop_wins",
+            "accepted_rightly",
             "within_budget",
             "tests/kit/test_households.py",
             "tests/promises/test_05_restart_duty.py",

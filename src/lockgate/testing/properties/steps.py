@@ -23,6 +23,7 @@ from lockgate.effects.model import (
 from lockgate.effects.outcome import Done, Exited, Failed, Fault, PortError
 from lockgate.statemachine import inputs as i
 from lockgate.statemachine.limits import updated
+from lockgate.statemachine.policy import owes_restart
 from lockgate.statemachine.record import RESOURCES, Answer, Notice, Record, Refused, Step
 from lockgate.statemachine.status import LIVE, Presence, Status, Verb
 from lockgate.testing.explore import Broken
@@ -163,6 +164,20 @@ def owed_for_health(record: Record, command: i.Command) -> None:
     counted = check is not None and health is not None and health.failures == check.retries
     if not counted or record.status is not Status.RUNNING:
         raise Broken("P22", f"{command.verb} for its health: {health}, and it is {record.status}")
+
+
+def accepted_rightly(record: Record, command: i.Command) -> None:
+    """P16, P26: a policy's restart is accepted only where it is owed, a restore where there may be
+    something to go on from, an unmount where anything is mounted."""
+    match command:
+        case i.Revive(booted) if not owes_restart(record, booted=booted):
+            raise Broken("P16", "a restart that nobody owes is accepted")
+        case i.Restore(source="") if record.checkpoint is Presence.ABSENT:
+            raise Broken("P26", "a restore is accepted, and there is no checkpoint")
+        case i.Unmount(force=False) if not record.mounts:
+            raise Broken("P26", "an unmount is accepted, and nothing is mounted")
+        case _:
+            pass
 
 
 def hooks_kept(answer: Step) -> None:
