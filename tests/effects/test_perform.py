@@ -200,11 +200,11 @@ def test_a_late_set_up_is_of_that_process_and_its_files_tell_of_it_and_no_other(
 
 
 @pytest.mark.parametrize(
-    ("asked", "plugged"), [((), CONFIG), ((PLUGGED,), replace(CONFIG, networks=(PLUGGED,)))]
+    ("asked", "networks"), [((), (Attachment("net"),)), ((PLUGGED,), (PLUGGED,))]
 )
 def test_it_is_plugged_in_as_its_config_says_unless_other_addresses_are_asked_for(
     asked: tuple[Attachment, ...],
-    plugged: Config,
+    networks: tuple[Attachment, ...],
     stage: Stage,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -215,8 +215,9 @@ def test_it_is_plugged_in_as_its_config_says_unless_other_addresses_are_asked_fo
         return Joined("/netns")
 
     monkeypatch.setattr(stage.host, "join", join)
-    assert fact(stage.do(e.JoinNetwork("c", 1, False, asked))) == Joined("/netns")
-    assert joined == [plugged, 1]
+    config = replace(CONFIG, networks=(Attachment("net"),))
+    assert fact(stage.do(e.JoinNetwork("c", 1, False, asked), config)) == Joined("/netns")
+    assert joined == [replace(config, networks=networks), 1]
 
 
 def test_nothing_can_be_set_up_for_an_unknown_process(stage: Stage) -> None:

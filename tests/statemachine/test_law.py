@@ -42,6 +42,11 @@ def test_two_rows_for_one_move_are_refused() -> None:
         compiled([row, row], Status)
 
 
+def test_a_row_leads_where_it_says() -> None:
+    row = {"trigger": "go", "source": Status.CREATED, "dest": Status.RUNNING}
+    assert compiled([row], Status) == {(Status.CREATED, "go"): Status.RUNNING}
+
+
 def test_a_reflexive_row_stays_where_it_is() -> None:
     row = {"trigger": "stay", "source": Status.CREATED, "dest": "="}
     assert compiled([row], Status) == {(Status.CREATED, "stay"): Status.CREATED}
