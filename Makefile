@@ -53,7 +53,7 @@ breaks: setup ## storage, spec and files broken on purpose, a line at a time: th
 	@$(BIN)/python -m tests.breaks
 
 SOAK ?= 50
-soak: setup ## what the suite does in part, whole; what has no end, SOAK times as long: an hour
+soak: setup ## what the suite does in part, whole; what has no end, SOAK times as long (not timed yet)
 	@scripts/soak $(BIN)/python $(SOAK)
 
 FUZZ_SECONDS ?= 60

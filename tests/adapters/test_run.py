@@ -16,6 +16,14 @@ def run(tmp_path: Path) -> Run:
     return made
 
 
+def test_where_its_files_are_follows_from_id_and_run(tmp_path: Path) -> None:
+    first, second = (Run.of(tmp_path, "c", epoch) for epoch in (1, 2))
+    assert first.log == second.log == tmp_path / "containers/c/ctr.log"
+    for run, number in ((first, "1"), (second, "2")):
+        for file in (run.sync, run.pidfile, run.monitor_pidfile, run.exits):
+            assert file.parent == tmp_path / "run/c" / number
+
+
 def test_nobody_makes_a_file_in_what_is_being_removed(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,5 +93,4 @@ def test_any_file_may_be_empty(root: Path, runtime: str, tmp_path: Path) -> None
         with Engine.open(root, runtime=runtime) as engine:
             looked_after(engine)
             cleared(engine)
-    print(names)
     assert "containers/ID/config.json" in names, names

@@ -39,6 +39,8 @@ SHORT = (
     "one container, always restarted",
     "one container, restarted once",
     "one container, removed by itself",
+    "one container, volumes",
+    "two containers, one volume",
 )
 """What takes less than a minute; the others take several."""
 
