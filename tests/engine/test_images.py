@@ -59,6 +59,21 @@ class TestRemoval:
         engine.remove_image(engine.image("plain").id, force=True)
         assert engine.list() == engine.images() == ()
 
+    def test_it_stays_while_nobody_can_tell_what_a_container_was_made_from(
+        self, engine: Engine
+    ) -> None:
+        web = engine.create(name="web", image="plain")
+        engine.start(web.id)
+        rows = engine.host.store._rows  # type: ignore[attr-defined]  # as a disk would have damaged it
+        rows[web.id] = msgspec.structs.replace(rows[web.id], record=b"\0")
+        for _ in "unread, and on record as unknown":
+            with pytest.raises(OperationFailed, match=rf"is used by .*{web.id[:12]}"):
+                engine.remove_image("plain", force=True)
+            engine.sync(web.id)
+        engine.remove(web.id, force=True)
+        engine.remove_image("plain")
+        assert engine.images() == ()
+
     def test_what_is_not_there(self, engine: Engine) -> None:
         with pytest.raises(NoSuchImage):
             engine.remove_image("other", force=True)

@@ -127,7 +127,9 @@ def test_an_archive_of_it_has_its_own_owners(engine: Engine, tmp_path: Path, mou
     assert found["."] == (0, 0)
 
 
-def test_files_of_the_run_secrets_and_volumes_are_its_own(engine: Engine, tmp_path: Path) -> None:
+def test_files_of_the_run_secrets_and_volumes_are_its_own(
+    engine: Engine, folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "token").write_text("hush\n")
     part = Path(engine.create_volume("parts").path) / "part"
     part.mkdir()
@@ -145,6 +147,8 @@ def test_files_of_the_run_secrets_and_volumes_are_its_own(engine: Engine, tmp_pa
         ],
     )
     assert said == ["hush", "0:0", "0:0", "0:0", "5:6", "7:7", "written"]
+    kept = folder / "root/containers" / engine.inspect("web").id
+    assert [(kept / name).stat().st_uid for name in ("files", "secrets")] == [BASE, BASE]
 
 
 @pytest.mark.parametrize("network", ["none", "private"])

@@ -244,25 +244,31 @@ class TestMountsOfTwo:
         shared.podman("unmount", container)
         assert not is_mounted(theirs)
 
+    @pytest.mark.parametrize("theirs", [False, True])
     @pytest.mark.parametrize("done", [False, True])
     @pytest.mark.parametrize("mounting", [False, True])
     def test_killed_around_a_call(
-        self, shared: Others, tmp_path: Path, mounting: bool, done: bool
+        self, shared: Others, tmp_path: Path, mounting: bool, done: bool, theirs: bool
     ) -> None:
-        """Our note is written; the call is not made, or made and not written down."""
+        """Our note is written; the call is not made, or made and not written down. `theirs`: others
+        have it mounted all the time."""
         storage = Dying(tmp_path / "root", shared.store, done)
         image = storage.images.lookup("busybox")
         config = Config(id="c" * 64, name="web", image=image.name, image_id=image.id)
         storage.create(config)
+        if theirs:
+            shared.store.done("mount", "mount", config.id)
         alive = SharedStorage(tmp_path / "root", shared.store)
         if not mounting:
             alive.mount(config)
         with pytest.raises(Dead):
             (storage.mount if mounting else storage.unmount)(config)
         place = Path(alive.mount(config).mountpoint)
-        assert shared.store.mounts(place.parent.name) == 1
+        assert shared.store.mounts(place.parent.name) == 1 + theirs
         alive.unmount(config)
-        assert not is_mounted(place)
+        assert is_mounted(place) == theirs
+        if theirs:
+            shared.store.done("unmount", "unmount", config.id)
         alive.delete(config)
 
 

@@ -10,6 +10,7 @@ from lockgate.effects.ports import Image
 from lockgate.engine.core import faults_raised
 from lockgate.engine.life import Life
 from lockgate.errors import InvalidArgument, NoSuchContainer, NoSuchImage
+from lockgate.statemachine.status import Status
 
 
 class Images(Life):
@@ -61,8 +62,8 @@ class Images(Life):
     def remove_image(self, name: str, *, force: bool = False) -> None:
         """Forget an image, by name or id, and the layers that no other image has.
 
-        Refused while containers are made from it, unless it has another name as well; with `force`
-        they are removed first, whatever they are doing. Raises `NoSuchImage`, `OperationFailed`.
+        Refused while containers are made from it, or may be, unless it has another name as well; with
+        `force` those that are go first, whatever they are doing. Raises `NoSuchImage`, `OperationFailed`.
         """
         try:
             image = self.host.images.lookup(name)
@@ -75,11 +76,17 @@ class Images(Life):
                 with suppress(NoSuchContainer):
                     self.remove(container, force=True)
         with faults_raised("remove", name, "image"):
-            self.host.images.remove(name, self._made_from)
+            self.host.images.remove(name, self._needed_by)
 
     def _made_from(self, image: Image) -> tuple[str, ...]:
         configs = (self._seen(row).config for row in self.host.store.rows())
         return tuple(one.id for one in configs if image.id and one.image_id == image.id)
+
+    def _needed_by(self, image: Image) -> tuple[str, ...]:
+        """Also by whom nobody can tell what he was made from: his record was lost."""
+        records = map(self._seen, self.host.store.rows())
+        lost = tuple(record.id for record in records if record.status is Status.UNKNOWN)
+        return (*self._made_from(image), *lost)
 
     def _image(self, name: str) -> Image:
         try:
