@@ -97,10 +97,11 @@ def killed_everywhere(
     operation: Operation,
     tools: tuple[Tool, ...] = (),
     number: int = signal.SIGKILL,
+    every: int = 1,
 ) -> Iterator[int]:
-    """Kill an engine at the first boundary, then at the second, and so on; yields after each of
-    these deaths, and once more when one has come to its end."""
-    for place in count(1):
+    """Kill an engine at the first boundary, then at the second, and so on, or `every` so many; yields
+    after each of these deaths, and once more when one has come to its end."""
+    for place in count(1, every):
         killed = Victim(root, runtime, operation, place, number=number, tools=tools).killed()
         yield place
         if not killed:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.network.laboratory import Lab, wrapped
 from tests.network.test_connections import heard
-from tests.soak import WHOLE
+from tests.soak import WHOLE, step
 from tests.victims import Operation, Tool, Victim, killed_everywhere
 
 from lockgate import Engine, OperationFailed, Record, Status
@@ -69,7 +69,8 @@ def test_killed_anywhere_the_next_command_recovers(
 ) -> None:
     engine, late = lab.engine, when == "after create"
     prepared(lab, operation, late)
-    for _ in killed_everywhere(lab.root, "runc", operation, TOOLS):
+    every = 1 if lab.tool == "bridge" else step(3)
+    for _ in killed_everywhere(lab.root, "runc", operation, TOOLS, every=every):
         for record in engine.list():
             synced = engine.sync(record.id)
             assert synced.pending == ()
