@@ -11,6 +11,7 @@ import pytest
 from msgspec import Struct
 from tests.ground import Ground
 from tests.oracle import judged
+from tests.soak import step
 from tests.victims import Operation, Tool, killed_everywhere
 
 from lockgate import Engine, Record
@@ -159,7 +160,7 @@ def test_killed_anywhere_the_next_command_recovers(
         hook(root, "poststop.json", f"echo $LOCKGATE_HOOK_KEY >> {told}", "poststop")
     before = Ground.of(root)
     made(engine, scene)
-    for _ in killed_everywhere(root, runtime, scene.operation, scene.tools):
+    for _ in killed_everywhere(root, runtime, scene.operation, scene.tools, every=step(3)):
         judged(engine, root, before)
         once_each(told)
         made(engine, scene)
