@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.ground import Ground
-from tests.oracle import judged
+from tests.oracle import judged, recovered
 from tests.waiting import until
 
 from lockgate import Engine, Record, Status
@@ -141,8 +141,8 @@ class TestSurvivors:
         return Cgroups.here().members(cgroup(record.config))
 
     @pytest.fixture
-    def outlived(self, engine: Engine) -> Record:
-        """It has ended by itself, its children have not."""
+    def outlived(self, engine: Engine, ground: Ground) -> Record:
+        """It has ended by itself, its children have not. `ground`: as it was before."""
         record = self.begun(engine, "exit 7")
         assert engine.wait("web") == 7
         assert len(self.living(record)) == 2
@@ -152,7 +152,9 @@ class TestSurvivors:
         self, outlived: Record, engine: Engine, root: Path, ground: Ground
     ) -> None:
         assert engine.inspect("web").status is Status.STOPPED
-        judged(engine, root, ground)
+        assert recovered(engine, root) == (engine.inspect("web"),)
+        engine.remove("web")
+        ground.still(root)
 
     def test_they_go_with_what_is_cleaned_up(self, outlived: Record, engine: Engine) -> None:
         engine.cleanup("web")
