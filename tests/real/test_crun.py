@@ -2,8 +2,8 @@
 
 There the real tests are run once more, with crun among the working runtimes. Those that end engines,
 monitors and runtimes at every place, full disks, refused calls, and all promises but the one about the
-runtime are left to `make soak`, which has such a namespace of its own: they try what is ours. So do missing
-locks and poor surroundings, of which runc says enough.
+runtime are left to `make soak`, which has such a namespace of its own: they try what is ours. Of missing
+locks, emptied files, halves of calls and poor surroundings runc says enough.
 """
 
 import os
@@ -17,11 +17,13 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 HYBRID = Path("/sys/fs/cgroup/unified")
 OURS = (
+    "tests/real/test_emptied.py",
     "tests/real/test_faults.py",
     "tests/real/test_killed_beside.py",
     "tests/real/test_lockless.py",
     "tests/real/test_poor.py",
     "tests/real/test_refused.py",
+    "tests/real/test_short.py",
 )
 OF_THE_RUNTIME = "tests/promises/test_07_runtime_dies.py::TestReal::test_what_it_keeps_is_cut_off"
 
