@@ -412,8 +412,8 @@ BREAKS = (
     Break(
         "Volumes: made, listed",
         "src/lockgate/engine/volumes.py",
-        "if _mounts(record, name) or record.status is Status.UNKNOWN",
-        "if record.status is Status.UNKNOWN",
+        "return record.status is Status.UNKNOWN or _mounts(record, name)",
+        "return record.status is Status.UNKNOWN",
         "tests/cli/test_volumes.py::test_one_that_is_used_stays_until_its_users_go",
     ),
     Break(

@@ -1,6 +1,6 @@
 """What all commands stand on: whom is meant, how it is now, and one command carried to its end."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
@@ -92,7 +92,7 @@ class Core:
     def list(self) -> tuple[Record, ...]:
         """All containers, oldest first. One that is damaged is shown as unknown; one that is
         busy is shown as it was; neither keeps the others waiting."""
-        seen = (self._fresh(self._seen(row)) for row in self.host.store.rows())
+        seen = map(self._fresh, self._records())
         return tuple(record for record in seen if not record.gone)
 
     def _command(self, reference: str, command: Command) -> Record:
@@ -143,6 +143,10 @@ class Core:
     def _glimpse(self, container: str) -> Record | None:
         row = self.host.store.row(container)
         return self._seen(row) if row else None
+
+    def _records(self) -> Iterator[Record]:
+        """Of all there are, as they were last written down."""
+        return map(self._seen, self.host.store.rows())
 
     def _seen(self, row: Row) -> Record:
         record = readable(row.container, row.name, row.record)

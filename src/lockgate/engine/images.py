@@ -10,6 +10,7 @@ from lockgate.effects.ports import Image
 from lockgate.engine.core import faults_raised
 from lockgate.engine.life import Life
 from lockgate.errors import InvalidArgument, NoSuchContainer, NoSuchImage
+from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Status
 
 
@@ -79,17 +80,22 @@ class Images(Life):
             self.host.images.remove(name, self._needed_by)
 
     def _made_from(self, image: Image) -> tuple[str, ...]:
-        configs = (self._seen(row).config for row in self.host.store.rows())
-        return tuple(one.id for one in configs if image.id and one.image_id == image.id)
+        return tuple(record.id for record in self._records() if _is_of(record, image))
 
     def _needed_by(self, image: Image) -> tuple[str, ...]:
         """Also by whom nobody can tell what he was made from: his record was lost."""
-        records = map(self._seen, self.host.store.rows())
-        lost = tuple(record.id for record in records if record.status is Status.UNKNOWN)
-        return (*self._made_from(image), *lost)
+        return tuple(
+            record.id
+            for record in self._records()
+            if _is_of(record, image) or record.status is Status.UNKNOWN
+        )
 
     def _image(self, name: str) -> Image:
         try:
             return self.host.images.lookup(name)
         except PortError as problem:
             raise NoSuchImage(problem.fault.reason) from None
+
+
+def _is_of(record: Record, image: Image) -> bool:
+    return image.id != "" and record.config.image_id == image.id

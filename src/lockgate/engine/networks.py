@@ -61,10 +61,9 @@ class Networks(Core):
 
     def users(self, network: str) -> tuple[Record, ...]:
         """The containers made to be plugged into this network, running or not."""
-        seen = map(self._seen, self.host.store.rows())
         return tuple(
             record
-            for record in seen
+            for record in self._records()
             if any(one.network == network for one in record.config.networks)
         )
 

@@ -1,6 +1,6 @@
 """Volumes: directories that outlive containers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from secrets import token_hex
 
@@ -50,9 +50,7 @@ class Volumes(Life):
 
         def used_by(volume: Volume) -> tuple[str, ...]:
             users = tuple(
-                record.config.name
-                for record in self._records()
-                if _mounts(record, name) or record.status is Status.UNKNOWN
+                record.config.name for record in self._records() if self._may_use(record, name)
             )
             if users:
                 raise VolumeInUse(name, users)
@@ -65,8 +63,8 @@ class Volumes(Life):
                 raise NoSuchVolume(problem.fault.reason) from None
             raise OperationFailed("remove", name, problem.fault, "volume") from problem
 
-    def _records(self) -> Iterator[Record]:
-        return map(self._seen, self.host.store.rows())
+    def _may_use(self, record: Record, name: str) -> bool:
+        return record.status is Status.UNKNOWN or _mounts(record, name)
 
 
 def _mounts(record: Record, name: str) -> bool:
