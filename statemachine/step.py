@@ -94,6 +94,7 @@ from lockgate.statemachine.status import LIVE, Presence, Status, Verb
 
 ABSENT, UNCERTAIN, PRESENT = Presence.ABSENT, Presence.UNCERTAIN, Presence.PRESENT
 Notices = tuple[Notice, ...]
+copied = Record.__copy__
 
 CHECKPOINTED = "it was checkpointed"
 """Why a run that goes on elsewhere, or later, has ended without an exit code (FAULTS B153)."""
@@ -158,7 +159,7 @@ def _asked(record: Record, command: Command) -> Answer:
         told = (Notice(ANNOUNCED[verb]),) if verb is Verb.UPDATE else ()
         return Step(replace(record, **learned), (), told)
     hastened = _hastened(record, command) if record.todo else None
-    draft = replace(record)
+    draft = copied(record)
     write(draft, "operation", hastened or command)
     if plan.unwinds is not record.unwinding:
         write(draft, "unwinding", plan.unwinds)
@@ -267,7 +268,7 @@ def _done(record: Record, news: Done) -> Step:
     if type(effect) is Halt:
         return _died(record, effect.epoch, _end(news))
     resource, presence, forgotten, hear = DOING[type(effect)]
-    draft = replace(record)
+    draft = copied(record)
     notices = hear(draft, effect, news.fact) if hear else ()
     if (fact := news.fact) is not None:
         LEARNED[type(fact)](draft, fact)
@@ -580,7 +581,26 @@ def _proceed(draft: Record, todo: Way, notices: Notices) -> Step:
         stage = STAGES[todo[0]]
         if stage.begins_run and draft.runtime is not PRESENT:
             write(draft, "epoch", draft.epoch + 1)
-        if orders := _orders(draft, stage.asked):
+        orders: tuple[Order, ...] = ()
+        ticket = draft.tickets
+        for kind, when, filled, resource, acquires, replaces, freezes in stage.asked:
+            if when is not None and not when(draft, kind):
+                continue
+            ticket += 1
+            if not resource:
+                tried = kind is AdjustLimits and draft.limits_doubted
+                orders += (Order(ticket, filled(draft), tried),)
+                continue
+            known = getattr(draft, resource)
+            tried = known is UNCERTAIN or (acquires and known is PRESENT)  # it may have been
+            orders += (Order(ticket, filled(draft), tried),)
+            if not (replaces and known is PRESENT):
+                write(draft, resource, UNCERTAIN)
+            if freezes:
+                write(draft, "freezer", UNCERTAIN)  # as long as it takes
+        if orders:
+            write(draft, "tickets", ticket)
+            write(draft, "pending", orders)
             write(draft, "todo", todo)
             if stage.enters:
                 write(draft, "status", EDGES[draft.status, stage.enters])
@@ -600,31 +620,6 @@ def _proceed(draft: Record, todo: Way, notices: Notices) -> Step:
     if draft.unwinding:
         write(draft, "unwinding", False)
     return Step(draft, (), notices)
-
-
-def _orders(draft: Record, asked: tuple[Ask, ...]) -> tuple[Order, ...]:
-    """Ask for what a stage needs, and note in the same breath that it may exist. No stage asks twice
-    about one resource, so each effect is filled in from how it was."""
-    orders: tuple[Order, ...] = ()
-    for kind, when, filled, resource, acquires, replaces, freezes in asked:
-        if when is not None and not when(draft, kind):
-            continue
-        ticket = draft.tickets + 1
-        write(draft, "tickets", ticket)
-        if not resource:
-            tried = kind is AdjustLimits and draft.limits_doubted
-            orders += (Order(ticket, filled(draft), tried),)
-            continue
-        known = getattr(draft, resource)
-        tried = known is UNCERTAIN or (acquires and known is PRESENT)  # it may have been
-        orders += (Order(ticket, filled(draft), tried),)
-        if not (replaces and known is PRESENT):
-            write(draft, resource, UNCERTAIN)
-        if freezes:
-            write(draft, "freezer", UNCERTAIN)  # as long as it takes
-    if orders:
-        write(draft, "pending", orders)
-    return orders
 
 
 ANSWERS: Mapping[type[Input], Callable[[Record, Any], Answer]] = {

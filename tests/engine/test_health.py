@@ -253,8 +253,9 @@ class TestWhatFollows:
 
 class TestWatching:
     def test_whoever_watches_checks_when_it_is_due_until_the_run_ends(
-        self, engine: Engine, run: Make, answers: list[int | None]
+        self, engine: Engine, run: Make, answers: list[int | None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr("lockgate.engine.health.SLEEP", 0.01)  # ten seconds go by in each
         answers[:] = [0, 1, 1]
         web = run("kill")
         simulation = engine.simulation

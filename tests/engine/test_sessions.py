@@ -115,6 +115,19 @@ class TestCall:
         assert engine.call("web", ["a", "b", "c"], NOTHING) == 3
         assert engine.sessions("web") == ()
 
+    def test_who_waits_for_it_learns_its_end_also_when_it_is_put_away(self, engine: Engine) -> None:
+        answering(engine, lambda session: 4)
+        engine.call("web", ["a"], NOTHING)
+        (session,) = {one.session for one in engine.events() if one.event == "exec_died"}
+        assert engine.exec_wait("web", session) == 4
+        assert engine.exec_wait("web", session[:12]) == 4
+        for wrong in ("", session + "0"):
+            with pytest.raises(NoSuchSession):
+                engine.exec_wait("web", wrong)
+        engine.restart("web")
+        with pytest.raises(NoSuchSession):
+            engine.exec_wait("web", session)
+
     @pytest.mark.parametrize("lasting", [False, True])
     def test_is_told_of_and_forgotten(self, engine: Engine, web: str, lasting: bool) -> None:
         assert engine.simulation is not None

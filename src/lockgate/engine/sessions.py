@@ -12,6 +12,7 @@ from lockgate.effects.ports import Attached, LogLine, Mark, StoreError
 from lockgate.effects.sessions import Session, Standing, Wish
 from lockgate.engine.core import Core, faults_raised
 from lockgate.errors import InvalidArgument, LockgateError, NoSuchSession, NotRunning
+from lockgate.statemachine.history import decode_entry
 from lockgate.statemachine.inputs import SessionBegan, SessionEnded
 from lockgate.statemachine.law import ATTACHABLE, JOINABLE
 from lockgate.statemachine.record import Record
@@ -115,6 +116,15 @@ class Joining(Core):
         """Its exit code, once it has ended; -1 when nobody saw it. Raises `TimeoutError`, and
         `NoSuchSession` also when it goes with its run meanwhile."""
         record = self.inspect(reference)
+        try:
+            return self._awaited(record, session, timeout)
+        except NoSuchSession:
+            # whoever called it has its end, and has put it away
+            if (code := self._told(record, session)) is None:
+                raise
+            return code
+
+    def _awaited(self, record: Record, session: str, timeout: float | None) -> int:
         found = self._session(record, session)
         if found.exit_code is not None:
             return found.exit_code
@@ -187,6 +197,20 @@ class Joining(Core):
         """It is what it is, whether that can be written down or not."""
         with suppress(StoreError, LockgateError):
             self._interpreter.submit(session.container, news)
+
+    def _told(self, record: Record, session: str) -> int | None:
+        """The end of this one session of the newest run as the container's history has it."""
+        entries = map(decode_entry, self.host.store.history(record.id))
+        news = (entry.given for entry in entries)
+        ends = [
+            one
+            for one in news
+            if isinstance(one, SessionEnded)
+            and one.epoch == record.epoch
+            and session
+            and one.session.startswith(session)
+        ]
+        return ends[0].exit.code if len(ends) == 1 else None
 
     def _session(self, record: Record, reference: str) -> Session:
         there = self.host.sessions.look(record.id, record.epoch)
