@@ -73,7 +73,6 @@ from lockgate.statemachine.law import (
     PLANS,
     STAGES,
     WAYS,
-    Ask,
     Plan,
     Way,
     Ways,

@@ -3,7 +3,7 @@
 There the real tests are run once more, with crun among the working runtimes. Those that end engines,
 monitors and runtimes at every place, full disks, refused calls, and all promises but the one about the
 runtime are left to `make soak`, which has such a namespace of its own: they try what is ours. Of missing
-locks, emptied files, halves of calls and poor surroundings runc says enough.
+locks, emptied files, halves of calls, poor surroundings, companions and duties runc says enough.
 """
 
 import os
@@ -17,6 +17,8 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 HYBRID = Path("/sys/fs/cgroup/unified")
 OURS = (
+    "tests/real/test_companions.py",
+    "tests/real/test_duties.py",
     "tests/real/test_emptied.py",
     "tests/real/test_faults.py",
     "tests/real/test_killed_beside.py",

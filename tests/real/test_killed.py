@@ -17,7 +17,7 @@ from lockgate import Engine
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.sampled, pytest.mark.timeout(600)]
 
-EVERY = {"runc": 1, "crun": step(2)}
+EVERY = {"runc": 1, "crun": step(4)}
 """So many boundaries at a time: what dies is ours, whichever runtime it has called."""
 
 

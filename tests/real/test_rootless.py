@@ -96,7 +96,7 @@ def test_create_start_exec_stop_remove(image: Ordinary) -> None:
     assert image.inspect("web")["exit_code"] == 137
     image.lockgate("start", "web")
     assert "made" in image.lockgate("exec", "web", "ls", "/")
-    image.lockgate("rm", "--force", "web")
+    image.lockgate("rm", "--force", "-t", "0", "web")
     assert gone(image, "web")
 
 
@@ -190,7 +190,7 @@ def test_a_published_port_is_reached(image: Ordinary, network: str) -> None:
     assert "8080/tcp of the host is in use by container web" in image.no("start", "other")
     image.lockgate("restart", "-t", "0", "web")
     assert {"slirp4netns", "pasta", "passt.avx2"} & set(image.processes().values())
-    image.lockgate("rm", "--force", "web")
+    image.lockgate("rm", "--force", "-t", "0", "web")
     with pytest.raises(ConnectionError):
         image.within(lambda: says("127.0.0.1", 8080))
 
@@ -298,7 +298,7 @@ def test_they_are_ended_only_when_nobody_is_in_there(image: Ordinary) -> None:
     sleeper(image)
     image.lockgate("start", "web")
     assert "others are in there" in image.no("unshare", "--end")
-    image.lockgate("rm", "--force", "web")
+    image.lockgate("rm", "--force", "-t", "0", "web")
     image.lockgate("unshare", "--end")
     assert image.processes() == {}
     image.lockgate("unshare", "--end")
@@ -540,7 +540,7 @@ def test_one_store_with_his_podman(boat: Ordinary) -> None:
     assert "A /made" in boat.lockgate("diff", "web")
     assert "web" in boat.run(*podman, "ps", "--all", "--external").out
     assert "in use by a container" in boat.run(*podman, "image", "rm", "busybox").err
-    boat.lockgate("rm", "--force", "web")
+    boat.lockgate("rm", "--force", "-t", "0", "web")
     assert boat.run(*podman, "image", "rm", "busybox").code == 0
     slain(pid for pid, name in boat.processes().items() if name.startswith("podman"))
 

@@ -205,7 +205,7 @@ class TestTheyRemoveIt:
     @pytest.fixture
     def container(self, engine: Engine, shared: Others) -> str:
         container = made(engine)
-        shared.podman("rm", "--force", "web")
+        shared.podman("rm", "--force", "-t", "0", "web")
         assert shared.external() == []
         return container
 
@@ -223,7 +223,7 @@ class TestTheyRemoveIt:
     def test_also_while_it_runs(self, engine: Engine, shared: Others) -> None:
         made(engine, script="sleep 60")
         engine.start("web")
-        shared.podman("rm", "--force", "web")
+        shared.podman("rm", "--force", "-t", "0", "web")
         engine.stop("web", 0)
         engine.remove("web")
         assert engine.list() == ()
