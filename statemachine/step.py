@@ -93,7 +93,7 @@ from lockgate.statemachine.status import LIVE, Presence, Status, Verb
 
 ABSENT, UNCERTAIN, PRESENT = Presence.ABSENT, Presence.UNCERTAIN, Presence.PRESENT
 Notices = tuple[Notice, ...]
-copied = Record.__copy__
+copied: Callable[[Record], Record] = Record.__copy__  # type: ignore[attr-defined] # not in its stubs
 
 CHECKPOINTED = "it was checkpointed"
 """Why a run that goes on elsewhere, or later, has ended without an exit code (FAULTS B153)."""
@@ -575,7 +575,9 @@ def _own(record: Record, ways: Ways) -> Way:
 
 
 def _proceed(draft: Record, todo: Way, notices: Notices) -> Step:
-    """Open stages until one has something to ask of the world, or none is left."""
+    """Open stages until one has something to ask of the world, or none is left. What is asked for may
+    exist from then on, and that is noted in the same breath. No stage asks twice about one resource,
+    so each effect is filled in from how it was."""
     while todo:
         stage = STAGES[todo[0]]
         if stage.begins_run and draft.runtime is not PRESENT:

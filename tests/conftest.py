@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.network.laboratory import CGROUPS
 from tests.soak import DONE, FOR_ALL, WHOLE, told
 
 from lockgate import Engine
@@ -58,10 +59,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("runtime", [] if why_not_real() else working_runtimes())
 
 
+NETWORK = "network"
+"""Real tests of networks: each has a host of its own, and cgroups that nobody else looks at."""
+
+RAN: set[str] = set()
+
+
+def group(item: pytest.Item) -> str:
+    """Whoever is not to run beside whom: what drives the real host, its networks, a module."""
+    if item.get_closest_marker("real") is None:
+        return str(item.path)
+    return NETWORK if item.path.parent.name == NETWORK else "host"
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Side by side, what drives the real host stays in one process, and a module in one."""
-    real = item.get_closest_marker("real") is not None
-    item.add_marker(pytest.mark.xdist_group("host" if real else str(item.path)))
+    """Side by side, each group stays in one process."""
+    item.add_marker(pytest.mark.xdist_group(group(item)))
     if WHOLE:
         item.add_marker(pytest.mark.timeout(FOR_ALL), append=False)
 
@@ -97,9 +110,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(told(done, whole=not amiss))
 
 
-def footprint(base: Path) -> dict[str, set[str]]:
+def footprint(base: Path, group: str) -> dict[str, set[str]]:
     """What this machine holds that a container of this session could have left: mounts below its
-    folder or of namespaces, monitors that name the folder, cgroups."""
+    folder or of namespaces, monitors that name the folder, cgroups of its group."""
     lines = _read("/proc/self/mountinfo").splitlines()
     mounts = {line.split(" - ")[0] for line in lines if str(base) in line}
     monitors = {
@@ -109,14 +122,16 @@ def footprint(base: Path) -> dict[str, set[str]]:
         for command in [_read(entry / "cmdline").replace("\0", " ")]
         if "conmon" in command.split(" ")[0] and str(base) in command
     }
-    cgroups = {str(path) for path in _cgroups() if len(path.name) == 64}
+    cgroups = {str(path) for path in _cgroups(group) if len(path.name) == 64}
     return {"mounts": mounts, "monitors": monitors, "cgroups": cgroups}
 
 
-def _cgroups() -> Iterator[Path]:
+def _cgroups(group: str) -> Iterator[Path]:
     """Those of containers, and their parents; some go while we look."""
     for hierarchy in {Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()}:
         for parent in hierarchy.glob("lockgate*"):
+            if (parent.name == Path(CGROUPS).name) is not (group == NETWORK):
+                continue
             yield parent
             with suppress(OSError):
                 yield from (path for path in parent.iterdir() if path.is_dir())
@@ -126,7 +141,8 @@ def _cgroups() -> Iterator[Path]:
 def no_parents_are_left() -> Iterator[None]:
     """The cgroups above those of containers outlive them: removed when all real tests have ended."""
     yield
-    for path in {f"/{place.name}" for place in _cgroups() if place.name.startswith("lockgate")}:
+    places = (place.name for group in RAN for place in _cgroups(group))
+    for path in {f"/{name}" for name in places if name.startswith("lockgate")}:
         Cgroups.here().prune(path)
 
 
@@ -145,11 +161,13 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     request.getfixturevalue("no_parents_are_left")
     base = request.getfixturevalue("tmp_path_factory").getbasetemp()
-    before = footprint(base)
+    of = group(request.node)
+    RAN.add(of)
+    before = footprint(base, of)
     yield
     deadline = time.monotonic() + 10
     while True:
-        after = footprint(base)
+        after = footprint(base, of)
         left = {kind: after[kind] - before[kind] for kind in after if after[kind] - before[kind]}
         if not left or time.monotonic() > deadline:
             break

@@ -41,7 +41,7 @@ def network(root: Path, book: NetworkBook, locks: Locks, first: FirstProcess) ->
         namespaces,
     )
     cni = Plumber(
-        Cni(book.find, Plugins()), Notes(root / "attached", CniNote, PATIENCE), namespaces
+        Cni(book.find, Plugins(), leases), Notes(root / "attached", CniNote, PATIENCE), namespaces
     )
     netavark = Plumber(
         Netavark(book.find, leases, locks, root / "netavark"),

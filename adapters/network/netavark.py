@@ -100,7 +100,11 @@ class Netavark:
         return False
 
     def delete(self, note: NetavarkNote, subject: Subject) -> None:
-        if note.addresses:  # else it was never asked for
+        holder = (subject.container, note.interface)
+        if held := note.addresses or self._held(
+            note.network, holder
+        ):  # else it was never asked for
+            note = replace(note, addresses=held)
             links.add_bridge(note.info.bridge)  # without it, rules of the network would stay
             try:
                 self._call("teardown", note, subject)
@@ -108,7 +112,12 @@ class Netavark:
                 if not RULES_GONE.search(problem.fault.reason):
                     raise
                 self._made_whole(note, subject)
-        self._leases.release(note.network, (subject.container, note.interface))
+        self._leases.release(note.network, holder)
+
+    def _held(self, network: str, holder: tuple[str, str]) -> tuple[str, ...]:
+        """Where the note of an interface was damaged, the leases know its address."""
+        address = self._leases.held(network, holder)
+        return (address,) if address else ()
 
     def _made_whole(self, note: NetavarkNote, subject: Subject) -> None:
         with lent(Path(subject.netns).with_name(f"{subject.container}-whole"), "", ()) as netns:

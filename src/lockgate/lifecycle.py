@@ -44,15 +44,16 @@ def readable(container: str, name: str, data: bytes) -> Record | None:
     return record if (record.id, record.config.name) == (container, name) else None
 
 
-def salvage(row: Row) -> Salvaged:
-    """What must be told when the record of this row cannot be read."""
+def salvage(row: Row, cgroups: str) -> Salvaged:
+    """What must be told when the record of this row cannot be read, on a host that keeps `cgroups`."""
+    config = Config(id=row.container, name=row.name, cgroup_parent=cgroups)
     # no step gives more than a few orders, so no earlier ticket is as high as this
-    return Salvaged(Config(id=row.container, name=row.name), tickets=16 * (row.seq + 1))
+    return Salvaged(config, tickets=16 * (row.seq + 1))
 
 
-def salvaged(row: Row) -> Record:
+def salvaged(row: Row, cgroups: str) -> Record:
     """What is believed of a container whose record cannot be read: anything may exist."""
-    answer = step(newborn(Config(id=row.container)), salvage(row))
+    answer = step(newborn(Config(id=row.container)), salvage(row, cgroups))
     assert isinstance(answer, Step)
     return answer.record
 
@@ -67,8 +68,8 @@ def first_process(store: Store, container: str) -> tuple[int, Process] | None:
 class Lifecycle:
     """`Machine[Record, Input, Refused]` over the given ports."""
 
-    def __init__(self, ports: Ports, sessions: Sessions) -> None:
-        self._ports, self._sessions = ports, sessions
+    def __init__(self, ports: Ports, sessions: Sessions, cgroups: str) -> None:
+        self._ports, self._sessions, self._cgroups = ports, sessions, cgroups
 
     def load(self, container: str, row: Row | None) -> tuple[Record, tuple[Input, ...]]:
         blank = newborn(Config(id=container))
@@ -76,7 +77,7 @@ class Lifecycle:
             return blank, ()
         record = readable(container, row.name, row.record)
         if record is None:
-            return blank, (salvage(row),)
+            return blank, (salvage(row, self._cgroups),)
         return record, ()
 
     def step(self, record: Record, seq: int, given: Input) -> Stepped[Record] | Rejected[Refused]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from lockgate import isolation
 from lockgate.adapters.checkpoints import LocalCheckpoints
 from lockgate.adapters.checks import LocalChecks
 from lockgate.adapters.clock import SystemClock
@@ -35,7 +36,7 @@ from lockgate.adapters.storage import (
 )
 from lockgate.adapters.store import SqliteStore
 from lockgate.adapters.userns import confined
-from lockgate.effects.config import CGROUPS, Config
+from lockgate.effects.config import CGROUPS, SLICE, Config
 from lockgate.effects.model import Process
 from lockgate.effects.outcome import PortError
 from lockgate.effects.ports import Executor, Ports
@@ -63,6 +64,7 @@ def real(
     hooks: Sequence[Path] | None = None,
     watchers: bool = True,
     network_driver: str | None = None,
+    cgroup_parent: str = "",
 ) -> Host:
     """An OCI runtime under conmon, SQLite and file locks, below `root`; and `storage`.
 
@@ -74,6 +76,11 @@ def real(
     Raises `LockgateError` (what is missing, what to do) or `StoreError`.
     """
     root = root.absolute()
+    below = isolation.cgroup_parent(cgroup_parent)
+    if below.endswith(SLICE):
+        raise InvalidArgument(
+            f"{below} is a slice, where pods have no place: write an absolute path"
+        )
     at_home(root)
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -146,7 +153,7 @@ def real(
         close=store.close,
         description=f"{chosen.runtime} under {chosen.conmon}",
         names_kept=NAMES_KEPT if isinstance(kept, SharedStorage) else "",
-        cgroups=delegated(Cgroups.here()) if confined() else CGROUPS,
+        cgroups=below or (delegated(Cgroups.here()) if confined() else CGROUPS),
     )
 
 

@@ -407,6 +407,13 @@ def test_where_its_cgroup_is(engine: Engine, wished: str, kept: str) -> None:
     assert web.config.cgroup_parent == kept
 
 
+@pytest.mark.parametrize("wished", ["machine.slice", "a", "/a/b.slice"])
+def test_an_engine_is_told_a_path(tmp_path: Path, wished: str) -> None:
+    with pytest.raises(InvalidArgument, match="absolute path"):
+        Engine.open(tmp_path / "root", cgroup_parent=wished)
+    assert not (tmp_path / "root").exists()
+
+
 @pytest.mark.parametrize(
     "wished", ["/", "a", "/a/b.slice", ".slice", "a/b.slice", "a--b.slice", "a-.slice", "/a:b"]
 )

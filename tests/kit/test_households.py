@@ -18,7 +18,7 @@ from lockgate.statemachine.record import Record
 from lockgate.statemachine.status import Status
 from lockgate.testing import rehearsal
 from lockgate.testing.counterexamples import walk
-from lockgate.testing.explore import Report, explore
+from lockgate.testing.explore import Model, Report, explore
 from lockgate.testing.households import Household, Households
 from lockgate.testing.models import MODELS
 from lockgate.testing.rehearsal import Explored, Kept, Stage
@@ -51,7 +51,7 @@ def test_what_is_owed_is_done_whatever_goes_wrong_once() -> None:
     assert report.holds, report
 
 
-PARTLY: dict[str, Callable[[], Households]] = {
+PARTLY: dict[str, Callable[[], Model[Any]]] = {
     "one container, always restarted": MODELS["one container, always restarted"],
     "one container, restarted once": MODELS["one container, restarted once"],
     "by hand": partial(Households, PAIR, troubles=0),

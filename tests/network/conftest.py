@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.network.laboratory import CLONE_NEWNET, HOST, OUTSIDE, Lab, command, names
+from tests.network.laboratory import (
+    CGROUPS,
+    CLONE_NEWNET,
+    HOST,
+    OUTSIDE,
+    Lab,
+    command,
+    names,
+)
 
 from lockgate import Engine
 from lockgate.adapters.network.bridge import missing
@@ -99,7 +107,7 @@ def lab(tool: str, namespaces: tuple[Path, Path], tmp_path: Path) -> Iterator[La
     and for all is there; at the end everything else is gone."""
     host, client = namespaces
     root = tmp_path / "root"
-    with Engine.open(root, runtime="runc", network_driver=tool) as engine:
+    with Engine.open(root, runtime="runc", network_driver=tool, cgroup_parent=CGROUPS) as engine:
         made = Lab(host, client, root, tool, engine)
         engine.import_image("busybox", busybox.rootfs_tar(tmp_path / "busybox.tar"))
         engine.create_network("web", dns=["192.0.2.53"])

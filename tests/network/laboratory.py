@@ -63,6 +63,12 @@ OURS = {Path(sys.executable).resolve().name, "conmon"}
 
 WEB = {"network": "web"}
 
+CGROUPS = "/lockgate-network"
+"""Below this cgroup are those of its containers, so that other real tests may run beside."""
+
+NOTES = {"bridge": "attached-bridge", "cni": "attached", "netavark": "attached-netavark"}
+"""Where each tool notes what it has plugged in."""
+
 
 @dataclass
 class Lab:
@@ -92,9 +98,7 @@ class Lab:
     def footprint(self) -> dict[str, set[str]]:
         """All that networks leave on a host: links, rules, leases, claims, notes, namespaces."""
         places = (
-            "attached",
-            "attached-bridge",
-            "attached-netavark",
+            *NOTES.values(),
             "attached-user",
             "slirp",
             "ports",

@@ -7,7 +7,7 @@ from ipaddress import ip_interface
 
 import pytest
 from tests.network.conftest import tools
-from tests.network.laboratory import HOST, OUTSIDE, Lab, command, says, within
+from tests.network.laboratory import CGROUPS, HOST, OUTSIDE, Lab, command, says, within
 
 from lockgate import Engine, OperationFailed, Record
 from lockgate.adapters.network import bridge, netavark
@@ -150,7 +150,9 @@ def test_who_plugged_in_takes_out(lab: Lab) -> None:
 @pytest.mark.only("cni")
 def test_drivers_serve_one_network_in_turns(lab: Lab) -> None:
     lab.server("one", "hello")
-    with Engine.open(lab.root, runtime="runc", network_driver="bridge") as other:
+    with Engine.open(
+        lab.root, runtime="runc", network_driver="bridge", cgroup_parent=CGROUPS
+    ) as other:
         other.create(name="two", image="busybox", command=["sleep", "600"], network="web")
         two = other.start("two")
         assert heard(lab, 80, two.netns, address(lab.engine.inspect("one"))) == "hello"

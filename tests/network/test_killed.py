@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.network.laboratory import Lab, wrapped
+from tests.network.laboratory import NOTES, Lab, wrapped
 from tests.network.test_connections import heard
 from tests.soak import WHOLE, step
 from tests.victims import Operation, Tool, Victim, killed_everywhere
@@ -52,10 +52,7 @@ def agrees(lab: Lab, record: Record) -> None:
     """What the record says of the network is so."""
     found = lab.footprint()
     there = record.network is Presence.PRESENT
-    notes = {"bridge": "attached-bridge", "cni": "attached", "netavark": "attached-netavark"}[
-        lab.tool
-    ]
-    assert (found[notes] == {record.id}) == there
+    assert (found[NOTES[lab.tool]] == {record.id}) == there
     assert (len(found["ports"]), len(found["leases/web"]), len(found["netns"])) == (there,) * 3
     assert any(re.search(r"\b8080\b", rule) for rule in found["rules"]) == there
     assert all(getattr(record, name) is not Presence.UNCERTAIN for name in RESOURCES), record

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.network.laboratory import Lab, command
+from tests.network.laboratory import NOTES, Lab, command
 
 from lockgate import OperationFailed, Record
 from lockgate.adapters.syscalls import UnmountFlag, unmount
@@ -50,6 +50,11 @@ def the_definition(lab: Lab, record: Record) -> None:
     (lab.root / "networks" / "web.conflist").rename(lab.root / "web.kept")
 
 
+def half_of_its_note(lab: Lab, record: Record) -> None:
+    note = lab.root / NOTES[lab.tool] / record.id / "eth0"
+    note.write_bytes(note.read_bytes()[:20])
+
+
 def the_rules(lab: Lab, record: Record) -> None:
     if lab.tool == "bridge":
         command("nft", "flush", "ruleset")
@@ -66,6 +71,7 @@ TAKEN: tuple[Callable[[Lab, Record], None], ...] = (
     the_leases,
     the_claims,
     the_definition,
+    half_of_its_note,
 )
 
 
@@ -200,8 +206,7 @@ class TestJoiningAgain:
         self, left: int, lab: Lab, network: Network, config: Config
     ) -> None:
         """P05, P11: what it told of follows from what was wished for."""
-        notes = {"bridge": "attached-bridge", "cni": "attached"}[lab.tool]
-        note = lab.root / notes / config.id / "eth1"
+        note = lab.root / NOTES[lab.tool] / config.id / "eth1"
         network.join(config, 1)
         note.write_bytes(note.read_bytes()[:left])
         self.works(network.join(config, 1))

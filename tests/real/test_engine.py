@@ -1,6 +1,7 @@
 """The engine on real parts: the README's example, and what goes wrong in the field."""
 
 import os
+import secrets
 import signal
 import sqlite3
 import subprocess
@@ -21,6 +22,7 @@ from lockgate import (
     Record,
     Status,
 )
+from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.testing import busybox
 
 pytestmark = pytest.mark.real
@@ -196,6 +198,20 @@ class TestOthers:
         assert (ended.status, ended.exit_code) == (Status.STOPPED, -1)
         assert "monitor" in ended.exit_reason
         engine.remove("web")
+
+    @pytest.mark.usefixtures("engine")
+    def test_its_cgroups_are_where_they_were_wished_for(self, root: Path, runtime: str) -> None:
+        """Also those of a container of which nothing is known any more."""
+        parent = f"/lockgate-test-{secrets.token_hex(4)}"
+        with Engine.open(root, runtime=runtime, cgroup_parent=parent) as mine:
+            sleeper(mine)
+            web = mine.start("web")
+            assert web.process and web.process.pid in Cgroups.here().members(parent)
+            with closing(sqlite3.connect(root / "lockgate.db")) as database, database:
+                database.execute("update containers set record = x'00'")
+            assert mine.inspect("web").config.cgroup_parent == parent
+            mine.remove("web", force=True, timeout=0)
+        assert Cgroups.here().directories(f"{parent}/{web.id}") == ()
 
     def test_a_damaged_record_costs_the_container_and_nothing_else(
         self, engine: Engine, root: Path

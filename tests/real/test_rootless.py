@@ -278,7 +278,11 @@ def test_a_note_that_is_not_true_leads_to_nobody(
     slain([holder])  # by a note that told of another boot it was not found
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b"\xff", b"[" * 1000, b'{"holder": null}'])
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{}", b"\xff", b"[" * 1000, b'{"holder": null}'],
+    ids=["empty", "nothing in it", "no text", "deep", "nobody"],
+)
 def test_a_note_that_cannot_be_read_is_none(image: Ordinary, text: bytes) -> None:
     holder = image.holder()
     image.note.write_bytes(text)

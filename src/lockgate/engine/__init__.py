@@ -44,6 +44,7 @@ class Engine(Pods, Volumes, Mounts, Artifacts, Brought, Checking, Looking):
         hooks: Sequence[str | Path] | None = None,
         watchers: bool = True,
         network_driver: str | None = None,
+        cgroup_parent: str = "",
         probe: Callable[[str], None] = unprobed,
     ) -> Self:
         """The engine of this folder, which is made if need be.
@@ -60,6 +61,8 @@ class Engine(Pods, Volumes, Mounts, Artifacts, Brought, Checking, Looking):
         of them that can.
         `watchers`: each run with health checks has a process that sees to them; without, the
         program that embeds the engine does (`watch_all`).
+        `cgroup_parent`: an absolute path; the containers that this engine makes have their cgroups
+        below it unless `create` says otherwise. Left out: /lockgate, and without root what is delegated.
         Without root, a program enters its user's namespaces before (`lockgate.rootless.enter`).
         Raises `LockgateError` that says what is missing and what to do.
         """
@@ -67,7 +70,10 @@ class Engine(Pods, Volumes, Mounts, Artifacts, Brought, Checking, Looking):
 
         directories = None if hooks is None else [Path(one) for one in hooks]
         try:
-            host = real(Path(root), runtime, conmon, storage, directories, watchers, network_driver)
+            host = real(
+                *(Path(root), runtime, conmon, storage, directories),
+                *(watchers, network_driver, cgroup_parent),
+            )
         except OSError as problem:
             raise LockgateError(f"cannot open an engine in {root}: {problem}") from problem
         return cls(host, probe)

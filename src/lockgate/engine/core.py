@@ -47,7 +47,7 @@ class Core:
 
     def __init__(self, host: Host, probe: Callable[[str], None] = unprobed) -> None:
         self.host = host
-        self._lifecycle = Lifecycle(host.ports, host.sessions)
+        self._lifecycle = Lifecycle(host.ports, host.sessions, host.cgroups)
         self._interpreter = ToldInterpreter(
             self._lifecycle, host.store, host.locks, host.me, host.lives, probe
         )
@@ -150,7 +150,7 @@ class Core:
 
     def _seen(self, row: Row) -> Record:
         record = readable(row.container, row.name, row.record)
-        return record or salvaged(row)
+        return record or salvaged(row, self.host.cgroups)
 
     def _ended(self, record: Record) -> bool:
         over = record.exit_code is not None or record.checkpointed
