@@ -66,7 +66,7 @@ def test_killed_anywhere_the_next_command_recovers(
 ) -> None:
     engine, late = lab.engine, when == "after create"
     prepared(lab, operation, late)
-    every = step(2 if lab.tool == "bridge" else 6)
+    every = 1 if lab.tool == "bridge" else step(6)
     for _ in killed_everywhere(lab.root, "runc", operation, TOOLS, every=every):
         for record in engine.list():
             synced = engine.sync(record.id)
