@@ -10,7 +10,7 @@ in is never written on.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, cast, get_args
+from typing import Any, TypeAlias, get_args
 
 from msgspec.structs import force_setattr as write
 from msgspec.structs import replace
@@ -180,8 +180,8 @@ def _allowed(record: Record, command: Command, plan: Plan) -> bool:
 
 def _first(record: Record, command: Command) -> bool:
     """Was its user not before its health check?"""
-    asked = cast("Kill | Stop | Restart", command)
-    return not asked.by_health or owed_action(record) == command
+    assert isinstance(command, (Kill, Stop, Restart))
+    return not command.by_health or owed_action(record) == command
 
 
 def _beside(record: Record, command: Command) -> Step:
@@ -588,14 +588,13 @@ def _proceed(draft: Record, todo: Way, notices: Notices) -> Step:
             if when is not None and not when(draft, kind):
                 continue
             ticket += 1
-            if not resource:
-                tried = kind is AdjustLimits and draft.limits_doubted
-                orders += (Order(ticket, filled(draft), tried),)
-                continue
-            known = getattr(draft, resource)
-            tried = known is UNCERTAIN or (acquires and known is PRESENT)  # it may have been
+            if resource:
+                known = getattr(draft, resource)
+                tried = known is UNCERTAIN or (acquires and known is PRESENT)  # it may have been
+            else:
+                known, tried = None, kind is AdjustLimits and draft.limits_doubted
             orders += (Order(ticket, filled(draft), tried),)
-            if not (replaces and known is PRESENT):
+            if resource and not (replaces and known is PRESENT):
                 write(draft, resource, UNCERTAIN)
             if freezes:
                 write(draft, "freezer", UNCERTAIN)  # as long as it takes
