@@ -35,6 +35,9 @@ SIGKILL = 9
 KILL_GRACE = 60.0
 """Seconds a process may take to go after SIGKILL before we say it will not (BEHAVIOUR §3)."""
 
+NOT_MET = 1.0
+"""Seconds in which the end of a process is told that a signal did not meet; then it is sent again."""
+
 
 def perform(order: e.Order, config: Config, ports: Ports) -> Outcome:
     """Carry out one order; what the world answered, as a value. Never raises for the world."""
@@ -143,28 +146,34 @@ def _halted(halt: e.Halt, config: Config, ports: Ports) -> Exited:
 
 
 def _first_halted(halt: e.Halt, config: Config, ports: Ports) -> Exited:
-    """Signal, wait, SIGKILL, wait (BEHAVIOUR §3 "Stop"). A process that went meanwhile is success;
-    a signal that failed on a living one is the fault, not what a later probe says (D-04)."""
+    """Signal, wait, SIGKILL, wait (BEHAVIOUR §3 "Stop"). A process that went meanwhile is success: its
+    end is still to come, and where none comes it was not gone, but missed once. A signal that failed on a
+    living one is the fault, not what a later probe says (D-04)."""
     run = (config, halt.epoch, halt.process, halt.monitor)
     escalation = ((halt.signal, float(halt.timeout)), (SIGKILL, KILL_GRACE))
     for signal, patience in escalation if halt.timeout else escalation[1:]:
         if ended := ports.monitor.look(*run):
             return ended
-        if halt.process is not None:
-            _sent(halt.process, signal, halt, config, ports)
-        if halt.frozen and signal == SIGKILL:
-            ports.runtime.thaw(config, halt.epoch)  # the frozen cannot die
-        if ended := ports.monitor.await_exit(*run, timeout=patience):
-            return ended
+        for moment in (NOT_MET, patience):
+            met = halt.process is None or _sent(halt.process, signal, halt, config, ports)
+            if halt.frozen and signal == SIGKILL:
+                ports.runtime.thaw(config, halt.epoch)  # the frozen cannot die
+            if ended := ports.monitor.await_exit(*run, timeout=patience if met else moment):
+                return ended
+            if met:
+                break
     raise PortError("timeout", f"it outlived SIGKILL by {KILL_GRACE:.0f} seconds")
 
 
-def _sent(process: e.Process, signal: int, halt: e.Halt, config: Config, ports: Ports) -> None:
+def _sent(process: e.Process, signal: int, halt: e.Halt, config: Config, ports: Ports) -> bool:
+    """Did it meet anybody?"""
     try:
         ports.runtime.signal(config, halt.epoch, process, signal)
     except PortError as problem:
-        if problem.fault.kind != "missing":  # gone is what we wanted; its end is still to come
+        if problem.fault.kind != "missing":
             raise
+        return False
+    return True
 
 
 SCARCE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}

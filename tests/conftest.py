@@ -63,6 +63,7 @@ NETWORK = "network"
 """Real tests of networks: each has a host of its own, and cgroups that nobody else looks at."""
 
 RAN: set[str] = set()
+CGROUP = Path("/sys/fs/cgroup")
 
 
 def group(item: pytest.Item) -> str:
@@ -128,7 +129,7 @@ def footprint(base: Path, group: str) -> dict[str, set[str]]:
 
 def _cgroups(group: str) -> Iterator[Path]:
     """Those of containers, and their parents; some go while we look."""
-    for hierarchy in {Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()}:
+    for hierarchy in filter(Path.is_mount, (CGROUP, *CGROUP.iterdir())):
         for parent in hierarchy.glob("lockgate*"):
             if (parent.name == Path(CGROUPS).name) is not (group == NETWORK):
                 continue

@@ -39,19 +39,21 @@ def network(root: Path, book: NetworkBook, locks: Locks, first: FirstProcess) ->
         Bridge(root, book.find, leases, locks, wary=not driver),
         Notes(root / "attached-bridge", BridgeNote, PATIENCE),
         namespaces,
+        leases,
     )
     cni = Plumber(
-        Cni(book.find, Plugins(), leases), Notes(root / "attached", CniNote, PATIENCE), namespaces
+        Cni(book.find, Plugins()), Notes(root / "attached", CniNote, PATIENCE), namespaces, leases
     )
     netavark = Plumber(
         Netavark(book.find, leases, locks, root / "netavark"),
         Notes(root / "attached-netavark", NetavarkNote, PATIENCE),
         namespaces,
+        leases,
     )
     slirp = Plumber(
-        Slirp(root / "slirp"), Notes(root / "attached-user", UserNote, PATIENCE), namespaces
+        Slirp(root / "slirp"), Notes(root / "attached-user", UserNote, PATIENCE), namespaces, leases
     )
-    pasta = Plumber(Pasta(), Notes(root / "attached-pasta", UserNote, PATIENCE), namespaces)
+    pasta = Plumber(Pasta(), Notes(root / "attached-pasta", UserNote, PATIENCE), namespaces, leases)
     lodgings = Lodgings(namespaces, first, partial(volume_data, root))
     claims = Claims(root / "ports", locks)
     drivers: tuple[Plumbing, ...] = (bridge, cni, netavark)

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from lockgate.adapters.network.bridges import info, ranges
 from lockgate.adapters.network.conflist import Conflist, Settings, as_object
-from lockgate.adapters.network.leases import Leases
 from lockgate.adapters.network.notes import Desk
 from lockgate.adapters.network.plugins import Plugins
 from lockgate.adapters.network.plumbing import INTERFACE, RULES_GONE, Note, Subject
@@ -34,8 +33,8 @@ class Cni:
 
     needs_namespace = True
 
-    def __init__(self, find: Callable[[str], Conflist], plugins: Plugins, leases: Leases) -> None:
-        self._find, self._plugins, self._leases = find, plugins, leases
+    def __init__(self, find: Callable[[str], Conflist], plugins: Plugins) -> None:
+        self._find, self._plugins = find, plugins
 
     def obstacle(self, config: Config) -> str:
         return "" if self._plugins.any() else "there are no CNI plugins"
@@ -79,8 +78,9 @@ class Cni:
         return True
 
     def delete(self, note: CniNote, subject: Subject) -> None:
-        if note.result is None:
-            note = self._recalled(note, subject)
+        if note.result is None and note.addresses:  # a firewall's rules are found by nothing else
+            ips = [{"address": _within(one, note.conflist)} for one in note.addresses]
+            note = replace(note, result={"cniVersion": note.conflist.cniVersion, "ips": ips})
         faults: list[PortError] = []
         for kind, plugin in reversed(list(zip(note.conflist.types, note.conflist.plugins))):
             try:
@@ -90,15 +90,6 @@ class Cni:
                     faults.append(problem)
         if faults:
             raise faults[0]
-
-    def _recalled(self, note: CniNote, subject: Subject) -> CniNote:
-        """Where the note of an interface was damaged, host-local knows its address: a firewall's rules are
-        found by nothing else."""
-        address = self._leases.held(note.network, (subject.container, note.interface))
-        if not address:
-            return note
-        ips = [{"address": _within(address, note.conflist)}]
-        return replace(note, result={"cniVersion": note.conflist.cniVersion, "ips": ips})
 
     def told(self, note: CniNote) -> tuple[Link, Dns | None]:
         result = believed(note.result or {})

@@ -100,11 +100,7 @@ class Netavark:
         return False
 
     def delete(self, note: NetavarkNote, subject: Subject) -> None:
-        holder = (subject.container, note.interface)
-        if held := note.addresses or self._held(
-            note.network, holder
-        ):  # else it was never asked for
-            note = replace(note, addresses=held)
+        if note.addresses:  # else it was never asked for
             links.add_bridge(note.info.bridge)  # without it, rules of the network would stay
             try:
                 self._call("teardown", note, subject)
@@ -112,12 +108,7 @@ class Netavark:
                 if not RULES_GONE.search(problem.fault.reason):
                     raise
                 self._made_whole(note, subject)
-        self._leases.release(note.network, holder)
-
-    def _held(self, network: str, holder: tuple[str, str]) -> tuple[str, ...]:
-        """Where the note of an interface was damaged, the leases know its address."""
-        address = self._leases.held(network, holder)
-        return (address,) if address else ()
+        self._leases.release(note.network, (subject.container, note.interface))
 
     def _made_whole(self, note: NetavarkNote, subject: Subject) -> None:
         with lent(Path(subject.netns).with_name(f"{subject.container}-whole"), "", ()) as netns:

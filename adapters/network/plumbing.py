@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lockgate.adapters.network.conflist import Settings
+from lockgate.adapters.network.leases import Leases
 from lockgate.adapters.network.namespaces import Namespaces, holds, lent
 from lockgate.adapters.network.notes import Desk, Notes
 from lockgate.effects.config import Attachment, Config
@@ -119,8 +120,11 @@ class Plumbing(Protocol):
 class Plumber(Generic[N]):
     """Implements `Plumbing` by way of a tool."""
 
-    def __init__(self, tool: Tool[N], notes: Notes[N], namespaces: Namespaces) -> None:
-        self._tool, self._notes, self._namespaces = tool, notes, namespaces
+    def __init__(
+        self, tool: Tool[N], notes: Notes[N], namespaces: Namespaces, leases: Leases
+    ) -> None:
+        self._tool, self._notes = tool, notes
+        self._namespaces, self._leases = namespaces, leases
 
     def obstacle(self, config: Config) -> str:
         return self._tool.obstacle(config)
@@ -168,14 +172,16 @@ class Plumber(Generic[N]):
         self._removed(name, desk, config, netns, leaving=False)
 
     def _noted(self, name: str, desk: Desk[N], config: Config, netns: str) -> N | None:
-        """Of a damaged note, as much as follows from what was wished for. Raises `PortError` where
-        this interface never was."""
+        """Of a damaged note, as much as follows from what was wished for, and the address that is kept
+        for it: it may have been made. Raises `PortError` where this interface never was."""
         try:
             return desk.read(name)
         except PortError:
             for number, one in enumerate(config.networks):
                 if INTERFACE.format(number) == name:
-                    return self._tool.wish(number, one, config, netns)
+                    wish = self._tool.wish(number, one, config, netns)
+                    held = self._leases.held(wish.network, (config.id, name))
+                    return replace(wish, addresses=(held,) if held else ())
             raise
 
     def _plugged(self, wish: N, desk: Desk[N], container: str) -> N:

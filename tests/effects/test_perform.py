@@ -317,6 +317,30 @@ class TestHalt:
         end = fact(running.do(halt(1)))
         assert isinstance(end, Exited) and end.code == 3
 
+    @pytest.mark.parametrize("timeout", [0, 3])
+    def test_a_signal_that_meets_nobody_is_sent_again_where_no_end_comes(
+        self, running: Stage, monkeypatch: pytest.MonkeyPatch, timeout: int
+    ) -> None:
+        """A host that says once that there is no such process, and there is (P03)."""
+        sent = running.host.runtime.signal
+        waited: list[float] = []
+        tries = iter([PortError("missing", "not there", dirty=False)])
+
+        def signal(config: Config, epoch: int, process: e.Process, number: int) -> None:
+            for problem in tries:
+                raise problem
+            sent(config, epoch, process, number)
+
+        def await_exit(*run: Any, timeout: float) -> Exited | None:
+            waited.append(timeout)
+            return running.host.runtime.look(*run)
+
+        monkeypatch.setattr(running.host.runtime, "signal", signal)
+        monkeypatch.setattr(running.host.runtime, "await_exit", await_exit)
+        end = fact(running.do(e.Halt("c", 1, PROCESS, MONITOR, 15, timeout, False)))
+        assert isinstance(end, Exited) and end.code == (143 if timeout else 137)
+        assert waited == [performing.NOT_MET, timeout or performing.KILL_GRACE]
+
     def test_a_signal_that_cannot_be_sent_is_the_fault(self, running: Stage) -> None:
         running.trouble[e.Signal] = PortError("denied", "not yours", dirty=False)
         assert fault(running.do(halt(1))) == Fault("denied", "not yours", False)

@@ -38,14 +38,16 @@ def test_the_real_tests_pass_under_crun(tmp_path: Path) -> None:
         pytest.skip("this is that run")
     if shutil.which("crun") is None:
         pytest.skip("there is no crun (make system)")
-    prepare = f"umount {HYBRID} &&" if HYBRID.is_mount() else ""
+    line = 'exec "$@"'
+    if HYBRID.is_mount():  # crun makes its cgroups there all the same, as folders, and leaves some
+        line = f'umount {HYBRID} || exit; "$@"; code=$?; rm -rf {HYBRID}/lockgate*; exit $code'
     done = subprocess.run(
         [
             "unshare",
             "--mount",
             "sh",
             "-c",
-            f'{prepare} exec "$@"',
+            line,
             "sh",
             sys.executable,
             "-m",

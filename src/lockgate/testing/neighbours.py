@@ -69,8 +69,7 @@ def config(data: bytes, folder: Path) -> None:
 
 def result(data: bytes, folder: Path) -> None:
     """What a CNI plugin answers, and how it complains."""
-    leases = Leases(folder, MemoryLocks())
-    tool = Cni(lambda _: NETWORK, plugins.Plugins((folder,)), leases)
+    tool = Cni(lambda _: NETWORK, plugins.Plugins((folder,)))
     assert plugins.refusal("ADD", "bridge", Finished(1, data, b"")).fault.reason
     try:
         settings = plugins.answered("bridge", data)
