@@ -82,13 +82,11 @@ def _resolv_conf(config: Config, effect: WriteSpec, facts: Facts) -> bytes:
         config.dns.servers
         or joined.servers
         or tuple(
-            one
-            for one in host.get("nameserver", ())
-            if config.network == "host" or not _loopback(one)
+            one for one in host["nameserver"] if config.network == "host" or not _loopback(one)
         )
     )
-    search = config.dns.search or joined.search or host.get("search", host.get("domain", ()))
-    options = config.dns.options or joined.options or host.get("options", ())
+    search = config.dns.search or joined.search or host.get("search", host.get("domain"))
+    options = config.dns.options or joined.options or host.get("options")
     lines = [f"nameserver {one}" for one in servers]
     if search and search != (".",):
         lines.append(f"search {' '.join(search)}")
@@ -100,14 +98,12 @@ def _resolv_conf(config: Config, effect: WriteSpec, facts: Facts) -> bytes:
 def _directives(data: bytes) -> Iterator[tuple[str, tuple[str, ...]]]:
     """resolv.conf(5): all servers count, and the last of any other keyword."""
     servers: list[str] = []
-    for line in data.decode("utf-8", "replace").splitlines():
+    for line in data.decode(errors="replace").splitlines():
         match line.split():
             case ["nameserver", address, *_]:
                 servers.append(address)
             case [("search" | "domain" | "options") as keyword, *values]:
                 yield keyword, tuple(values)
-            case _:
-                pass
     yield "nameserver", tuple(servers)
 
 

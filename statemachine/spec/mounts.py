@@ -26,7 +26,7 @@ def mounts(
     chosen = [_wished(one, facts, lodging) for one in config.mounts]
     taken = {one.destination for one in config.mounts}
     ours = [
-        *_kernel(config, facts, lodging.get("shm", "")),
+        *_kernel(config, facts, lodging.get("shm")),
         *_machine(config, facts),
         *_devices(config, facts),
         *_files(config, facts, written),
@@ -45,7 +45,7 @@ def _mount(destination: str, kind: str, source: str, *options: str) -> dict[str,
     return {"destination": destination, "type": kind, "source": source, "options": list(options)}
 
 
-def _kernel(config: Config, facts: Facts, shm: str) -> Iterator[dict[str, Any]]:
+def _kernel(config: Config, facts: Facts, shm: str | None) -> Iterator[dict[str, Any]]:
     mode = "rw" if config.security.privileged else "ro"
     yield _mount("/proc", "proc", "proc", *NOTHING)
     yield _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k")

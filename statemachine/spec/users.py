@@ -77,7 +77,7 @@ def _number(text: str) -> int | None:
 
 
 def _lines(data: bytes, fields: int) -> Iterator[list[str]]:
-    for line in data.decode("utf-8", "replace").split("\n"):
+    for line in data.decode(errors="replace").split("\n"):
         parts = line.split(":")
         if len(parts) >= fields:
             yield parts

@@ -264,8 +264,9 @@ class TestHalt:
         assert isinstance(end, Exited) and end.code == 143
 
     def test_without_patience_kills_at_once(self, running: Stage) -> None:
-        end = fact(running.do(halt(0)))
+        end = fact(running.do(e.Halt("c", 1, PROCESS, MONITOR, 15, 0, False)))
         assert isinstance(end, Exited) and end.code == 137
+        assert running.seen == [e.Signal("c", 1, PROCESS, 9)]
 
     def test_of_what_has_ended_sends_nothing(self, running: Stage) -> None:
         running.host.end("c", 7)
@@ -283,15 +284,16 @@ class TestHalt:
         self, running: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """L-85, once that one has ended by itself, too."""
-        sent: list[tuple[int, int]] = []
+        sent: list[tuple[int, e.Process, int]] = []
         signalled = running.host.runtime.signal
 
         def signal(config: Config, epoch: int, process: e.Process, number: int) -> None:
-            sent.append((epoch, number))
+            sent.append((epoch, process, number))
             signalled(config, epoch, process, number)
 
         monkeypatch.setattr(running.host.runtime, "signal", signal)
-        for pid, expected in (("private", [(1, 15)]), ("host", [(1, 15), (1, 9)])):
+        nicely, all_of_it = (1, PROCESS, 15), (1, PROCESS, 9)
+        for pid, expected in (("private", [nicely]), ("host", [nicely, all_of_it])):
             running.do(e.CreateRuntime("c", 1))
             running.do(e.StartRuntime("c", 1))
             config = replace(CONFIG, namespaces=Namespaces(pid=pid))
@@ -304,7 +306,7 @@ class TestHalt:
         running.do(e.Freeze("c", 1))
         running.seen.clear()
         fact(running.do(halt(0, frozen=True)))
-        assert [type(effect) for effect in running.seen] == [e.Signal, e.Thaw]
+        assert running.seen == [e.Signal("c", 1, PROCESS, 9), e.Thaw("c", 1)]
 
     def test_a_process_that_went_meanwhile_is_success(
         self, running: Stage, monkeypatch: pytest.MonkeyPatch
@@ -354,7 +356,8 @@ class TestHalt:
             running.host.runtime, "await_exit", lambda *_, timeout: waited.append(timeout)
         )
         ignored = e.Halt("c", 1, PROCESS, MONITOR, 10, 3, False)
-        assert fault(running.do(ignored)).kind == "timeout"
+        told = Fault("timeout", "it outlived SIGKILL by 1 seconds")
+        assert fault(running.do(ignored)) == told
         assert waited == [3, performing.KILL_GRACE]
 
     def test_with_nobody_to_signal_only_waits(

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from lockgate.effects import model as e
+from lockgate.effects.outcome import Dns, Link
 from lockgate.statemachine.orders import FILLED
 from lockgate.statemachine.record import newborn
 
@@ -28,6 +29,21 @@ RECORD = replace(
 )
 def test_without_an_operation(effect: e.AnyEffect) -> None:
     assert FILLED[type(effect)](RECORD) == effect
+
+
+def test_a_spec_is_written_of_all_that_was_joined() -> None:
+    lodging = (("shm", "/lent/shm"),)
+    links = (Link(network="web", interface="eth0"),)
+    joined = replace(
+        RECORD,
+        mountpoint="/merged",
+        netns="/netns",
+        links=links,
+        dns=Dns(("192.0.2.53",)),
+        lodging=lodging,
+    )
+    wanted = e.WriteSpec("c0ffee", 1, "/merged", "/netns", links, Dns(("192.0.2.53",)), lodging)
+    assert FILLED[e.WriteSpec](joined) == wanted
 
 
 def test_every_effect_can_be_filled_in() -> None:
