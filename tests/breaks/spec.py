@@ -41,7 +41,7 @@ BREAKS = (
     Break(
         "hostile /etc/passwd",
         "statemachine/spec/users.py",
-        'data.decode("utf-8", "replace")',
+        'data.decode(errors="replace")',
         'data.decode("utf-8")',
         "tests/statemachine/spec/test_users.py::test_no_bytes_in_them_keep_a_spec_from_being_made",
     ),
