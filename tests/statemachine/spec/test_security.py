@@ -45,8 +45,12 @@ class TestCapabilities:
 
     def test_what_the_host_cannot_give_is_refused_when_named(self) -> None:
         """HOST §2: the runtime would fail with less to say."""
-        with pytest.raises(PortError, match="cannot give CAP_SYS_RESOURCE") as caught:
-            self.bounding(cap_add=("CAP_SYS_RESOURCE",))
+        poor = replace(FACTS, capabilities=("CAP_KILL",))
+        wished = Security(cap_add=("CAP_SYS_RESOURCE", "CAP_BPF"))
+        with pytest.raises(PortError) as caught:
+            spec(replace(CONFIG, security=wished), facts=poor)
+        told = "this host cannot give CAP_BPF, CAP_SYS_RESOURCE to anybody"
+        assert caught.value.fault.reason == told
         assert (caught.value.fault.kind, caught.value.fault.dirty) == ("refused", False)
 
     def test_a_default_the_host_cannot_give_is_not_there(self) -> None:
