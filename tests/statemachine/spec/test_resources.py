@@ -49,7 +49,9 @@ def test_memory_is_limited_only_when_asked_and_swap_with_it() -> None:
     assert resources(64, memory_swap=-1)["memory"] == {"limit": 64, "swap": -1}
     assert resources(64, memory_swap=99)["memory"] == {"limit": 64, "swap": 99}
     lifted = resources(memory_swap=99, memory_reservation=32)
-    assert lifted["memory"] == {"reservation": 32}, "an update took the limit away, and left the rest"
+    assert lifted["memory"] == {"reservation": 32}, (
+        "an update took the limit away, and left the rest"
+    )
     assert resources(memory_reservation=9)["memory"] == {"reservation": 9}
 
 
