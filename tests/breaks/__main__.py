@@ -78,6 +78,10 @@ def _folder() -> Generator[Path]:
     try:
         yield Path(folder)
     finally:
+        table = Path("/proc/self/mountinfo").read_text().splitlines()
+        below = [place for line in table if (place := line.split(" ")[4]).startswith(f"{folder}/")]
+        for place in reversed(below):  # one that is mounted upon is there as often as it is
+            subprocess.run(("umount", "--lazy", place), stderr=subprocess.DEVNULL)
         subprocess.run(("rm", "-rf", "--one-file-system", folder), stderr=subprocess.DEVNULL)
 
 
