@@ -71,8 +71,14 @@ class Engine(Pods, Volumes, Mounts, Artifacts, Brought, Checking, Looking):
         directories = None if hooks is None else [Path(one) for one in hooks]
         try:
             host = real(
-                *(Path(root), runtime, conmon, storage, directories),
-                *(watchers, network_driver, cgroup_parent),
+                Path(root),
+                runtime,
+                conmon,
+                storage,
+                directories,
+                watchers,
+                network_driver,
+                cgroup_parent,
             )
         except OSError as problem:
             raise LockgateError(f"cannot open an engine in {root}: {problem}") from problem
