@@ -115,8 +115,9 @@ class LocalFilesystem:
                 write_all(fd, one.content)
 
     def write_spec(self, config: Config, spec: bytes) -> str:
-        """Put config.json (0600) into the bundle; returns the SHA-256 of `spec` in hex."""
-        write_atomic(bundle(self.root, config.id), SPEC_NAME, spec, SPEC_MODE)
+        """Put config.json (0600) into the bundle; returns the SHA-256 of `spec` in hex. Not synced,
+        as its files are not."""
+        write_atomic(bundle(self.root, config.id), SPEC_NAME, spec, SPEC_MODE, durable=False)
         return hashlib.sha256(spec).hexdigest()
 
 

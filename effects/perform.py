@@ -67,6 +67,7 @@ def _carried_out(order: e.Order, config: Config, ports: Ports) -> Fact | None:
         case e.ConnectNetwork():
             return _connected(effect, config, ports)
         case e.WriteSpec():
+            ports.runtime.expect()
             facts = ports.surroundings.facts(config, effect.mountpoint)
             specified = ports.specify(config, effect, facts)
             spec = ports.hooks.refine(config, specified.spec, specified.precreate)

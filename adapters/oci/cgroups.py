@@ -88,11 +88,15 @@ class Cgroups(Struct, frozen=True):
     def killed_for_memory(self, path: str) -> bool:
         """Has the kernel ever killed a process of it because there was no memory left (`oom_kill` in
         memory.events, or memory.oom_control)?"""
-        for place in self.directories(path):
-            for name in ("memory.events", "memory.oom_control"):
+        if not path:
+            return False
+        inner = _checked(path)
+        for hierarchy in self.hierarchies:
+            if hierarchy.unified or "memory" in hierarchy.controllers:
+                name = "memory.events" if hierarchy.unified else "memory.oom_control"
                 with suppress(OSError, ValueError):
-                    pairs = dict(line.split() for line in (place / name).read_text().splitlines())
-                    if int(pairs.get("oom_kill", "0")):
+                    lines = (hierarchy.mountpoint / inner / name).read_text().splitlines()
+                    if int(dict(line.split() for line in lines).get("oom_kill", "0")):
                         return True
         return False
 

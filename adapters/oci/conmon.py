@@ -20,6 +20,7 @@ from lockgate.adapters.oci.choice import unable
 from lockgate.adapters.oci.command import Ran, RuntimeCommand, Standing, State, kind_of
 from lockgate.adapters.oci.criu import Criu, complaint_of_criu, look_for_criu, runtime_obstacle
 from lockgate.adapters.oci.fifo import let_go
+from lockgate.adapters.oci.grace import Grace
 from lockgate.adapters.oci.launch import (
     command_line,
     exit_command,
@@ -78,10 +79,14 @@ class ConmonRuntime:
         self._root, self._conmon, self._patience = root, Path(conmon), patience
         self._command = RuntimeCommand(Path(runtime), root / "runtime", environment)
         self._cgroups = Cgroups.here() if cgroups is None else cgroups
+        self._grace = Grace(self._cgroups)
         self._at_exit = at_exit
         self._criu: Criu | None = None
 
     # ---- Runtime -------------------------------------------------------------------------
+
+    def expect(self) -> None:
+        self._grace.expect()
 
     def create(self, config: Config, epoch: int, *, again: bool) -> Created:
         """As the port says. A failed attempt removes what it made; its fault is then clean, and
@@ -345,6 +350,7 @@ class ConmonRuntime:
         run.make()
         line = command_line(run, config, self._conmon, command)
         line += [*options, *exit_command(self._at_exit(config, run.epoch))]
+        self._grace.expect()
         with PodCgroup(self._cgroups, config).made():
             said = launch(run, config, line, command, self._cgroups, deadline)
             answer = None if said else heard(run, deadline)

@@ -27,6 +27,7 @@ from lockgate.adapters.oci import exits
 from lockgate.adapters.oci.attach import Attachment
 from lockgate.adapters.oci.cgroups import Cgroups
 from lockgate.adapters.oci.command import RuntimeCommand, complaint, kind_of
+from lockgate.adapters.oci.grace import Grace
 from lockgate.adapters.oci.launch import command_line, failure, heard, launch
 from lockgate.adapters.oci.members import belonging
 from lockgate.adapters.oci.process import alive, identify, send
@@ -66,6 +67,7 @@ class ConmonSessions:
         self._root, self._conmon = root, Path(conmon)
         self._command = RuntimeCommand(Path(runtime), root / "runtime")
         self._cgroups = Cgroups.here() if cgroups is None else cgroups
+        self._grace = Grace(self._cgroups)
 
     def begin(self, config: Config, session: Session, process: bytes) -> Process | None:
         run = self._made(session, process)
@@ -207,6 +209,7 @@ class ConmonSessions:
         return Run.of(self._root, container, epoch).session(session)
 
     def _made(self, session: Session, process: bytes) -> Run:
+        self._grace.expect()
         run = self._run(session.container, session.epoch, session.id)
         try:
             run.directory.parent.mkdir(PRIVATE, exist_ok=True)

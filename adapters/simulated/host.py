@@ -413,6 +413,9 @@ class SimulatedRuntime:
         self._host = host
         self.hindrance = ""  # why no checkpoint can be taken here
 
+    def expect(self) -> None:
+        """Nothing here takes its time."""
+
     def create(self, config: Config, epoch: int, *, again: bool) -> Created:
         if not again and self._host.world(config.id).alive:
             raise PortError("refused", "the runtime knows it already: delete it first", dirty=False)

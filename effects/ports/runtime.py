@@ -11,6 +11,11 @@ from lockgate.effects.usage import Running, Usage
 class Runtime(Protocol):
     """An OCI runtime command under a monitor (OCI runtime spec, "Operations")."""
 
+    def expect(self) -> None:
+        """A create or a restore is about to be asked for: what takes its time and answers nothing may
+        begin. If none comes, nothing has happened. *Lock free*, does not wait."""
+        ...
+
     def create(self, config: Config, epoch: int, *, again: bool) -> Created:
         """Create from the bundle and leave the first process waiting.
 

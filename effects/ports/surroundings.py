@@ -124,7 +124,8 @@ class Filesystem(Protocol):
         ...
 
     def write_spec(self, config: Config, spec: bytes) -> str:
-        """config.json, atomically (temporary file, fsync, rename); returns its SHA-256 in hex."""
+        """config.json, atomically (temporary file, rename), not synced: whatever stops this host also
+        ends the run it belongs to. Returns its SHA-256 in hex."""
         ...
 
 

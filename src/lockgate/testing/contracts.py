@@ -253,6 +253,13 @@ class HostContract:
         ports.runtime.freeze(config, 1)
         self.given_back(ports, config, made)
 
+    def test_what_is_expected_need_not_come(self, ports: Ports, config: Config) -> None:
+        made = self.running(ports, config)
+        ports.runtime.expect()
+        ports.runtime.expect()
+        assert ports.monitor.look(config, 1, made.process, made.monitor) is None
+        self.given_back(ports, config, made)
+
     def test_a_checkpoint_is_taken_or_refused_and_changes_nothing(
         self, ports: Ports, config: Config
     ) -> None:
