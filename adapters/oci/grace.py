@@ -13,10 +13,11 @@ import os
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from lockgate.adapters.forks import around_forks
 from lockgate.adapters.oci.cgroups import Cgroups
 
 AGAIN: Final = 0.004
@@ -33,17 +34,24 @@ class Grace:
 
     def __init__(self, cgroups: Cgroups) -> None:
         self._cgroups = cgroups
+        self._until = 0.0
+        self._born()
+        around_forks(child=self._born)
+
+    def _born(self) -> None:
+        """Without a thread, which a fork leaves behind, maybe with the gate closed."""
         self._gate = threading.Lock()
         self._mover: threading.Thread | None = None
-        self._until = 0.0
 
     def expect(self) -> None:
         """Processes will be moved in a moment. Does not wait, and says nothing."""
         with self._gate:
             self._until = time.monotonic() + MEANWHILE
-            if self._mover is None or not self._mover.is_alive():  # a fork leaves threads behind
-                self._mover = threading.Thread(target=self._move, name="grace", daemon=True)
-                self._mover.start()
+            if self._mover is None:
+                mover = threading.Thread(target=self._move, name="grace", daemon=True)
+                with suppress(RuntimeError):  # there may be no more threads
+                    mover.start()
+                    self._mover = mover
 
     def _expecting(self) -> bool:
         with self._gate:
@@ -54,13 +62,15 @@ class Grace:
 
     def _move(self) -> None:
         try:
-            with _opened(standing(self._cgroups, _MEMBERSHIP.read_text())) as file:
-                with _idler() as idler:
-                    while self._expecting():
-                        os.write(file, b"%d" % idler)
-                        time.sleep(AGAIN)
-        except OSError:
-            pass  # no cgroups here, or they are not ours to change
+            with _idler() as idler:
+                while self._expecting():
+                    with suppress(OSError):  # no cgroups here, or they are not ours to change
+                        membership = _MEMBERSHIP.read_text(errors="surrogateescape")
+                        _written(standing(self._cgroups, membership), b"%d" % idler)
+                    time.sleep(AGAIN)
+        except RuntimeError:
+            with self._gate:
+                self._mover = None
 
 
 @contextmanager
@@ -77,11 +87,10 @@ def _idler() -> Generator[int]:
         thread.join()
 
 
-@contextmanager
-def _opened(path: Path) -> Generator[int]:
+def _written(path: Path, data: bytes) -> None:
     file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        yield file
+        os.write(file, data)
     finally:
         os.close(file)
 

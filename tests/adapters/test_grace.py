@@ -94,10 +94,31 @@ def test_a_forked_child_has_threads_of_its_own(place: Hierarchy) -> None:
     grace.expect()
     assert within(5, lambda: file.stat().st_size > 0)
     if not (child := os.fork()):
-        file.write_text("")
         grace.expect()
-        os._exit(0 if within(5, lambda: file.stat().st_size > 0) else 1)
+        os._exit(0 if within(1, lambda: len(graces()) == 2) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert within(5, lambda: not graces())
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_without_room_for_threads_nothing_is_said(
+    place: Hierarchy, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    (file,) = place.mountpoint.rglob("*s")
+    grace, begun = Grace(Cgroups((place,))), threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if len(graces()) >= room:
+            raise RuntimeError("can't start new thread")
+        begun(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        grace.expect()
+        assert within(5, lambda: not graces())
+    assert file.stat().st_size == 0
+    grace.expect()
+    assert within(5, lambda: file.stat().st_size > 0), "and then there was"
     assert within(5, lambda: not graces())
 
 
