@@ -99,7 +99,7 @@ def standing(cgroups: Cgroups, membership: str) -> Path:
     """The file by which a thread gets to where its process is, as /proc/self/cgroup has it: rather in
     a tree of version 1, where threads go as they like, and rather in one that controls nothing.
 
-    Raises `FileNotFoundError` where there is none.
+    Raises `FileNotFoundError` where there is none, also for one outside of the cgroup namespace.
     """
     listed = (line.split(":", 2) for line in membership.splitlines())
     paths = {frozenset(filter(None, names.split(","))): path for _, names, path in listed}

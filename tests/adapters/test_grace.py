@@ -36,7 +36,7 @@ def test_a_thread_gets_to_where_its_process_is(mounted: tuple[Hierarchy, ...], f
     assert standing(Cgroups(mounted), MEMBERSHIP) == Path("/sys/fs/cgroup", file)
 
 
-@pytest.mark.parametrize("membership", ["", "0::/d\n"])
+@pytest.mark.parametrize("membership", ["", "0::/d\n", "4:memory:/../b\n"])
 def test_there_may_be_no_such_place(membership: str) -> None:
     with pytest.raises(FileNotFoundError):
         standing(Cgroups((MEMORY,)), membership)

@@ -544,6 +544,14 @@ def test_closing_leaves_no_litter(path: Path) -> None:
     assert {one.name for one in path.parent.iterdir()} == {"store", *RESERVE}
 
 
+def test_its_log_is_written_over_soon(disk: SqliteStore, path: Path) -> None:
+    page = 4096 + 24  # bytes, and the header of its frame
+    for seq in range(300):
+        disk.append(commit(seq=seq))
+    most = schema.LOG_PAGES + 20  # a commit that reaches the mark is written whole
+    assert path.with_name("store-wal").stat().st_size < most * page
+
+
 def test_a_closed_store_says_so(disk: SqliteStore) -> None:
     disk.close()
     disk.close()
