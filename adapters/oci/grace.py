@@ -103,7 +103,8 @@ def standing(cgroups: Cgroups, membership: str) -> Path:
     """
     listed = (line.split(":", 2) for line in membership.splitlines())
     paths = {frozenset(filter(None, names.split(","))): path for _, names, path in listed}
-    known = [each for each in cgroups.hierarchies if each.controllers in paths]
+    inside = {names for names, path in paths.items() if ".." not in path.split("/")}
+    known = [each for each in cgroups.hierarchies if each.controllers in inside]
     if not known:
         raise FileNotFoundError("this process is in no cgroup that is mounted")
     best = min(known, key=lambda each: (each.unified, not _bare(each.controllers)))
