@@ -123,10 +123,11 @@ def test_secrets_are_kept_with_the_layer_and_files_written_before_the_spec(
 
     for name in ("create", "keep_secrets", "write_files", "write_spec"):
         monkeypatch.setattr(stage.host, name, noted(name))
+    monkeypatch.setattr(stage.ports.runtime, "expect", noted("expect"))
     assert isinstance(stage.do(e.CreateLayer("c")), Done)
     assert asked == ["create", "keep_secrets"]
     assert fact(stage.do(e.WriteSpec("c", 1, "/merged", ""))) == Saved("digest")
-    assert asked[2:] == ["write_files", "write_spec"]
+    assert asked[2:] == ["expect", "write_files", "write_spec"], "the runtime hears first"
 
 
 def test_a_layer_whose_secrets_are_gone_may_have_left_something(
