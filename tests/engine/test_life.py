@@ -225,6 +225,28 @@ class TestLife:
         monkeypatch.setattr(engine, "inspect", lambda reference: seen)
         assert engine.stop("web").epoch == 2
 
+    def test_also_one_that_was_being_begun_and_was_cleaned_up_since(
+        self, simulation: Simulation, engine: Engine, web: Record, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """We look while somebody begins another run, which our stop ends; and before we hear of that
+        somebody else cleans up: it has exited in run 2, as it had when we looked (P12)."""
+        engine.start("web")
+        engine.stop("web")
+        with pytest.raises(Killed):
+            simulation.engine(Fuse(place="before CreateRuntime")).start("web")
+        seen = engine.inspect("web")
+        other = simulation.engine()
+        other.sync("web")
+
+        def stopped(reference: str, command: Stop) -> Record:
+            other.submit(reference, command)
+            return other.cleanup(reference)
+
+        monkeypatch.setattr(engine, "inspect", lambda reference: seen)
+        monkeypatch.setattr(engine, "_command", stopped)
+        after = engine.stop("web")
+        assert (seen.status, seen.epoch) == (after.status, after.epoch) == (Status.EXITED, 2)
+
     def test_a_removal_that_somebody_else_finished_is_one(
         self, simulation: Simulation, engine: Engine, web: Record
     ) -> None:

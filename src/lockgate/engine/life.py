@@ -35,6 +35,9 @@ from lockgate.statemachine.status import LIVE, Status
 REMOVED = "removed"
 """What can be waited for besides a status."""
 
+OVER = frozenset({Status.STOPPED, Status.EXITED})
+"""Where a run has been, and is no more."""
+
 BRIEFLY, AT_MOST = 0.002, 0.1
 """Seconds between two looks of whoever waits for what nobody tells of, twice as long each time."""
 
@@ -55,15 +58,11 @@ class Life(Members):
         Others may inspect, kill or stop it meanwhile; the shorter patience wins. Raises
         `AlreadyStopped` when it does not run, which is on record all the same.
         """
-        record = self.inspect(reference)
-        was = record.status
-        after = self._command(record.id, Stop(validation.seconds(timeout)))
-        # another run: somebody started it after we looked, and this stop did end it
-        if was in (Status.STOPPED, Status.EXITED) and (after.status, after.epoch) == (
-            was,
-            record.epoch,
-        ):
-            raise AlreadyStopped(record.config.name, was)
+        before = self.inspect(reference)
+        after = self._command(before.id, Stop(validation.seconds(timeout)))
+        # of another run: somebody was starting it when we looked, and this stop did end it
+        if before.status in OVER and after.status in OVER and _end(after) == _end(before):
+            raise AlreadyStopped(before.config.name, before.status)
         return after
 
     def kill(self, reference: str, signal: int | str = "KILL") -> Record:
@@ -220,6 +219,12 @@ class Life(Members):
                 return
             if not over:
                 self.host.logs.wait(record.config, mark, 0.2)
+
+
+def _end(record: Record) -> tuple[int, int, int]:
+    """Which run was the last to end. Its number alone would not tell: one that is being prepared has it
+    already."""
+    return record.epoch, record.started_at, record.finished_at
 
 
 def _over(record: Record) -> bool:
