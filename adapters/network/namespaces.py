@@ -116,10 +116,14 @@ def drop(handle: Path) -> None:
     """Let go of what is pinned at `handle`; nothing there is success."""
     if pinned(handle):
         unmount(handle, UnmountFlag.DETACH | UnmountFlag.NOFOLLOW)
-    if handle.is_dir() and not handle.is_symlink():
-        handle.rmdir()
-    else:
-        handle.unlink(missing_ok=True)
+    try:
+        if handle.is_dir() and not handle.is_symlink():
+            handle.rmdir()
+        else:
+            handle.unlink()
+    except FileNotFoundError:
+        if os.path.lexists(handle):  # to be believed it is to be said twice
+            raise
 
 
 @contextmanager

@@ -169,7 +169,8 @@ class Run(Struct, frozen=True):
         try:
             self.directory.parent.rmdir()
         except OSError as problem:
-            if problem.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+            gone = problem.errno == errno.ENOENT and not os.path.lexists(self.directory.parent)
+            if not gone and problem.errno != errno.ENOTEMPTY:
                 raise
 
     # ---- reading -------------------------------------------------------------------------

@@ -137,6 +137,8 @@ class OverlayStorage:
         try:
             containers = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
+            if os.path.lexists(place):  # to be believed it is to be said twice
+                raise
             return
         try:
             _check_unmounted(place)

@@ -93,7 +93,7 @@ def _unlinked(above: int, name: str) -> bool:
     try:
         _insist(above, name, lambda: os.unlink(name, dir_fd=above))
     except FileNotFoundError:
-        return True
+        return _absent(above, name)
     except IsADirectoryError:
         return False
     except OSError as error:
@@ -108,7 +108,7 @@ def _rmdir(above: int, name: str) -> bool:
     try:
         _insist(above, name, lambda: os.rmdir(name, dir_fd=above))
     except FileNotFoundError:
-        return True
+        return _absent(above, name)
     except OSError as error:
         match error.errno:
             case errno.ENOTEMPTY | errno.EEXIST:
@@ -120,6 +120,15 @@ def _rmdir(above: int, name: str) -> bool:
             case _:
                 raise
     return True
+
+
+def _absent(above: int, name: str) -> bool:
+    """Said once more: what is believed to be gone and is not, stays for good. Raises `OSError`."""
+    try:
+        os.lstat(name, dir_fd=above)
+    except FileNotFoundError:
+        return True
+    raise OSError(errno.EIO, "it is said not to be there, and is", name)
 
 
 def _insist(above: int, name: str, act: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.lying import lies_once
 
 from lockgate.adapters.network import Namespaces
 from lockgate.adapters.syscalls import mounted_at
@@ -32,6 +33,18 @@ def test_it_has_a_loopback_that_is_up_and_nothing_else(namespaces: Namespaces) -
     )
     assert pinged.returncode == 0, pinged.stderr
     namespaces.leave(CONFIG, 1)
+
+
+def test_one_that_is_said_not_to_be_there_and_is_was_not_left(
+    namespaces: Namespaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = Path(namespaces.join(CONFIG, 1).netns)
+    with monkeypatch.context() as patch:
+        lies_once(patch, "unlink", handle.name)
+        with pytest.raises(FileNotFoundError):
+            namespaces.leave(CONFIG, 1)
+    namespaces.leave(CONFIG, 1)
+    assert not handle.exists()
 
 
 PING = "import socket; s = socket.create_server(('127.0.0.1', 0)); s.close()"

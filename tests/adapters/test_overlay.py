@@ -10,10 +10,12 @@ import struct
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from tests.lying import lies_once
 
 from lockgate.adapters.filesystem import LocalFilesystem
 from lockgate.adapters.storage import OverlayStorage
@@ -521,6 +523,34 @@ class TestUnmount:
 
 @real
 class TestDelete:
+    @pytest.mark.parametrize(
+        ("call", "name"),
+        [
+            ("open", "containers"),
+            ("rmdir", "upper"),
+            ("unlink", "passwd"),
+            ("rmdir", f".{CONFIG.id}.removing"),
+        ],
+    )
+    def test_what_is_said_not_to_be_there_and_is_was_not_deleted(
+        self,
+        storage: OverlayStorage,
+        place: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        call: str,
+        name: str,
+    ) -> None:
+        """What is believed to be gone stays for good (P06)."""
+        storage.create(CONFIG)
+        (place / "upper/passwd").touch()
+        with monkeypatch.context() as patch:
+            lies_once(patch, call, name)
+            with suppress(OSError):
+                storage.delete(CONFIG)
+                assert not list(place.parent.iterdir()), "it was said to be done"
+        storage.delete(CONFIG)
+        assert not list(place.parent.iterdir())
+
     def test_not_while_it_is_mounted(self, storage: OverlayStorage, place: Path) -> None:
         storage.create(CONFIG)
         merged = Path(storage.mount(CONFIG).mountpoint)

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.lying import lies_once
 
 from lockgate.adapters.oci.run import Run
 
@@ -50,6 +51,17 @@ def test_what_somebody_did_not_live_to_remove_is_removed(
     assert run.others() == ()
     run.make()  # the next with this number is not in its way
     run.remove()
+    run.remove()
+    assert not run.directory.parent.exists()
+
+
+def test_what_is_said_not_to_be_there_and_is_was_not_removed(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        lies_once(patch, "rmdir", run.container)
+        with pytest.raises(FileNotFoundError):
+            run.remove()
     run.remove()
     assert not run.directory.parent.exists()
 
