@@ -226,19 +226,20 @@ def _procs(place: Path | str) -> frozenset[int]:
 
 def _join(place: Path, pid: int) -> None:
     try:
-        _write(place / "cgroup.procs", str(pid))
+        write(place / "cgroup.procs", str(pid))
     except FileNotFoundError:
         place.mkdir(parents=True, exist_ok=True)
-        _write(place / "cgroup.procs", str(pid))
+        write(place / "cgroup.procs", str(pid))
 
 
 def _write_unless(path: Path, unwanted: str, text: str) -> None:
     with suppress(FileNotFoundError):
         if path.read_text().strip() != unwanted:
-            _write(path, text)
+            write(path, text)
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """Into a file that the kernel keeps."""
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)  # never creates: cgroups have their files
     try:
         os.write(fd, text.encode())

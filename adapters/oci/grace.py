@@ -9,7 +9,6 @@ nothing, and the time passes beside what has to be done before (decision 6).
 Nothing depends on it: where it cannot be done, whoever moves a process waits as he always did.
 """
 
-import os
 import threading
 import time
 from collections.abc import Generator
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from lockgate.adapters.forks import around_forks
-from lockgate.adapters.oci.cgroups import Cgroups
+from lockgate.adapters.oci.cgroups import Cgroups, write
 
 AGAIN: Final = 0.004
 """Seconds between two moves: the kernel keeps ready for about one more grace period."""
@@ -66,7 +65,7 @@ class Grace:
                 while self._expecting():
                     with suppress(OSError):  # no cgroups here, or they are not ours to change
                         membership = _MEMBERSHIP.read_text(errors="surrogateescape")
-                        _written(standing(self._cgroups, membership), b"%d" % idler)
+                        write(standing(self._cgroups, membership), str(idler))
                     time.sleep(AGAIN)
         except RuntimeError:
             with self._gate:
@@ -85,14 +84,6 @@ def _idler() -> Generator[int]:
     finally:
         over.set()
         thread.join()
-
-
-def _written(path: Path, data: bytes) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(file, data)
-    finally:
-        os.close(file)
 
 
 def standing(cgroups: Cgroups, membership: str) -> Path:

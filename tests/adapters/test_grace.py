@@ -2,11 +2,10 @@
 
 import os
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from lockgate.adapters.oci.cgroups import Cgroups, Hierarchy
 from lockgate.adapters.oci.grace import Grace, standing
@@ -42,20 +41,15 @@ def test_there_may_be_no_such_place(membership: str) -> None:
         standing(Cgroups((MEMORY,)), membership)
 
 
-def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not (held := holds()) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return held
-
-
 def graces() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("grace")]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Hierarchy:
-    """A tree, made of directories, of which this process is told to be a member."""
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hierarchy:
+    """A tree, made of directories, of which this process is told to be a member; and what is expected
+    is kept ready for until it was looked at, however busy the machine is."""
+    monkeypatch.setattr("lockgate.adapters.oci.grace.MEANWHILE", 1.0)
     line = Path("/proc/self/cgroup").read_text().splitlines()[0]
     names = line.split(":", 2)[1]
     tree = Hierarchy(tmp_path, frozenset(filter(None, names.split(","))))
@@ -70,34 +64,35 @@ def test_a_thread_is_moved_to_where_it_is_for_a_while(place: Hierarchy) -> None:
     grace = Grace(Cgroups((place,)))
     grace.expect()
     grace.expect()
-    assert within(5, lambda: file.stat().st_size > 0), "nobody was moved"
+    until(lambda: file.stat().st_size > 0, "nobody was moved")
     moved = [thread for thread in threading.enumerate() if thread.name == "grace, moved"]
     assert len(moved) == 1, "one for all who expect something"
     assert file.read_text().startswith(str(moved[0].native_id)), "and it was that one"
-    assert within(5, lambda: not graces()), "a thread outlived what it was for"
+    until(lambda: not graces(), "a thread outlived what it was for")
     file.write_text("")
     grace.expect()
-    assert within(5, lambda: file.stat().st_size > 0), "it is not for once"
-    assert within(5, lambda: not graces())
+    until(lambda: file.stat().st_size > 0, "it is not for once")
+    until(lambda: not graces())
 
 
 @pytest.mark.parametrize("cgroups", [(), (MEMORY,)])
 def test_where_it_cannot_be_done_nothing_is_said(cgroups: tuple[Hierarchy, ...]) -> None:
     grace = Grace(Cgroups(cgroups))
     grace.expect()
-    assert within(5, lambda: not graces())
+    until(lambda: not graces())
 
 
 def test_a_forked_child_has_threads_of_its_own(place: Hierarchy) -> None:
     (file,) = place.mountpoint.rglob("*s")
     grace = Grace(Cgroups((place,)))
     grace.expect()
-    assert within(5, lambda: file.stat().st_size > 0)
+    until(lambda: file.stat().st_size > 0)
     if not (child := os.fork()):
+        left = graces()
         grace.expect()
-        os._exit(0 if within(1, lambda: len(graces()) == 2) else 1)
+        os._exit(0 if graces() and not left else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert within(5, lambda: not graces())
+    until(lambda: not graces())
 
 
 @pytest.mark.parametrize("room", [0, 1])
@@ -115,16 +110,16 @@ def test_without_room_for_threads_nothing_is_said(
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
         grace.expect()
-        assert within(5, lambda: not graces())
+        until(lambda: not graces())
     assert file.stat().st_size == 0
     grace.expect()
-    assert within(5, lambda: file.stat().st_size > 0), "and then there was"
-    assert within(5, lambda: not graces())
+    until(lambda: file.stat().st_size > 0, "and then there was")
+    until(lambda: not graces())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="cgroups are root's")
 def test_this_process_stays_where_it_is() -> None:
     before = Path("/proc/self/cgroup").read_text()
     Grace(Cgroups.here()).expect()
-    assert within(5, lambda: not graces())
+    until(lambda: not graces())
     assert Path("/proc/self/cgroup").read_text() == before
